@@ -1,0 +1,1 @@
+"""What things are: the central types. numpy and anndata only; never torch, never a file."""

@@ -1,0 +1,230 @@
+"""`Predictor`: what every method is, and the register that finds it by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeVar, final
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mclstexp._version import __version__
+from mclstexp.core import keys
+from mclstexp.core.errors import InputError
+from mclstexp.core.expression import ExpressionSpace
+from mclstexp.core.section import Section, check_sections
+from mclstexp.core.tiles import Tiles, TileSpec
+
+
+@dataclass(frozen=True)
+class State:
+    """What a fitted method must keep, as a saved model stores it."""
+
+    arrays: dict[str, NDArray]
+    """Numeric arrays by name (safetensors)."""
+    meta: dict[str, Any]
+    """Anything else, as plain JSON types."""
+
+
+class Predictor(ABC):
+    """A method that learns expression from sections and predicts it for tiles.
+
+    Subclasses are dataclasses whose fields are their options: every option has a default and a sentence
+    under it. They write `_fit`, `_predict`, `_get_state` and `_set_state`; the public methods check and are final.
+    """
+
+    name: ClassVar[str] = ""
+    """The name it is registered under."""
+
+    space_: ExpressionSpace
+    """Scale and panel of the predictions; set by `fit`."""
+    spec_: TileSpec
+    """Size and scale of the tiles it was fitted on; set by `fit`."""
+    provenance_: dict[str, Any]
+    """Where the fit came from: version, options, training sections and their hashes; set by `fit`."""
+    _workdir: Path | None = None
+
+    @property
+    def context_um(self) -> float:
+        """How far (µm) a tile's prediction looks at other tiles; 0 means not at all."""
+        return 0.0
+
+    @property
+    def genes_(self) -> tuple[str, ...]:
+        """The predicted genes, in column order."""
+        return self.space_.genes
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether `fit` or a load has completed."""
+        return hasattr(self, "provenance_")
+
+    @final
+    def fit(
+        self,
+        sections: Sequence[Section],
+        *,
+        space: ExpressionSpace | None = None,
+        workdir: Path | None = None,
+    ) -> Self:
+        """Learn from training sections; everything learnt is learnt from these alone.
+
+        Parameters
+        ----------
+        sections
+            Training sections, all read with one `TileSpec`.
+        space
+            Scale and panel; ``ExpressionSpace.fit(sections)`` by default.
+        workdir
+            Folder for checkpoints: an interrupted fit with the same options and data goes on from there.
+
+        Raises
+        ------
+        InputError
+            If there is no section, names repeat, specs differ or a panel gene is missing.
+        """
+        sections = check_sections(sections)
+        specs = {section.tiles.spec for section in sections}
+        if len(specs) > 1:
+            msg = f"all training sections must be read with one tile spec, found {sorted(map(str, specs))}"
+            raise InputError(msg)
+        self.__dict__.pop("provenance_", None)
+        self.space_ = ExpressionSpace.fit(sections) if space is None else space
+        self.spec_ = sections[0].tiles.spec
+        self._workdir = workdir
+        for section in sections:
+            self.space_(section.counts[:0])  # a missing gene is said before hours of work
+        self._fit(sections)
+        self.provenance_ = {
+            "method": self.name,
+            "version": __version__,
+            "options": options(self),
+            "sections": {section.id: hash_section(section) for section in sections},
+            "patients": sorted({section.patient for section in sections}),
+        }
+        return self
+
+    @final
+    def predict(self, tiles: Tiles) -> ad.AnnData:
+        """Predict expression at every tile.
+
+        Parameters
+        ----------
+        tiles
+            Where to look; read with the spec the method was fitted on (`Tiles.with_spec`).
+
+        Returns
+        -------
+        AnnData (n_tiles, n_genes): `X` float32 in `space_`, `obs_names` the tiles' ids, `obsm["spatial"]` in
+        level-0 pixels, `uns["mclstexp"]` how it was made.
+
+        Raises
+        ------
+        InputError
+            If the method is not fitted or the tiles' spec differs.
+        RuntimeError
+            If the method returned a wrong shape or a number that is not finite.
+        """
+        if not self.is_fitted:
+            msg = f"{self.name or type(self).__name__} must be fitted before it predicts: call fit(sections) first"
+            raise InputError(msg)
+        if tiles.spec != self.spec_:
+            msg = f"tiles must be read with {self.spec_}, found {tiles.spec}: use tiles.with_spec(model.spec_)"
+            raise InputError(msg)
+        expression = np.asarray(self._predict(tiles), dtype=np.float32)
+        expected = (len(tiles), len(self.genes_))
+        if expression.shape != expected or not np.isfinite(expression).all():
+            msg = f"{self.name} returned shape {expression.shape} (expected {expected}) or numbers that are not finite"
+            raise RuntimeError(msg)
+        obs = pd.DataFrame({keys.SECTION: tiles.slide.id}, index=pd.Index(tiles.ids.astype(object)))
+        if tiles.array_xy is not None:
+            obs[keys.ARRAY_COL], obs[keys.ARRAY_ROW] = tiles.array_xy.T
+        return ad.AnnData(
+            X=expression,
+            obs=obs,
+            var=pd.DataFrame(index=pd.Index(list(self.genes_), dtype=object)),
+            obsm={keys.SPATIAL: np.array(tiles.xy)},
+            uns={keys.PROVENANCE: self._describe(tiles)},
+        )
+
+    def _describe(self, tiles: Tiles) -> dict[str, Any]:
+        space = {k: v for k, v in self.space_.to_dict().items() if k != "genes"}
+        return {
+            **{k: v for k, v in self.provenance_.items() if k != "options"},
+            # h5ad keeps no None and no nested tuple: options travel as text
+            "options": {k: repr(v) for k, v in self.provenance_["options"].items()},
+            "space": space,
+            "spec": dataclasses.asdict(self.spec_),
+            "slide": tiles.slide.id,
+            "slide_mpp": tiles.slide.mpp,
+        }
+
+    @abstractmethod
+    def _fit(self, sections: list[Section]) -> None:
+        """Learn; `space_`, `spec_` and `_workdir` are set."""
+
+    @abstractmethod
+    def _predict(self, tiles: Tiles) -> NDArray[np.float32]:
+        """Return (n_tiles, n_genes) expression in `space_`."""
+
+    @abstractmethod
+    def _get_state(self) -> State:
+        """Return all that `_predict` needs beyond options, space and spec."""
+
+    @abstractmethod
+    def _set_state(self, state: State) -> None:
+        """Take back what `_get_state` returned."""
+
+
+def options(predictor: Predictor) -> dict[str, Any]:
+    """Return a method's options by name."""
+    if not dataclasses.is_dataclass(predictor):
+        return {}
+    return {field.name: getattr(predictor, field.name) for field in dataclasses.fields(predictor)}
+
+
+def hash_section(section: Section) -> str:
+    """Hash what was measured and where: counts, genes, spots, positions (not the pixels)."""
+    digest = hashlib.sha256()
+    counts = section.counts.X
+    for part in (counts.indptr, counts.indices, counts.data, section.tiles.xy):
+        digest.update(np.ascontiguousarray(part).tobytes())
+    digest.update("\n".join((*section.genes, *section.tiles.ids)).encode())
+    return digest.hexdigest()[:16]
+
+
+_REGISTRY: dict[str, type[Predictor]] = {}
+P = TypeVar("P", bound=Predictor)
+
+
+def register(name: str) -> Callable[[type[P]], type[P]]:
+    """Class decorator: make a method known under `name` to the command line, the tests and the docs.
+
+    Raises
+    ------
+    ValueError
+        If another class already carries the name.
+    """
+
+    def decorate(cls: type[P]) -> type[P]:
+        known = _REGISTRY.get(name)
+        if known is not None and known.__qualname__ != cls.__qualname__:
+            msg = f"method name {name!r} is taken by {known.__module__}.{known.__qualname__}"
+            raise ValueError(msg)
+        cls.name = name
+        _REGISTRY[name] = cls
+        return cls
+
+    return decorate
+
+
+def registered() -> dict[str, type[Predictor]]:
+    """Return the methods registered so far, by name (`methods.list_methods` imports them all first)."""
+    return dict(sorted(_REGISTRY.items()))

@@ -1,0 +1,119 @@
+"""A measured section: tiles and the counts found under them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from anndata import AnnData
+from numpy.typing import ArrayLike
+from scipy import sparse
+
+from mclstexp.core import keys
+from mclstexp.core.errors import InputError
+from mclstexp.core.tiles import Tiles, TileSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """Tissue whose expression was measured: row *i* of `counts` lies under tile *i*.
+
+    Raises
+    ------
+    InputError
+        If spots and tiles differ, a gene occurs twice, or counts are negative, fractional or not finite.
+    """
+
+    id: str
+    """Name of the section, unique within a study."""
+    patient: str
+    """The unit of independence: sections of one patient never stand on both sides of a fold."""
+    tiles: Tiles
+    """Where each spot lies on the slide."""
+    counts: AnnData
+    """Raw integer counts, sparse CSR (n_spots, n_genes); `obs_names` are the tiles' ids."""
+
+    def __post_init__(self) -> None:
+        counts = self.counts
+        if counts.n_obs != len(self.tiles) or not np.array_equal(np.asarray(counts.obs_names, str), self.tiles.ids):
+            msg = (
+                f"section {self.id}: counts and tiles must name the same spots in the same order, "
+                f"found {counts.n_obs} rows of counts and {len(self.tiles)} tiles"
+            )
+            raise InputError(msg)
+        if counts.n_obs == 0:
+            msg = f"section {self.id}: at least one spot under tissue expected, found none"
+            raise InputError(msg)
+        if not counts.var_names.is_unique:
+            twice = counts.var_names[counts.var_names.duplicated()][0]
+            msg = f"section {self.id}: gene names must be unique, found {twice!r} twice: rename or add up those columns"
+            raise InputError(msg)
+        counts = counts.copy()
+        counts.X = as_counts(counts.X, where=f"section {self.id}")
+        counts.obsm[keys.SPATIAL] = np.asarray(self.tiles.xy)
+        object.__setattr__(self, "counts", counts)
+
+    def __len__(self) -> int:
+        return len(self.tiles)
+
+    @property
+    def genes(self) -> tuple[str, ...]:
+        """Names of the measured genes, in column order."""
+        return tuple(map(str, self.counts.var_names))
+
+    def take(self, index: ArrayLike) -> Self:
+        """Return the spots at `index` (integers or a boolean mask), in that order."""
+        return replace(self, tiles=self.tiles.take(index), counts=self.counts[np.asarray(index)].copy())
+
+    def with_spec(self, spec: TileSpec) -> Self:
+        """Return the same section, its tiles read at another size or scale."""
+        return replace(self, tiles=self.tiles.with_spec(spec))
+
+
+def as_counts(matrix: object, *, where: str) -> sparse.csr_matrix:
+    """Return `matrix` as CSR int32 after checking that it holds raw counts.
+
+    Raises
+    ------
+    InputError
+        On NaN, infinite, negative or fractional values; `where` says whose they are.
+    """
+    counts = sparse.csr_matrix(matrix)
+    data = counts.data
+    for wrong, what in (
+        (~np.isfinite(data), "a value that is not finite"),
+        (data < 0, "a negative value"),
+        (data != np.floor(data), "a fractional value"),
+    ):
+        if wrong.any():
+            msg = (
+                f"{where}: raw integer counts expected, found {what} ({data[wrong][0]:g}): "
+                "give the unnormalised count matrix"
+            )
+            raise InputError(msg)
+    counts = counts.astype(np.int32)
+    counts.eliminate_zeros()
+    counts.sort_indices()
+    return counts
+
+
+def check_sections(sections: Sequence[Section]) -> list[Section]:
+    """Return `sections` as a list after checking that there are some and that no two share a name.
+
+    Raises
+    ------
+    InputError
+        If there is no section, or two carry one id.
+    """
+    sections = list(sections)
+    if not sections:
+        msg = "at least one section expected, found none"
+        raise InputError(msg)
+    ids = [section.id for section in sections]
+    for name in ids:
+        if ids.count(name) > 1:
+            msg = f"section names must be unique, found {name!r} {ids.count(name)} times: rename one"
+            raise InputError(msg)
+    return sections

@@ -1,0 +1,1 @@
+"""What we choose before learning: folds, genes, cached features."""

@@ -1,0 +1,1 @@
+"""How fitted parts are used."""

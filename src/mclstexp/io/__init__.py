@@ -1,0 +1,1 @@
+"""Where it lies: one file per outside format."""

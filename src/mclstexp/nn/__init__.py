@@ -1,0 +1,1 @@
+"""Parts in torch, knowing nothing of sections or files."""

@@ -1,0 +1,36 @@
+"""Shared fixtures. Shapes are checked by beartype while testing, never in use."""
+
+import os
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+_hook = install_import_hook("mclstexp", "beartype.beartype")
+
+_BESIDE = Path(__file__).resolve().parents[1].parent / "shared"
+
+
+def _outside(variable: str, folder: str) -> Path:
+    path = Path(os.environ.get(variable, _BESIDE / folder))
+    if not path.is_dir():
+        pytest.skip(f"real data not found at {path} (set {variable})")
+    return path
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of real data sets; tests that use it carry the marker `data`."""
+    return _outside("MCLSTEXP_DATA", "data")
+
+
+@pytest.fixture(scope="session")
+def parity_dir() -> Path:
+    """Folder of published models' outputs; tests that use it carry the marker `data`."""
+    return _outside("MCLSTEXP_PARITY", "parity")
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory, monkeypatch):
+    """Keep the user's cache out of tests and tests out of the user's cache."""
+    monkeypatch.setenv("MCLSTEXP_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
