@@ -1,1 +1,1 @@
-"""api"""
+"""Public functions behind the commands."""

@@ -11,7 +11,6 @@ import numpy as np
 from anndata import AnnData
 from jaxtyping import Float
 from numpy.typing import NDArray
-from scipy import sparse
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.panel import select_hvg
@@ -115,8 +114,8 @@ class ExpressionSpace:
     def counts(self, counts: AnnData) -> Float[np.ndarray, "n_spots n_genes"]:
         """Return the panel's raw counts as a dense float64 array (n_spots, n_genes)."""
         matrix = counts.X[:, _columns(self.genes, counts)]
-        dense = matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
-        return dense.astype(np.float64)
+        dense = matrix.toarray() if hasattr(matrix, "toarray") else matrix
+        return np.asarray(dense, np.float64)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON types."""

@@ -185,9 +185,8 @@ class Predictor(ABC):
 
 def options(predictor: Predictor) -> dict[str, Any]:
     """Return a method's options by name."""
-    if not dataclasses.is_dataclass(predictor):
-        return {}
-    return {field.name: getattr(predictor, field.name) for field in dataclasses.fields(predictor)}
+    fields = dataclasses.fields(predictor)  # type: ignore[arg-type]  # subclasses are dataclasses
+    return {field.name: getattr(predictor, field.name) for field in fields}
 
 
 def hash_section(section: Section) -> str:

@@ -112,8 +112,8 @@ class Tiles:
             msg = f"tile centres must have shape (n, 2), found {xy.shape}"
             raise InputError(msg)
         if not np.isfinite(xy).all():
-            bad = ids[~np.isfinite(xy).all(axis=1)][:3] if len(ids) == len(xy) else []
-            msg = f"tile centres must be finite, found NaN or infinity at {', '.join(bad)}: drop those rows"
+            n_bad = int((~np.isfinite(xy).all(axis=1)).sum())
+            msg = f"tile centres must be finite, found NaN or infinity in {n_bad} of {len(xy)} rows: drop those rows"
             raise InputError(msg)
         if ids.shape != (len(xy),):
             msg = f"one id per tile expected, found {ids.size} ids for {len(xy)} tiles"

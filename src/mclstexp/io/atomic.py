@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -34,7 +33,7 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
         temporary = scratch / target.name
         yield temporary
         if temporary.is_dir() and target.is_dir():
-            os.replace(target, scratch / "old")
-        os.replace(temporary, target)
+            target.replace(scratch / "old")
+        temporary.replace(target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
