@@ -1,0 +1,194 @@
+"""Where the pixels of a slide come from: an array, a plain image, OpenSlide. Levels and regions, no micrometres."""
+
+from __future__ import annotations
+
+import struct
+import threading
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, cast, final
+
+import numpy as np
+import openslide
+from numpy.typing import NDArray
+from PIL import Image, ImageFile
+
+from mclstexp.core.errors import InputError
+
+Box = tuple[int, int, int, int]
+"""(left, top, right, bottom) in pixels of one level, the last two exclusive."""
+
+_PLAIN_FORMATS: Final = ("JPEG", "MPO", "PNG", "BMP", "WEBP", "JPEG2000")
+_PLAIN_MODES: Final = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
+_CROP_PX: Final = 2**24  # pixels converted at once: bounds the second copy of a huge image
+_DAMAGED: Final = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)  # as Pillow raises them
+_bomb_guard: Final = threading.Lock()
+
+
+class PixelSource(ABC):
+    """A pyramid of RGB pictures.
+
+    Attributes
+    ----------
+    sizes_px
+        (width, height) of each level, level 0 (the largest) first.
+    mpp_xy
+        Micrometres per level-0 pixel along columns and rows, or None where the file does not say.
+    """
+
+    sizes_px: tuple[tuple[int, int], ...]
+    mpp_xy: tuple[float, float] | None = None
+
+    @abstractmethod
+    def region(self, level: int, box: Box) -> NDArray[np.uint8]:
+        """Return the pixels of `box`, which lies inside the level: (height, width, 3) RGB."""
+
+
+@final
+class ArrayPixels(PixelSource):
+    """One level held in memory: (height, width, 3) uint8."""
+
+    def __init__(self, array: NDArray[np.uint8]) -> None:
+        self._levels = [array]
+        self.sizes_px = ((array.shape[1], array.shape[0]),)
+
+    def region(self, level: int, box: Box) -> NDArray[np.uint8]:
+        """See `PixelSource.region`."""
+        left, top, right, bottom = box
+        return self._levels[level][top:bottom, left:right]
+
+
+@final
+class PlainPixels(PixelSource):
+    """A JPEG, PNG, BMP, WebP or JPEG 2000 file, decoded on the first read of a level and then kept.
+
+    A JPEG has levels 1/2, 1/4 and 1/8, because its decoder can scale in the cosine domain: a coarse tile or a
+    thumbnail of a gigapixel JPEG then needs neither the time nor the memory of the full picture.
+    An EXIF orientation is not applied: spot coordinates refer to the pixels as they are stored.
+
+    Raises
+    ------
+    InputError
+        If the file is no such image, or has more than 8 bits per channel.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with _opened(path) as image:
+            width, height = image.size
+            # Pillow cuts the channels of a 16-bit colour PNG to 8 bits unasked; only its decoder's name tells
+            kind = "16-bit" if any(";16" in str(tile.args) for tile in image.tile) else image.mode
+            if kind not in _PLAIN_MODES:
+                msg = f"{path}: 8-bit colour or grey expected, found {kind} pixels: save it as 8-bit RGB"
+                raise InputError(msg)
+            scales = (1, 2, 4, 8) if image.format in ("JPEG", "MPO") and min(width, height) >= 64 else (1,)
+        self.sizes_px = tuple((-(-width // s), -(-height // s)) for s in scales)
+        self._levels: dict[int, NDArray[np.uint8]] = {}
+        self._lock = threading.Lock()
+
+    def region(self, level: int, box: Box) -> NDArray[np.uint8]:
+        """See `PixelSource.region`.
+
+        Raises
+        ------
+        InputError
+            If the file is damaged; pixels are decoded here for the first time.
+        """
+        with self._lock:
+            if level not in self._levels:
+                self._levels[level] = self._decode(level)
+        left, top, right, bottom = box
+        return self._levels[level][top:bottom, left:right]
+
+    def _decode(self, level: int) -> NDArray[np.uint8]:
+        with _opened(self._path) as image:
+            if level:
+                image.draft(None, (image.width >> level, image.height >> level))
+            try:
+                image.load()
+            except _DAMAGED as error:
+                msg = f"{self._path}: a whole image expected, found it damaged or cut short ({error}): copy it again"
+                raise InputError(msg) from error
+            width, height = self.sizes_px[level]
+            array = np.empty((height, width, 3), np.uint8)
+            n_rows = max(1, _CROP_PX // width)
+            for top in range(0, height, n_rows):
+                array[top : top + n_rows] = to_rgb(image.crop((0, top, width, min(top + n_rows, height))))
+        return array
+
+
+@final
+class OpenSlidePixels(PixelSource):
+    """Whatever OpenSlide opens: SVS, NDPI, MRXS, SCN, DICOM, tiled TIFF and more.
+
+    Raises
+    ------
+    InputError
+        If OpenSlide finds the file damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._slide = openslide.OpenSlide(path)
+        except openslide.OpenSlideError as error:
+            raise InputError(self._damaged(error)) from error
+        self.sizes_px = tuple(self._slide.level_dimensions)
+        properties = self._slide.properties
+        try:
+            self.mpp_xy = (
+                float(properties[openslide.PROPERTY_NAME_MPP_X]),
+                float(properties[openslide.PROPERTY_NAME_MPP_Y]),
+            )
+        except (KeyError, ValueError):
+            self.mpp_xy = None
+
+    def region(self, level: int, box: Box) -> NDArray[np.uint8]:
+        """See `PixelSource.region`.
+
+        Raises
+        ------
+        InputError
+            If the pixels there are damaged.
+        """
+        left, top, right, bottom = box
+        scale = self._slide.level_downsamples[level]
+        try:
+            picture = self._slide.read_region(
+                (round(left * scale), round(top * scale)), level, (right - left, bottom - top)
+            )
+        except openslide.OpenSlideError as error:
+            raise InputError(self._damaged(error)) from error
+        return to_rgb(picture)
+
+    def _damaged(self, error: Exception) -> str:
+        return f"{self._path}: a whole slide expected, found it damaged or cut short ({error}): copy it again"
+
+
+def to_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """Return any 8-bit picture as (height, width, 3) RGB; what is transparent becomes white."""
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGB", image.size, "white")
+        white.paste(rgba, mask=rgba.getchannel("A"))
+        return np.asarray(white)
+    return np.asarray(image.convert("RGB"))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+    """Open a plain image of any size; Pillow's limit on pixels is lifted for the opening only."""
+    with _bomb_guard:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            image = Image.open(path, formats=_PLAIN_FORMATS)
+        except _DAMAGED as error:
+            msg = f"{path}: an image expected (SVS, NDPI, TIFF, JPEG, PNG …), found something else: check the path"
+            raise InputError(msg) from error
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+    with image:
+        yield cast("ImageFile.ImageFile", image)

@@ -1,0 +1,177 @@
+"""TIFF that OpenSlide does not read well (OME-TIFF, SubIFD pyramids, strips), decoded piece by piece."""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, final
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+from tifffile import COMPRESSION, PHOTOMETRIC
+
+from mclstexp.core.errors import InputError
+from mclstexp.io.pixel_sources import Box, PixelSource, to_rgb
+
+_CACHE_BYTES: Final = 256 * 2**20
+_UM: Final = {"µm": 1.0, "μm": 1.0, "um": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6, "Å": 1e-4, "pm": 1e-6}
+_UM_PER_RESOLUTION_UNIT: Final = {2: 25400.0, 3: 10000.0}  # inch, centimetre (TIFF 6.0, ResolutionUnit)
+_DAMAGED: Final = (OSError, ValueError, RuntimeError, IndexError, KeyError, EOFError, zlib.error)
+_MODES: Final = {
+    (PHOTOMETRIC.MINISBLACK, 1): "L",
+    (PHOTOMETRIC.MINISWHITE, 1): "L",
+    (PHOTOMETRIC.MINISBLACK, 2): "LA",
+    (PHOTOMETRIC.PALETTE, 1): "P",
+    (PHOTOMETRIC.RGB, 3): "RGB",
+    (PHOTOMETRIC.RGB, 4): "RGBA",
+    (PHOTOMETRIC.YCBCR, 3): "RGB",  # its JPEG decoder returns RGB
+    (PHOTOMETRIC.SEPARATED, 4): "CMYK",
+}
+
+
+@final
+class TiffPixels(PixelSource):
+    """The largest picture of a TIFF and its pyramid; only the tiles or strips asked for are decoded.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, not 8-bit, or not one RGB or grey picture.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._file = tifffile.TiffFile(path)
+            number, series = max(enumerate(self._file.series), key=lambda item: item[1].keyframe.size)
+            self._pages = [level.keyframe for level in series.levels]
+        except (*_DAMAGED, tifffile.TiffFileError) as error:
+            raise InputError(self._damaged(error)) from error
+        page = self._pages[0]
+        self._check(page, n_planes=len(series.levels[0].pages))
+        self.sizes_px = tuple((p.imagewidth, p.imagelength) for p in self._pages)
+        self.mpp_xy = _ome_mpp(self._file, number) if self._file.is_ome else _resolution_mpp(page)
+        self._lock = threading.Lock()
+        height, width = _segment_size(page)
+        self._segment = lru_cache(max(4, _CACHE_BYTES // (3 * height * width)))(self._decode)
+
+    def region(self, level: int, box: Box) -> NDArray[np.uint8]:
+        """See `PixelSource.region`.
+
+        Raises
+        ------
+        InputError
+            If the pixels there are damaged.
+        """
+        left, top, right, bottom = box
+        height, width = _segment_size(self._pages[level])
+        region = np.empty((bottom - top, right - left, 3), np.uint8)
+        for row in range(top // height, -(-bottom // height)):
+            for column in range(left // width, -(-right // width)):
+                y, x = row * height, column * width
+                upper, lower = max(top, y), min(bottom, y + height)
+                near, far = max(left, x), min(right, x + width)
+                segment = self._segment(level, row, column)
+                region[upper - top : lower - top, near - left : far - left] = segment[
+                    upper - y : lower - y, near - x : far - x
+                ]
+        return region
+
+    def _decode(self, level: int, row: int, column: int) -> NDArray[np.uint8]:
+        """Decode one tile or strip into RGB; a tile that the file leaves out is white."""
+        page = self._pages[level]
+        height, width = _segment_size(page)
+        across, down = -(-page.imagewidth // width), -(-page.imagelength // height)
+        n_planes = page.samplesperpixel if page.planarconfig == 2 else 1
+        try:
+            planes = [self._read(page, plane * across * down + row * across + column) for plane in range(n_planes)]
+        except (*_DAMAGED, tifffile.TiffFileError) as error:
+            raise InputError(self._damaged(error)) from error
+        present = [plane for plane in planes if plane is not None]
+        if len(present) < n_planes:
+            return np.full((height, width, 3), 255, np.uint8)
+        return _to_rgb(np.concatenate(present, axis=-1), page)
+
+    def _read(self, page: Any, index: int) -> NDArray | None:
+        n_bytes = page.databytecounts[index]
+        if not n_bytes:
+            return None
+        with self._lock:
+            self._file.filehandle.seek(page.dataoffsets[index])
+            data = self._file.filehandle.read(n_bytes)
+        if len(data) < n_bytes:
+            msg = f"{n_bytes - len(data)} bytes missing"
+            raise EOFError(msg)
+        return page.decode(data, index, jpegtables=page.jpegtables, jpegheader=page.jpegheader)[0][0]
+
+    def _check(self, page: Any, *, n_planes: int) -> None:
+        if page.dtype not in (np.uint8, np.bool_):
+            msg = f"{self._path}: 8-bit colour or grey expected, found {page.dtype} pixels: save it as 8-bit RGB"
+            raise InputError(msg)
+        undecoded = page.photometric == PHOTOMETRIC.YCBCR and page.compression not in (
+            COMPRESSION.JPEG,
+            COMPRESSION.OJPEG,
+        )
+        if n_planes > 1 or undecoded or (page.photometric, page.samplesperpixel) not in _MODES:
+            name = getattr(page.photometric, "name", page.photometric)
+            msg = (
+                f"{self._path}: one RGB or grey picture expected, found {n_planes} plane(s) of "
+                f"{page.samplesperpixel} {name} channel(s): save it as 8-bit RGB"
+            )
+            raise InputError(msg)
+
+    def _damaged(self, error: Exception) -> str:
+        return f"{self._path}: a whole TIFF expected, found it damaged or cut short ({error}): copy it again"
+
+
+def _segment_size(page: Any) -> tuple[int, int]:
+    """(height, width) of a tile, or of a strip, which is as wide as the picture."""
+    if page.is_tiled:
+        return page.tilelength, page.tilewidth
+    return min(page.rowsperstrip, page.imagelength), page.imagewidth
+
+
+def _to_rgb(segment: NDArray, page: Any) -> NDArray[np.uint8]:
+    """Turn a decoded segment (height, width, channels) into RGB, following the page's photometric tag."""
+    mode = _MODES[page.photometric, page.samplesperpixel]
+    if page.dtype == np.bool_:
+        segment = segment.astype(np.uint8) * 255
+    if page.photometric == PHOTOMETRIC.MINISWHITE:
+        segment = 255 - segment
+    if mode == "P":
+        palette = (page.colormap >> 8).astype(np.uint8)  # (3, 256), stored with 16 bits
+        return palette[:, segment[..., 0]].transpose(1, 2, 0)
+    if mode == "RGBA" and page.extrasamples == (1,):
+        mode = "RGBa"  # colours already multiplied by alpha (TIFF 6.0, ExtraSamples)
+    pixels = np.ascontiguousarray(segment[..., 0] if mode == "L" else segment)
+    height, width = pixels.shape[:2]
+    return to_rgb(Image.frombuffer(mode, (width, height), pixels, "raw", mode, 0, 1))
+
+
+def _ome_mpp(file: tifffile.TiffFile, number: int) -> tuple[float, float] | None:
+    """PhysicalSizeX and PhysicalSizeY of image `number` in the OME-XML, µm."""
+    images = tifffile.xml2dict(file.ome_metadata or "").get("OME", {}).get("Image", {})
+    image = images[min(number, len(images) - 1)] if isinstance(images, list) else images
+    pixels = image.get("Pixels", {})
+    try:
+        x, y = (
+            float(pixels[f"PhysicalSize{axis}"]) * _UM[pixels.get(f"PhysicalSize{axis}Unit", "µm")] for axis in "XY"
+        )
+    except (KeyError, ValueError):
+        return None
+    return x, y
+
+
+def _resolution_mpp(page: Any) -> tuple[float, float] | None:
+    """µm per pixel from the resolution tags, where their unit is a length."""
+    tags = page.tags
+    unit = _UM_PER_RESOLUTION_UNIT.get(tags.valueof("ResolutionUnit", 0))
+    per_unit = [tags.valueof(name) for name in ("XResolution", "YResolution")]
+    if unit is None or not all(value and value[0] and value[1] for value in per_unit):
+        return None
+    x, y = (unit * value[1] / value[0] for value in per_unit)
+    return x, y
