@@ -1,0 +1,143 @@
+"""HEST-1k and HEST-Bench: one h5ad a sample, with its slide or only with patches of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from mclstexp.core.errors import InputError
+from mclstexp.core.section import Section
+from mclstexp.core.tiles import Slide, Tiles, TileSpec
+from mclstexp.io import h5ad
+from mclstexp.io.guard import reading
+from mclstexp.io.patches import PATCH_SPEC, PatchSlide, read_places
+from mclstexp.io.pitch import choose_mpp
+from mclstexp.io.visium import slide_with_mpp
+
+_MPP = "pixel_size_um_estimated"
+
+
+def looks_like_hest(path: Path | str) -> bool:
+    """Whether `path` is a HEST folder: ``st`` (or ``adata``) beside ``wsis`` or ``patches``."""
+    path = Path(path)
+    return _tables(path) is not None and any((path / folder).is_dir() for folder in ("wsis", "patches"))
+
+
+def read_hest(
+    path: Path | str,
+    *,
+    spec: TileSpec = TileSpec(),  # noqa: B008 — frozen
+    ids: Sequence[str] | None = None,
+    mpp: float | None = None,
+) -> list[Section]:
+    """Read samples of a HEST folder.
+
+    Parameters
+    ----------
+    path
+        Folder with ``st/{id}.h5ad`` (HEST-Bench: ``adata``), ``wsis/{id}.tif`` or else ``patches/{id}.h5``, and
+        ``metadata/{id}.json`` where there is one.
+    spec
+        Size and scale of the tiles; stored patches serve 224 px at 0.5 µm per pixel alone.
+    ids
+        Samples to read; all by default.
+    mpp
+        µm per pixel of the slides, instead of the metadata's estimate or the slide's own.
+
+    Returns
+    -------
+    list of Section
+        In the order of `ids`, or by name. The patient is the metadata's, or else the sample itself. From patches,
+        only spots that have one.
+
+    Raises
+    ------
+    InputError
+        If a file is absent or damaged, no patch belongs to a spot, or `spec` is not the stored one.
+    """
+    path = Path(path)
+    tables = _tables(path)
+    if tables is None:
+        msg = f"a HEST folder with st/*.h5ad (or adata/*.h5ad) expected at {path}, found none: check the path"
+        raise InputError(msg)
+    present = sorted(file.stem for file in tables.glob("*.h5ad") if not file.name.startswith("."))
+    wanted = present if ids is None else list(ids)
+    lost = [name for name in wanted if name not in present]
+    if lost:
+        listed = ", ".join(present[:5]) + (", …" if len(present) > 5 else "")
+        msg = f"samples of {tables} expected, found no {lost[0]!r} among {listed}: choose ids= from these"
+        raise InputError(msg)
+    return [_read_sample(path, tables / f"{name}.h5ad", spec=spec, mpp=mpp) for name in wanted]
+
+
+def _read_sample(root: Path, table: Path, *, spec: TileSpec, mpp: float | None) -> Section:
+    name = table.stem
+    metadata = _metadata(root / "metadata" / f"{name}.json")
+    adata = h5ad.load(table)
+    xy = h5ad.centres(adata, table)
+    wsi, patches = root / "wsis" / f"{name}.tif", root / "patches" / f"{name}.h5"
+    stated = _number(metadata.get(_MPP))
+    if wsi.is_file():
+        stated = h5ad.mpp_from_spots(adata, xy) if stated is None else stated
+        slide = slide_with_mpp(wsi, mpp, measured=stated, id=name)
+        return _section(adata, xy, slide=slide, spec=spec, metadata=metadata)
+    if not patches.is_file():
+        msg = f"{name}: a slide at {wsi} or patches at {patches} expected, found neither: fetch one of them"
+        raise InputError(msg)
+    barcodes, corners = read_places(patches)
+    row = pd.Index(barcodes).get_indexer(pd.Index(adata.obs_names.astype(str)))
+    has = row >= 0
+    if not has.any():
+        msg = (
+            f"{name}: patches and counts must share barcodes, found none of {adata.obs_names[0]!r}, … among "
+            f"{barcodes[0]!r}, …: use the files of one sample"
+        )
+        raise InputError(msg)
+    # a patch's centre is its spot's: half its side in level-0 pixels is what lies between corner and centre
+    half_px = float(np.median(xy[has] - corners[row[has]]))
+    measured = PATCH_SPEC.size_um / (2 * half_px) if half_px > 0 else None
+    scale = choose_mpp(mpp if mpp is not None else stated, measured=measured, where=name)
+    patch_slide = PatchSlide(patches, id=name, mpp=scale, size_px=_size_px(metadata))
+    patch_slide.check_spec(spec)
+    return _section(adata[has].copy(), xy[has], slide=patch_slide, spec=spec, metadata=metadata)
+
+
+def _section(adata: AnnData, xy: np.ndarray, *, slide: Slide, spec: TileSpec, metadata: dict[str, Any]) -> Section:
+    tiles = Tiles(
+        slide=slide,
+        xy=xy,
+        ids=adata.obs_names.to_numpy().astype(np.str_),
+        spec=spec,
+        array_xy=h5ad.array_places(adata.obs),
+    )
+    patient = metadata.get("patient")
+    # JSON written by pandas has NaN for what is not known
+    known = isinstance(patient, str | int) and str(patient).strip() not in ("", "nan", "None")
+    return Section(id=slide.id, patient=str(patient) if known else slide.id, tiles=tiles, counts=adata)
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    with reading(path, "HEST metadata (JSON)"):
+        metadata = json.loads(path.read_text(encoding="utf-8"))
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and value > 0 else None
+
+
+def _size_px(metadata: dict[str, Any]) -> tuple[int, int] | None:
+    width, height = (_number(metadata.get(f"fullres_px_{side}")) for side in ("width", "height"))
+    return None if width is None or height is None else (int(width), int(height))
+
+
+def _tables(path: Path) -> Path | None:
+    return next((path / name for name in ("st", "adata") if any((path / name).glob("*.h5ad"))), None)
