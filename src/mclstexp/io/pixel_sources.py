@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, cast, final
+from typing import Final, final
 
 import numpy as np
 import openslide
@@ -21,7 +21,7 @@ from mclstexp.core.errors import InputError
 Box = tuple[int, int, int, int]
 """(left, top, right, bottom) in pixels of one level, the last two exclusive."""
 
-_PLAIN_FORMATS: Final = ("JPEG", "MPO", "PNG", "BMP", "WEBP", "JPEG2000")
+_PLAIN_FORMATS: Final = ("JPEG", "PNG", "BMP", "WEBP", "JPEG2000")
 _PLAIN_MODES: Final = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 _CROP_PX: Final = 2**24  # pixels converted at once: bounds the second copy of a huge image
 _DAMAGED: Final = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)  # as Pillow raises them
@@ -191,4 +191,4 @@ def _opened(path: Path) -> Iterator[ImageFile.ImageFile]:
         finally:
             Image.MAX_IMAGE_PIXELS = limit
     with image:
-        yield cast("ImageFile.ImageFile", image)
+        yield image

@@ -180,7 +180,7 @@ def open_slide(path: Path | str, *, id: str | None = None, mpp: float | None = N
         If the file is missing, no image, damaged or not 8-bit, or its mpp is unknown and not given.
     """
     path = Path(path)
-    source = _source(path)
+    source = open_pixels(path)
     if mpp is None:
         stated = _plausible(source.mpp_xy)
         if stated is None:
@@ -204,13 +204,19 @@ def probe_slide(path: Path | str) -> SlideHeader:
     InputError
         If the file is missing, no image, or not 8-bit.
     """
-    source = _source(Path(path))
+    source = open_pixels(Path(path))
     stated = _plausible(source.mpp_xy)
     return SlideHeader(source.sizes_px[0], None if stated is None or not _square(stated) else sum(stated) / 2)
 
 
-def _source(path: Path) -> PixelSource:
-    """Open `path` with the library that reads it best."""
+def open_pixels(path: Path) -> PixelSource:
+    """Open an image file with the library that reads it best, without asking for its scale.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, no image, damaged or not 8-bit.
+    """
     if not path.is_file():
         found = "a folder" if path.is_dir() else "nothing"
         msg = f"an image file expected at {path}, found {found}: check the path"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import zlib
 from functools import lru_cache
 from pathlib import Path
@@ -46,16 +45,16 @@ class TiffPixels(PixelSource):
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._file = tifffile.TiffFile(path)
-            number, series = max(enumerate(self._file.series), key=lambda item: item[1].keyframe.size)
-            self._pages = [level.keyframe for level in series.levels]
+            with tifffile.TiffFile(path) as file:
+                number, series = max(enumerate(file.series), key=lambda item: item[1].keyframe.size)
+                self._pages = [level.keyframe for level in series.levels]
+                n_planes = len(series.levels[0].pages)
+                self.mpp_xy = _ome_mpp(file, number) if file.is_ome else _resolution_mpp(self._pages[0])
         except (*_DAMAGED, tifffile.TiffFileError) as error:
             raise InputError(self._damaged(error)) from error
         page = self._pages[0]
-        self._check(page, n_planes=len(series.levels[0].pages))
+        self._check(page, n_planes=n_planes)
         self.sizes_px = tuple((p.imagewidth, p.imagelength) for p in self._pages)
-        self.mpp_xy = _ome_mpp(self._file, number) if self._file.is_ome else _resolution_mpp(page)
-        self._lock = threading.Lock()
         height, width = _segment_size(page)
         self._segment = lru_cache(max(4, _CACHE_BYTES // (3 * height * width)))(self._decode)
 
@@ -100,9 +99,9 @@ class TiffPixels(PixelSource):
         n_bytes = page.databytecounts[index]
         if not n_bytes:
             return None
-        with self._lock:
-            self._file.filehandle.seek(page.dataoffsets[index])
-            data = self._file.filehandle.read(n_bytes)
+        with self._path.open("rb") as file:  # opened anew each time: threads and forks share no position
+            file.seek(page.dataoffsets[index])
+            data = file.read(n_bytes)
         if len(data) < n_bytes:
             msg = f"{n_bytes - len(data)} bytes missing"
             raise EOFError(msg)
