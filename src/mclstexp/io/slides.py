@@ -22,7 +22,6 @@ from mclstexp.io.tiff_pixels import TiffPixels
 _TIFF_MAGIC: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PLAUSIBLE_MPP: Final = (0.05, 20.0)  # a microscope's; 72 dpi, which programs write unasked, would be 353
 _BLOCK_PX: Final = 2048
-_MARGIN_PX: Final = 2  # pixels around the tile that the triangle filter may look at, beyond its scale
 
 
 @dataclass(frozen=True)
@@ -54,30 +53,38 @@ class _PyramidSlide(Slide):
             msg = f"{self.id}: a tile centre of two finite numbers expected, found {xy!r}"
             raise InputError(msg)
         half = spec.size_um / self.mpp / 2
-        return self._resample(np.concatenate([centre - half, centre + half]), (spec.size_px, spec.size_px))
+        shrink = 2 * half / spec.size_px
+        level = self._level(shrink)
+        box = np.concatenate([centre - half, centre + half]) / np.tile(self._scales[level], 2)
+        margin = np.ceil(shrink / self._scales[level]) + 1  # as far as the filter looks, and a pixel of rounding
+        return self._resample(level, box, size_px=(spec.size_px, spec.size_px), margin_px=margin)
 
     @final
     def thumbnail(self, max_size_px: int) -> NDArray[np.uint8]:
         """See `Slide.thumbnail`; a slide smaller than that is returned as it is."""
         shrink = max(1.0, max(self.size_px) / max_size_px)
         width, height = (max(1, round(side / shrink)) for side in self.size_px)
-        return self._resample(np.array([0, 0, *self.size_px], np.float64), (width, height))
+        level = self._level(shrink)
+        box = np.array([0, 0, *self._source.sizes_px[level]], np.float64)
+        # no margin: the white outside must not shine through the rim of a picture that ends there
+        return self._resample(level, box, size_px=(width, height), margin_px=np.zeros(2))
 
-    def _resample(self, box: NDArray[np.float64], size_px: tuple[int, int]) -> NDArray[np.uint8]:
-        """Scale `box` (left, top, right, bottom in level-0 pixels) to `size_px` (width, height).
+    def _level(self, shrink: float) -> int:
+        """Find the coarsest level that is still as fine as asked; 1 % is less than an mpp is known to."""
+        return max(i for i, scale in enumerate(self._scales) if i == 0 or scale.max() <= shrink * 1.01)
+
+    def _resample(
+        self, level: int, box: NDArray[np.float64], *, size_px: tuple[int, int], margin_px: NDArray[np.float64]
+    ) -> NDArray[np.uint8]:
+        """Scale `box` (left, top, right, bottom in pixels of `level`) to `size_px` (width, height).
 
         The filter is Pillow's BILINEAR, which widens with the reduction (a triangle, so antialiased): unlike
         LANCZOS it does not ring at the white outside, and encoders were mostly trained on it.
         """
-        wanted = ((box[2:] - box[:2]) / size_px).max()
-        # the coarsest level that is still as fine as the tile; 1 % is below what a scanner's mpp is good for
-        level = max(i for i, scale in enumerate(self._scales) if i == 0 or scale.max() <= wanted * 1.01)
-        box = box / np.tile(self._scales[level], 2)
         # far reductions are averaged block by block first, so that memory follows the tile and not the slide
         factor = max(1, int(((box[2:] - box[:2]) / size_px).min() / 2))
-        margin = np.ceil((box[2:] - box[:2]) / size_px) + _MARGIN_PX
-        start = np.floor((box[:2] - margin) / factor).astype(int)
-        stop = np.ceil((box[2:] + margin) / factor).astype(int)
+        start = np.floor((box[:2] - margin_px) / factor).astype(int)
+        stop = np.ceil((box[2:] + margin_px) / factor).astype(int)
         canvas = self._canvas(level, factor, start=start, stop=stop)
         left, top, right, bottom = box / factor - np.tile(start, 2)
         picture = Image.fromarray(canvas).resize(size_px, Image.Resampling.BILINEAR, box=(left, top, right, bottom))

@@ -47,7 +47,7 @@ class TiffPixels(PixelSource):
         try:
             with tifffile.TiffFile(path) as file:
                 number, series = max(enumerate(file.series), key=lambda item: item[1].keyframe.size)
-                self._pages = [level.keyframe for level in series.levels]
+                self._pages = [_loaded(level.keyframe) for level in series.levels]
                 n_planes = len(series.levels[0].pages)
                 self.mpp_xy = _ome_mpp(file, number) if file.is_ome else _resolution_mpp(self._pages[0])
         except (*_DAMAGED, tifffile.TiffFileError) as error:
@@ -125,6 +125,13 @@ class TiffPixels(PixelSource):
 
     def _damaged(self, error: Exception) -> str:
         return f"{self._path}: a whole TIFF expected, found it damaged or cut short ({error}): copy it again"
+
+
+def _loaded(page: Any) -> Any:
+    """Return the page after touching what tifffile reads from the file only when asked: it will be closed."""
+    for name in ("decode", "dataoffsets", "databytecounts", "jpegtables", "jpegheader", "colormap", "extrasamples"):
+        getattr(page, name)
+    return page
 
 
 def _segment_size(page: Any) -> tuple[int, int]:
