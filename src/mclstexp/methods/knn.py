@@ -1,0 +1,66 @@
+"""The control that only looks things up: the mean of the training tiles that look most alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.neighbors import NearestNeighbors
+
+from mclstexp.core.errors import InputError
+from mclstexp.core.predictor import Predictor, State, register
+from mclstexp.core.section import Section
+from mclstexp.core.tiles import Tiles
+from mclstexp.inference.embed import embed_tiles
+
+
+@register("knn")
+@dataclass
+class KNN(Predictor):
+    """Mean expression of the k nearest training tiles by cosine over standardised features of a frozen encoder.
+
+    Retrieval without learning: what a contrastive method must beat to have learnt anything.
+    """
+
+    encoder: str = "densenet121"
+    """Frozen image encoder (a timm name, or one of `create_encoder`)."""
+    k: int = 50
+    """How many training tiles are averaged (all of them where there are fewer)."""
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            msg = f"k must be at least 1, found {self.k}"
+            raise InputError(msg)
+
+    def _fit(self, sections: list[Section]) -> None:
+        features = np.concatenate([embed_tiles(section.tiles, self.encoder) for section in sections])
+        self.centre_ = features.mean(axis=0)
+        spread = features.std(axis=0)
+        self.scale_ = np.where(spread > 0, spread, 1).astype(np.float32)
+        self.expression_ = np.concatenate([self.space_(section.counts) for section in sections])
+        self._index(((features - self.centre_) / self.scale_).astype(np.float32))
+
+    def _index(self, tiles: NDArray[np.float32]) -> None:
+        self.tiles_ = tiles
+        k = min(self.k, len(tiles))
+        self.neighbours_ = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(tiles)
+
+    def _predict(self, tiles: Tiles) -> NDArray[np.float32]:
+        features = (embed_tiles(tiles, self.encoder) - self.centre_) / self.scale_
+        nearest = self.neighbours_.kneighbors(features, return_distance=False)
+        return np.stack([self.expression_[rows].mean(axis=0) for rows in nearest])
+
+    def _get_state(self) -> State:
+        arrays = {
+            "centre": self.centre_,
+            "scale": self.scale_,
+            "tiles": self.tiles_,
+            "expression": self.expression_,
+        }
+        return State(arrays=arrays, meta={})
+
+    def _set_state(self, state: State) -> None:
+        self.centre_, self.scale_ = state.arrays["centre"], state.arrays["scale"]
+        self.expression_ = state.arrays["expression"]
+        self._index(state.arrays["tiles"])
