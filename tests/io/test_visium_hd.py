@@ -98,9 +98,7 @@ def test_damaged_parquet_and_strange_barcodes_are_refused(outs):
     path = outs / "binned_outputs" / "square_008um" / "spatial" / "tissue_positions.parquet"
     table = pd.read_parquet(path)
     table.assign(barcode=table["barcode"] + "x").to_parquet(path)
-    with pytest.raises(
-        InputError, match=r"HD1: every barcode of the count matrix must have a position, found 45 of 45"
-    ):
+    with pytest.raises(InputError, match=r"HD1: every barcode .* must have a position, found 45 of 45"):
         read_visium_hd(outs)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(InputError, match=r"tissue positions expected in .*parquet, found a file that is damaged"):

@@ -114,7 +114,7 @@ class PatchSlide(Slide):
         return digest.hexdigest()
 
 
-def read_places(path: Path) -> tuple[NDArray[np.str_], Float[np.ndarray, "n 2"]]:
+def read_places(path: Path) -> tuple[list[str], Float[np.ndarray, "n 2"]]:
     """Read barcodes and upper left corners (level-0 pixels) of the stored patches.
 
     Raises
@@ -126,7 +126,7 @@ def read_places(path: Path) -> tuple[NDArray[np.str_], Float[np.ndarray, "n 2"]]
         shape = file["img"].shape
         corners = np.asarray(file["coords"][:], np.float64)
         stored = np.asarray(file["barcode"][:]).ravel()
-    barcodes = np.array([b.decode() if isinstance(b, bytes) else str(b) for b in stored], dtype=np.str_)
+    barcodes = [b.decode() if isinstance(b, bytes) else str(b) for b in stored]
     n, side = len(barcodes), PATCH_SPEC.size_px
     if n == 0 or shape != (n, side, side, 3) or corners.shape != (n, 2):
         msg = (

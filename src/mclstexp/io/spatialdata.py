@@ -211,10 +211,8 @@ def _centres(store: Any, adata: AnnData, *, picture: Any, where: str) -> Float[n
 
 def _levels(picture: Any) -> list[Any]:
     """Return the image's arrays, the largest first: several for a pyramid, else one."""
-    if hasattr(picture, "dims"):
-        arrays = [picture]
-    else:
-        arrays = [next(iter(level.values())) for level in picture.children.values()]
+    scales = getattr(picture, "children", {})
+    arrays = [next(iter(level.values())) for level in scales.values()] or [picture]
     arrays = [array.transpose("c", "y", "x").data for array in arrays]
     return sorted(arrays, key=lambda array: -array.shape[2])
 

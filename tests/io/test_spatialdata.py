@@ -1,0 +1,133 @@
+import sys
+import warnings
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+from mclstexp.core.errors import InputError
+from mclstexp.core.tiles import TileSpec
+from mclstexp.io import spatialdata as reader
+from mclstexp.io.slides import ArraySlide
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
+XY = np.array([[60.0, 40.0], [140.0, 40.0], [100.0, 110.0], [30.0, 150.0]])
+"""Centres in the common system, which has half as many units as the image has pixels."""
+SQUARE = 2
+
+
+@pytest.fixture(scope="module")
+def package():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("spatialdata", reason="the extra mclstexp[spatialdata] is not installed")
+
+
+def _picture():
+    """(height, width, 3), dark with one bright square on spot `SQUARE`."""
+    image = np.full((400, 360, 3), 40, np.uint8)
+    x, y = (XY[SQUARE] * 2).astype(int)
+    image[y - 16 : y + 16, x - 16 : x + 16] = 250
+    return image
+
+
+@pytest.fixture
+def store(package, tmp_path):
+    """Return a function that writes a store."""
+    from spatialdata.models import Image2DModel, ShapesModel, TableModel
+    from spatialdata.transformations import Identity, Scale
+
+    def write(*, scale_factors=None, images=("full_image",), system="global", instances=(3, 2, 1, 0), **obs):
+        picture = np.moveaxis(_picture(), -1, 0)
+        half = {system: Scale([0.5, 0.5], axes=("x", "y"))}
+        elements = {
+            name: Image2DModel.parse(picture, dims=("c", "y", "x"), transformations=half, scale_factors=scale_factors)
+            for name in images
+        }
+        shapes = ShapesModel.parse(XY, geometry=0, radius=10.0, transformations={"global": Identity()})
+        # the table's order is not that of the shapes
+        rows = pd.DataFrame(
+            {"region": pd.Categorical(["spots"] * 4), "spot": list(instances), **obs}, index=["D", "C", "B", "A"]
+        )
+        counts = ad.AnnData(np.arange(8, dtype=np.int32).reshape(4, 2), obs=rows, var=pd.DataFrame(index=["g1", "g2"]))
+        table = TableModel.parse(counts, region="spots", region_key="region", instance_key="spot")
+        path = tmp_path / "S1.zarr"
+        package.SpatialData(images=elements, shapes={"spots": shapes}, tables={"table": table}).write(path)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("scale_factors", [None, [2, 2]], ids=["one level", "pyramid"])
+def test_bright_square_lies_under_its_barcode(store, scale_factors):
+    path = store(scale_factors=scale_factors)
+    assert reader.looks_like_spatialdata(path)
+    for spec in (TileSpec(16, 0.5), TileSpec(8, 2.0)):
+        section = reader.read_spatialdata(path, spec=spec, mpp=0.5)
+        bright = [section.tiles.ids[i] for i in range(4) if section.tiles.read(i).mean() > 200]
+        assert bright == ["C"]
+    assert section.tiles.xy.tolist() == (XY[::-1] * 2).tolist()
+    assert (section.id, section.counts["C"].X.toarray()[0].tolist()) == ("S1", [2, 3])
+
+
+def test_pixels_equal_those_of_the_array(store):
+    slide = reader.read_spatialdata(store(), mpp=0.5).tiles.slide
+    reference = ArraySlide(_picture(), mpp=0.5, id="S1")
+    for spec in (TileSpec(16, 0.5), TileSpec(20, 1.7), TileSpec(30, 0.3)):
+        for xy in ([200.0, 220.0], [5.5, 3.0], [355.0, 398.25], [-500.0, 10.0]):
+            assert np.abs(slide.read(xy, spec).astype(int) - reference.read(xy, spec)).max() <= 1
+    assert np.array_equal(slide.thumbnail(100), reference.thumbnail(100))
+    assert slide.size_px == (360, 400)
+
+
+def test_spots_beside_the_tissue_are_dropped_with_their_places(store):
+    section = reader.read_spatialdata(store(in_tissue=[1, 0, 1, 1]), mpp=0.5)
+    assert section.tiles.ids.tolist() == ["D", "B", "A"]
+    assert section.tiles.xy.tolist() == [[60, 300], [280, 80], [120, 80]]
+
+
+def test_what_is_ambiguous_or_absent_is_asked_for(store, tmp_path):
+    path = store(images=("hires_image", "lowres_image"))
+    with pytest.raises(InputError, match=r"S1: one expected among the store's images, found hires_image, lowres_image"):
+        reader.read_spatialdata(path, mpp=0.5)
+    with pytest.raises(InputError, match=r"S1: 'x' expected among the store's tables, found table: name one as table="):
+        reader.read_spatialdata(path, table="x")
+    with pytest.raises(InputError, match=r"S1: µm per pixel of the image expected"):
+        reader.read_spatialdata(path, image="hires_image")
+    with pytest.raises(InputError, match=r"a SpatialData store expected at .*none.zarr"):
+        reader.read_spatialdata(tmp_path / "none.zarr")
+
+
+def test_full_image_is_preferred(store):
+    section = reader.read_spatialdata(store(images=("S_hires_image", "S_full_image")), mpp=0.5)
+    assert len(section) == 4
+
+
+def test_elements_that_do_not_meet_are_refused(store):
+    with pytest.raises(InputError, match=r"spots and the image must share a coordinate system, found none"):
+        reader.read_spatialdata(store(system="other"), mpp=0.5)
+
+
+def test_a_row_without_a_shape_is_refused(store):
+    with pytest.raises(InputError, match=r"a shape for every row of the table expected, found none in spots for 'A'"):
+        reader.read_spatialdata(store(instances=(3, 2, 1, 9)), mpp=0.5)
+
+
+def test_images_of_other_kinds_are_refused():
+    with pytest.raises(InputError, match=r"an RGB image of 8 bits expected, found \(1, 4, 4\) uint16"):
+        reader.ElementSlide([np.zeros((1, 4, 4), np.uint16)], mpp=1.0, id="s")
+
+
+def test_fingerprint_follows_the_pixels():
+    planes = np.moveaxis(_picture(), -1, 0).copy()
+    first = reader.ElementSlide([planes], mpp=1.0, id="a").fingerprint()
+    assert first == reader.ElementSlide([planes.copy()], mpp=2.0, id="b").fingerprint()
+    planes[0, 399, 359] = 1
+    assert first != reader.ElementSlide([planes], mpp=1.0, id="a").fingerprint()
+
+
+def test_absent_package_is_named(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "spatialdata", None)
+    with pytest.raises(InputError, match=r"needs the package spatialdata, .* install 'mclstexp\[spatialdata\]'"):
+        reader.read_spatialdata(tmp_path / "S1.zarr")
