@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
-_hook = install_import_hook("mclstexp", "beartype.beartype")
+_hook = install_import_hook("mclstexp", "typechecker.check")
 
 _BESIDE = Path(__file__).resolve().parents[1].parent / "shared"
 

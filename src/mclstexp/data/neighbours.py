@@ -1,0 +1,67 @@
+"""Who lies near whom on a section, in µm: for attention among spots and for the context of tiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy import sparse
+from scipy.spatial import KDTree
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """For each spot itself and its nearest neighbours, itself first."""
+
+    index: Int[np.ndarray, "n_spots n_tokens"]
+    """Rows of the neighbours; the spot's own row where there are fewer."""
+    offset_um: Float[np.ndarray, "n_spots n_tokens 2"]
+    """Where each neighbour lies seen from the spot."""
+    present: Bool[np.ndarray, "n_spots n_tokens"]
+    """False where a spot has fewer neighbours within reach."""
+
+
+def find_neighbours(xy_um: Float[np.ndarray, "n_spots 2"], *, n_neighbours: int, radius_um: float) -> Neighbourhood:
+    """Find each spot's nearest neighbours on its section.
+
+    Parameters
+    ----------
+    xy_um
+        (n_spots, 2) positions on one section.
+    n_neighbours
+        At most so many besides the spot itself, the nearest first; ties go to the smaller offset (x, then y),
+        so that the result does not depend on the order of rows.
+    radius_um
+        Nobody farther than this is a neighbour.
+    """
+    n_spots = len(xy_um)
+    index = np.repeat(np.arange(n_spots)[:, None], n_neighbours + 1, axis=1)
+    offset = np.zeros((n_spots, n_neighbours + 1, 2), np.float32)
+    present = np.zeros((n_spots, n_neighbours + 1), bool)
+    present[:, 0] = True
+    for i, near in enumerate(KDTree(xy_um).query_ball_point(xy_um, radius_um)):
+        others = np.array([j for j in near if j != i], dtype=np.intp)
+        away = xy_um[others] - xy_um[i]
+        order = np.lexsort((away[:, 1], away[:, 0], np.round(np.hypot(*away.T), 3)))[:n_neighbours]
+        n_found = len(order)
+        index[i, 1 : n_found + 1] = others[order]
+        offset[i, 1 : n_found + 1] = away[order]
+        present[i, 1 : n_found + 1] = True
+    return Neighbourhood(index=index, offset_um=offset, present=present)
+
+
+def mean_of_neighbours(
+    features: Float[np.ndarray, "n_tiles dim"], xy_um: Float[np.ndarray, "n_tiles 2"], *, radius_um: float
+) -> Float[np.ndarray, "n_tiles dim"]:
+    """Average the features of all other tiles whose centres lie within `radius_um`.
+
+    A tile without any keeps its own features: its surroundings are unknown, itself is the best guess.
+    """
+    pairs = KDTree(xy_um).query_pairs(radius_um, output_type="ndarray")
+    n_tiles = len(xy_um)
+    rows, columns = np.concatenate([pairs, pairs[:, ::-1]]).T if len(pairs) else np.zeros((2, 0), int)
+    weights = sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(n_tiles, n_tiles))
+    n_near = np.asarray(weights.sum(axis=1))
+    mean = weights @ features.astype(np.float64) / np.maximum(n_near, 1)
+    return np.where(n_near > 0, mean, features).astype(np.float32)

@@ -1,0 +1,21 @@
+"""Progress of a training on the terminal; silent where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import Progress, TextColumn
+
+from mclstexp.training.distributed import rank
+
+
+@contextmanager
+def epoch_progress(label: str, n_epochs: int) -> Iterator[Callable[[int, float], None]]:
+    """Show a bar over epochs with the latest loss; yields the callback for `train(on_epoch=…)`."""
+    console = Console(stderr=True)
+    columns = (*Progress.get_default_columns(), TextColumn("loss {task.fields[loss]:.3f}"))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal or rank() > 0) as bar:
+        task = bar.add_task(label, total=n_epochs, loss=float("nan"))
+        yield lambda epoch, loss: bar.update(task, completed=epoch, loss=loss)
