@@ -245,25 +245,6 @@ def test_exif_orientation_is_not_applied(tmp_path, picture):
     assert open_slide(tmp_path / "a.jpg", mpp=1.0).size_px == (WIDTH, HEIGHT)
 
 
-@pytest.mark.parametrize(
-    ("options", "mpp"),
-    [
-        ({"resolution": (20000, 20000), "resolutionunit": 3}, 0.5),
-        ({"resolution": (25400 / 0.25, 25400 / 0.25), "resolutionunit": 2}, 0.25),
-        ({"resolution": (72, 72), "resolutionunit": 2}, None),
-        ({"resolution": (20000, 20000), "resolutionunit": 1}, None),
-        ({"resolution": (20000, 10000), "resolutionunit": 3}, None),
-        ({}, None),
-    ],
-)
-@pytest.mark.parametrize("tile", [None, (256, 256)])
-def test_mpp_from_resolution_tags(tmp_path, picture, options, mpp, tile):
-    tifffile.imwrite(tmp_path / "a.tif", picture, photometric="rgb", tile=tile, **options)
-    header = probe_slide(tmp_path / "a.tif")
-    assert header.size_px == (WIDTH, HEIGHT)
-    assert header.mpp == (None if mpp is None else pytest.approx(mpp, rel=1e-4))
-
-
 def test_mpp_from_ome(tmp_path, picture):
     _write_ome(tmp_path / "a.ome.tif", picture)
     slide = open_slide(tmp_path / "a.ome.tif")
@@ -284,79 +265,6 @@ def test_fingerprint_follows_content_not_name(tmp_path, picture):
     assert same != ArraySlide(picture.reshape(WIDTH, HEIGHT, 3), mpp=1.0, id="a").fingerprint()
 
 
-def _bad(tmp_path, picture):
-    """Name → file that cannot be used, and what its one sentence must say."""
-    Image.fromarray(picture).save(tmp_path / "whole.jpg")
-    Image.fromarray(picture).save(tmp_path / "whole.png")
-    noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
-    tifffile.imwrite(tmp_path / "whole.tif", noise, photometric="rgb", rowsperstrip=16)
-    for name in ("whole.jpg", "whole.png"):
-        data = (tmp_path / name).read_bytes()
-        (tmp_path / f"cut.{name[-3:]}").write_bytes(data[: len(data) // 2])
-    (tmp_path / "cut.tif").write_bytes((tmp_path / "whole.tif").read_bytes()[:-10000])
-    _write_ome(tmp_path / "whole.ome.tif", noise, tile=(64, 64), compression=None)
-    (tmp_path / "head.tif").write_bytes((tmp_path / "whole.tif").read_bytes()[:12])
-    (tmp_path / "empty.png").write_bytes(b"")
-    (tmp_path / "text.svs").write_text("not an image")
-    Image.fromarray(np.zeros((64, 64), np.uint16)).save(tmp_path / "grey16.png")
-    tifffile.imwrite(tmp_path / "rgb16.tif", np.zeros((64, 64, 3), np.uint16), photometric="rgb")
-    tifffile.imwrite(tmp_path / "tiled16.tif", np.zeros((64, 64, 3), np.uint16), photometric="rgb", tile=(16, 16))
-    tifffile.imwrite(tmp_path / "float.tif", np.zeros((64, 64), np.float32), photometric="minisblack")
-    tifffile.imwrite(tmp_path / "stack.ome.tif", np.zeros((5, 64, 64), np.uint8), photometric="minisblack")
-    return tmp_path
-
-
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        ("missing.svs", "found nothing: check the path"),
-        (".", "found a folder"),
-        ("text.svs", "an image expected"),
-        ("empty.png", "an image expected"),
-        ("cut.jpg", "cut short"),
-        ("cut.png", "cut short"),
-        ("cut.tif", "cut short"),
-        ("head.tif", "cut short"),
-        ("grey16.png", "8-bit colour or grey expected, found 16-bit pixels: save it as 8-bit RGB"),
-        ("rgb16.tif", "found uint16 pixels"),
-        ("tiled16.tif", "found uint16 pixels"),
-        ("float.tif", "found float32 pixels"),
-        ("stack.ome.tif", r"one RGB or grey picture expected, found 5 plane\(s\)"),
-    ],
-)
-def test_bad_files_are_refused_in_one_sentence(tmp_path, picture, name, says):
-    folder = _bad(tmp_path, picture)
-    with pytest.raises(InputError, match=says) as error:
-        open_slide(folder / name, mpp=0.5).read((128, 200), TileSpec(128, 0.5))
-    assert "\n" not in str(error.value)
-
-
-def test_a_16_bit_colour_png_is_refused(tmp_path):
-    import imagecodecs
-
-    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(np.full((8, 8, 3), 999, np.uint16)))
-    with pytest.raises(InputError, match="found 16-bit pixels"):
-        open_slide(tmp_path / "a.png", mpp=0.5)
-
-
-def test_an_unknown_mpp_must_be_given(tmp_path, picture):
-    Image.fromarray(picture).save(tmp_path / "a.png")
-    with pytest.raises(InputError, match=r"a\.png: mpp unknown .* give mpp="):
-        open_slide(tmp_path / "a.png")
-    assert probe_slide(tmp_path / "a.png").mpp is None
-    for mpp in (0, -1, np.nan, np.inf):
-        with pytest.raises(InputError, match="mpp must be a positive number"):
-            open_slide(tmp_path / "a.png", mpp=mpp)
-
-
-def test_pixels_that_are_not_square_are_refused_unless_mpp_is_given(tmp_path, picture):
-    options = {"photometric": "rgb", "resolution": (20000, 10000), "resolutionunit": 3}
-    tifffile.imwrite(tmp_path / "a.tif", picture, **options)
-    with pytest.raises(InputError, match=r"found 0\.5 by 1 µm: give mpp="):
-        open_slide(tmp_path / "a.tif")
-    assert open_slide(tmp_path / "a.tif", mpp=0.5).mpp == 0.5
-
-
 @pytest.mark.parametrize("array", [np.zeros((5, 5), np.uint8), np.zeros((5, 5, 3)), np.zeros((0, 5, 3), np.uint8)])
 def test_arrays_that_are_no_rgb_image_are_refused(array):
     with pytest.raises(InputError, match="uint8 array expected"):
@@ -367,25 +275,6 @@ def test_arrays_that_are_no_rgb_image_are_refused(array):
 def test_a_centre_must_be_two_finite_numbers(picture, xy):
     with pytest.raises(InputError, match="two finite numbers"):
         ArraySlide(picture, mpp=1.0, id="a").read(xy, TileSpec())
-
-
-def test_an_image_beyond_pillows_limit_opens(tmp_path):
-    big = Image.new("1", (14000, 14000))
-    big.putpixel((13999, 13999), 1)
-    big.save(tmp_path / "a.png", compress_level=1)
-    limit = Image.MAX_IMAGE_PIXELS
-    slide = open_slide(tmp_path / "a.png", mpp=1.0)
-    assert slide.size_px == (14000, 14000)
-    assert limit == Image.MAX_IMAGE_PIXELS
-
-
-@pytest.mark.slow
-def test_an_image_beyond_pillows_limit_is_read(tmp_path):
-    big = Image.new("1", (14000, 14000))
-    big.putpixel((13999, 13999), 1)
-    big.save(tmp_path / "a.png", compress_level=1)
-    tile = open_slide(tmp_path / "a.png", mpp=1.0).read((13999, 13999), TileSpec(2, 1.0))
-    np.testing.assert_array_equal(tile[..., 0], [[0, 0], [0, 255]])
 
 
 @pytest.mark.data

@@ -172,9 +172,12 @@ def to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     """Return any 8-bit picture as (height, width, 3) RGB; what is transparent becomes white."""
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         rgba = image.convert("RGBA")
-        white = Image.new("RGB", image.size, "white")
-        white.paste(rgba, mask=rgba.getchannel("A"))
-        return np.asarray(white)
+        alpha = rgba.getchannel("A")
+        if alpha.getextrema() != (255, 255):
+            white = Image.new("RGB", image.size, "white")
+            white.paste(rgba, mask=alpha)
+            return np.asarray(white)
+        image = rgba
     return np.asarray(image.convert("RGB"))
 
 

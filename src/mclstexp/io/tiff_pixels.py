@@ -46,6 +46,9 @@ class TiffPixels(PixelSource):
         self._path = path
         try:
             with tifffile.TiffFile(path) as file:
+                if not file.series:
+                    msg = "no picture in it"
+                    raise EOFError(msg)
                 number, series = max(enumerate(file.series), key=lambda item: item[1].keyframe.size)
                 self._pages = [_loaded(level.keyframe) for level in series.levels]
                 n_planes = len(series.levels[0].pages)

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from mclstexp.core.errors import InputError
+from mclstexp.io.slides import open_slide, probe_slide
+
+
+@pytest.fixture
+def picture():
+    return np.zeros((300, 400, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("options", "mpp"),
+    [
+        ({"resolution": (20000, 20000), "resolutionunit": 3}, 0.5),
+        ({"resolution": (25400 / 0.25, 25400 / 0.25), "resolutionunit": 2}, 0.25),
+        ({"resolution": (72, 72), "resolutionunit": 2}, None),
+        ({"resolution": (20000, 20000), "resolutionunit": 1}, None),
+        ({"resolution": (20000, 10000), "resolutionunit": 3}, None),
+        ({}, None),
+    ],
+)
+@pytest.mark.parametrize("tile", [None, (256, 256)])
+def test_mpp_from_resolution_tags(tmp_path, picture, options, mpp, tile):
+    tifffile.imwrite(tmp_path / "a.tif", picture, photometric="rgb", tile=tile, **options)
+    header = probe_slide(tmp_path / "a.tif")
+    assert header.size_px == (400, 300)
+    assert header.mpp == (None if mpp is None else pytest.approx(mpp, rel=1e-4))
+
+
+def test_an_unknown_mpp_must_be_given(tmp_path, picture):
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"a\.png: mpp unknown .* give mpp="):
+        open_slide(tmp_path / "a.png")
+    assert probe_slide(tmp_path / "a.png").mpp is None
+    for mpp in (0, -1, np.nan, np.inf):
+        with pytest.raises(InputError, match="mpp must be a positive number"):
+            open_slide(tmp_path / "a.png", mpp=mpp)
+
+
+def test_pixels_that_are_not_square_are_refused_unless_mpp_is_given(tmp_path, picture):
+    options = {"photometric": "rgb", "resolution": (20000, 10000), "resolutionunit": 3}
+    tifffile.imwrite(tmp_path / "a.tif", picture, **options)
+    with pytest.raises(InputError, match=r"found 0\.5 by 1 µm: give mpp="):
+        open_slide(tmp_path / "a.tif")
+    assert open_slide(tmp_path / "a.tif", mpp=0.5).mpp == 0.5
