@@ -90,7 +90,7 @@ def test_mpp_is_checked_against_the_bins(outs):
 def test_absent_bins_are_listed(outs, tmp_path):
     with pytest.raises(InputError, match=r"bins of 2 µm \(square_002um\) expected in .*, found 8 µm, 16 µm"):
         read_visium_hd(outs, bin_um=2)
-    with pytest.raises(InputError, match=r"bins of 8 µm .* found none"):
+    with pytest.raises(InputError, match=r"bins of 8 µm .* found no folder of bins"):
         read_visium_hd(tmp_path / "nowhere")
 
 

@@ -34,7 +34,7 @@ def reading(path: Path, what: str) -> Iterator[None]:
         msg = f"{what} expected at {path}, found no such file: check the path"
         raise InputError(msg) from error
     except KeyError as error:
-        msg = f"{what} expected in {path}, found it without {error}: check that it is such a file"
+        msg = f"{what} expected in {path}, found a part missing ({error.args[0]}): check that it is such a file"
         raise InputError(msg) from error
     except (OSError, EOFError, ValueError, RuntimeError, zlib.error) as error:
         reason = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__

@@ -105,8 +105,8 @@ def choose_mpp(
     sources = {"the given mpp": given, "the spots' spacing": measured, "the image's header": header}
     known = [(name, value) for name, value in sources.items() if value is not None]
     if not known:
-        msg = f"{where}: µm per pixel of the image expected, found it neither in the image nor in the data: "
-        raise InputError(msg + f"give mpp={hint}")
+        msg = f"{where}: mpp unknown (micrometres per pixel are neither in the image nor in the data): give mpp={hint}"
+        raise InputError(msg)
     name, chosen = known[0]
     for other, value in known[1:]:
         if abs(value / chosen - 1) > 0.05:

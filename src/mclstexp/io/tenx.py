@@ -155,7 +155,9 @@ def join(matrix: AnnData, positions: pd.DataFrame, *, where: str) -> AnnData:
         msg = f"{where}: spots under tissue expected, found none with in_tissue = 1 among {len(row)} barcodes"
         raise InputError(msg)
     obs = positions.iloc[row[keep]].set_index(matrix.obs_names[keep])
-    return AnnData(X=matrix.X[keep], obs=obs, var=matrix.var)
+    # a copy of the whole matrix would double what Visium HD needs
+    counts = matrix.X if len(keep) == len(row) else matrix.X[keep]
+    return AnnData(X=counts, obs=obs, var=matrix.var)
 
 
 def _read_h5(path: Path) -> tuple[sparse.csr_matrix, np.ndarray, pd.DataFrame]:
@@ -171,7 +173,7 @@ def _read_h5(path: Path) -> tuple[sparse.csr_matrix, np.ndarray, pd.DataFrame]:
         )
         n_features, n_barcodes = group["shape"][:]
         # 10x stores features × barcodes by column, which is barcodes × features by row
-        parts = (group["data"][:], group["indices"][:], group["indptr"][:])
+        parts = (group["data"][:], group["indices"].astype(np.int32)[:], group["indptr"][:])
         counts = sparse.csr_matrix(parts, shape=(n_barcodes, n_features))
         counts.check_format()
     return counts, barcodes, features

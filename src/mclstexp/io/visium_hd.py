@@ -57,8 +57,8 @@ def read_visium_hd(
     binned = _binned(Path(path))
     bins = _bins(binned)
     if bin_um not in bins:
-        found = ", ".join(f"{size} µm" for size in sorted(bins)) or "none"
-        msg = f"bins of {bin_um} µm (square_{bin_um:03d}um) expected in {binned}, found {found}: choose one as bin_um="
+        found = ", ".join(f"{size} µm" for size in sorted(bins)) or "no folder of bins"
+        msg = f"bins of {bin_um} µm (square_{bin_um:03d}um) expected in {binned}, found {found}: change bin_um="
         raise InputError(msg)
     folder, root = bins[bin_um], binned.parent if binned.name == "binned_outputs" else binned
     name = id or sample_name(root)
