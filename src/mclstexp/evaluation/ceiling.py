@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import anndata as ad
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 from jaxtyping import Float
 from scipy import sparse
 
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.pearson import pearson_per_gene
-from mclstexp.core.section import Section
 
 
 def noise_ceiling(
-    section: Section, *, space: ExpressionSpace, n_splits: int = 10, seed: int = 0
+    counts: AnnData, *, space: ExpressionSpace, n_splits: int = 10, seed: int = 0
 ) -> Float[np.ndarray, " n_genes"]:
     """Estimate the PCC that a perfect predictor of the underlying rates would reach.
 
@@ -25,8 +24,8 @@ def noise_ceiling(
 
     Parameters
     ----------
-    section
-        Measured section.
+    counts
+        Raw counts of one section (a `Section.counts`).
     space
         Panel and scale on which predictions are scored.
     n_splits
@@ -43,26 +42,26 @@ def noise_ceiling(
     Approximate: the logarithm of half the depth is not exactly half the measurement.
     """
     rng = np.random.default_rng(seed)
-    counts = space.counts(section.counts).astype(np.int64)
-    r = np.zeros(counts.shape[1])
+    panel = space.counts(counts).astype(np.int64)
+    r = np.zeros(panel.shape[1])
     for _ in range(n_splits):
-        half = rng.binomial(counts, 0.5)
+        half = rng.binomial(panel, 0.5)
         # a half left without counts agrees with nothing
-        r += np.nan_to_num(pearson_per_gene(_scale(half, space), _scale(counts - half, space))) / n_splits
+        r += np.nan_to_num(pearson_per_gene(_scale(half, space), _scale(panel - half, space))) / n_splits
     r = np.maximum(r, 0)
-    truth = space(section.counts)
+    truth = space(counts)
     return np.where(np.ptp(truth, axis=0) > 0, np.sqrt(2 * r / (1 + r)), np.nan)
 
 
-def depth_oracle(section: Section, *, space: ExpressionSpace) -> Float[np.ndarray, " n_genes"]:
+def depth_oracle(counts: AnnData, *, space: ExpressionSpace) -> Float[np.ndarray, " n_genes"]:
     """PCC reached by knowing only each spot's total count, ln(1 + total over all measured genes).
 
     Not a predictor (it reads the truth) but a confound: scores near it may come from cell density alone.
 
     Parameters
     ----------
-    section
-        Measured section.
+    counts
+        Raw counts of one section (a `Section.counts`).
     space
         Panel and scale on which predictions are scored.
 
@@ -70,10 +69,10 @@ def depth_oracle(section: Section, *, space: ExpressionSpace) -> Float[np.ndarra
     -------
     (n_genes,) in [-1, 1]; NaN where the truth is constant.
     """
-    truth = space(section.counts)
-    depth = np.log1p(np.asarray(section.counts.X.sum(axis=1), np.float64).reshape(-1, 1))
+    truth = space(counts)
+    depth = np.log1p(np.asarray(counts.X.sum(axis=1), np.float64).reshape(-1, 1))
     return pearson_per_gene(truth, np.broadcast_to(depth, truth.shape))
 
 
-def _scale(counts: np.ndarray, space: ExpressionSpace) -> np.ndarray:
-    return space(ad.AnnData(sparse.csr_matrix(counts), var=pd.DataFrame(index=pd.Index(space.genes))))
+def _scale(panel: np.ndarray, space: ExpressionSpace) -> np.ndarray:
+    return space(AnnData(sparse.csr_matrix(panel), var=pd.DataFrame(index=pd.Index(space.genes))))

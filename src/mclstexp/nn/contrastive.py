@@ -105,3 +105,24 @@ def _zero_linear(dim: int, n_genes: int) -> nn.Linear:
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer
+
+
+class TunedTileEncoder(nn.Module):
+    """A trainable image encoder in front of a `TileEncoder`: pixels and frozen context to an embedding.
+
+    Parameters
+    ----------
+    backbone
+        Pixels (n, 3, size_px, size_px) to features (n, n_own), fitted end to end.
+    head
+        Takes the backbone's features and, behind them, those of the tile's surroundings.
+    """
+
+    def __init__(self, backbone: nn.Module, head: TileEncoder) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+
+    def forward(self, images: Tensor, context: Float[Tensor, "n n_context"]) -> Float[Tensor, "n dim"]:
+        """Embed tiles from their pixels."""
+        return self.head(torch.cat([self.backbone(images), context], dim=-1))
