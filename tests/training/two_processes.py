@@ -1,6 +1,7 @@
 """Trains a small contrastive model, alone or as one of several processes; rank 0 writes losses and weights."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -39,7 +40,7 @@ def main(out: str) -> None:
         history = fit_aligned(model, table, lambda rows: (features[rows],), options=options)
         if rank() == 0:
             weights = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
-            with open(out, "wb") as file:
+            with Path(out).open("wb") as file:
                 np.savez(file, loss=[epoch["loss"] for epoch in history], **weights)
 
 
