@@ -1,4 +1,4 @@
-"""Synthetic sections: H&E and counts that follow from one hidden map of cells, for tests and the demo."""
+"""Sections of synthetic tissue: an array of spots laid on it, counts drawn from the cells beneath."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from anndata import AnnData
 from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.spatial import cKDTree
 
 from mclstexp.core import keys
 from mclstexp.core.errors import InputError
@@ -15,8 +16,10 @@ from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles, TileSpec
 from mclstexp.io.pitch import VISIUM_PITCH_UM, VISIUM_SPOT_UM, hexagonal_um
 from mclstexp.io.slides import ArraySlide
-from mclstexp.io.synthetic_staining import Stain, stain_tissue
-from mclstexp.io.synthetic_tissue import GLASS, Kind, Recipe, Tissue, grow_tissue
+from mclstexp.io.synthetic.cells import GLASS, Kind
+from mclstexp.io.synthetic.fields import look_up
+from mclstexp.io.synthetic.staining import Stain, stain_tissue
+from mclstexp.io.synthetic.tissue import Recipe, Tissue, grow_tissue
 
 MARGIN_UM = 90.0
 """Glass around the array."""
@@ -121,7 +124,7 @@ def _place(rng: Generator, n_side: int, *, recipe: Recipe) -> tuple[Tissue, NDAr
 
 def _tiles(slide: ArraySlide, tissue: Tissue, array: NDArray[np.float64], *, spec: TileSpec) -> Tiles:
     xy_um = hexagonal_um(array[:, 1], array[:, 0]) + MARGIN_UM
-    under = tissue.at(tissue.region, xy_um) != GLASS
+    under = look_up(tissue.region, xy_um) != GLASS
     array = array[under]
     ids = [f"{int(row)}x{int(column)}" for column, row in array]
     return Tiles(slide=slide, xy=xy_um[under] / slide.mpp, ids=np.array(ids), spec=spec, array_xy=array)
@@ -130,8 +133,8 @@ def _tiles(slide: ArraySlide, tissue: Tissue, array: NDArray[np.float64], *, spe
 def _count(rng: Generator, tissue: Tissue, xy_um: NDArray, *, profiles: NDArray) -> NDArray[np.int64]:
     """Draw the counts of spots at (n, 2): (n, n_genes)."""
     cells = np.zeros((len(xy_um), len(PROGRAMMES)))
-    grade = tissue.at(tissue.grade, tissue.cells.xy_um)
-    for spot, under in enumerate(tissue.tree.query_ball_point(xy_um, VISIUM_SPOT_UM / 2)):
+    grade = look_up(tissue.grade, tissue.cells.xy_um)
+    for spot, under in enumerate(cKDTree(tissue.cells.xy_um).query_ball_point(xy_um, VISIUM_SPOT_UM / 2)):
         kinds = tissue.cells.kind[under]
         cells[spot, :-1] = np.bincount(kinds, minlength=len(Kind))
         cells[spot, -1] = 2 * grade[under][kinds == Kind.TUMOUR].sum()
