@@ -1,0 +1,218 @@
+"""`ReferenceBank`: measured spots by embedding, and the expression of those nearest to a query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from mclstexp.core.errors import InputError
+
+Weights = Literal["uniform", "inverse_distance", "inverse_square", "softmax"]
+
+CHUNK_BYTES = 128 * 2**20
+"""No temporary array grows beyond about this size, however many queries and keys there are."""
+QUERY_CHUNK = 512
+ROUNDING = 1e-6
+"""Cosines in float32 so near to 1 say that key and query point the same way."""
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceBank:
+    """Keys and what was measured there. Exact search; knows no model.
+
+    Raises
+    ------
+    InputError
+        If the lengths differ, there is no key, or a number is not finite.
+    """
+
+    keys: Float[np.ndarray, "n_keys dim"]
+    """Embeddings of the measured spots."""
+    expression: Float[np.ndarray, "n_keys n_genes"]
+    """Expression of the measured spots."""
+    section_ids: tuple[str, ...]
+    """Section of each."""
+    patients: tuple[str, ...]
+    """Patient of each."""
+
+    def __post_init__(self) -> None:
+        lengths = [len(part) for part in (self.keys, self.expression, self.section_ids, self.patients)]
+        if len(set(lengths)) > 1 or lengths[0] == 0:
+            msg = f"a reference bank needs as many keys as rows of expression, sections and patients, found {lengths}"
+            raise InputError(msg)
+        for name in ("keys", "expression"):
+            n_bad = int((~np.isfinite(getattr(self, name))).any(axis=1).sum())
+            if n_bad:
+                msg = (
+                    f"{name} of a reference bank must be finite, found NaN or infinity in {n_bad} of {lengths[0]} rows"
+                )
+                raise InputError(msg)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def without(self, patient: str) -> ReferenceBank:
+        """Return the bank without a patient's spots: what may be asked about that patient's tissue.
+
+        Raises
+        ------
+        InputError
+            If nothing is left.
+        """
+        keep = np.array([p != patient for p in self.patients])
+        if not keep.any():
+            msg = f"reference spots of other patients than {patient!r} expected, found none: add a patient to the bank"
+            raise InputError(msg)
+        return ReferenceBank(
+            keys=self.keys[keep],
+            expression=self.expression[keep],
+            section_ids=tuple(np.array(self.section_ids, object)[keep]),
+            patients=tuple(np.array(self.patients, object)[keep]),
+        )
+
+    def nearest(
+        self, queries: Float[np.ndarray, "n_queries dim"], *, k: int, device: str = "cpu"
+    ) -> tuple[Int[np.ndarray, "n_queries k"], Float[np.ndarray, "n_queries k"]]:
+        """Find each query's k keys of largest cosine.
+
+        Parameters
+        ----------
+        queries
+            (n_queries, dim) embeddings of any length.
+        k
+            How many, or all keys where there are fewer.
+        device
+            Where torch computes.
+
+        Returns
+        -------
+        (n_queries, k) rows of the bank and (n_queries, k) cosines, largest first.
+        """
+        index, cosine = [], []
+        for part in self._found(self._checked(queries), k=k, device=device):
+            index.append(part.index.cpu())
+            cosine.append(part.cosine.cpu())
+        return torch.cat(index).numpy(), torch.cat(cosine).float().numpy()
+
+    def query(
+        self,
+        queries: Float[np.ndarray, "n_queries dim"],
+        *,
+        k: int,
+        weights: Weights = "uniform",
+        norm: float = 2.0,
+        scale: float = 1.0,
+        device: str = "cpu",
+    ) -> Float[np.ndarray, "n_queries n_genes"]:
+        """Average the expression of each query's k nearest keys.
+
+        Parameters
+        ----------
+        queries
+            (n_queries, dim) embeddings; nearest by cosine whatever the weights.
+        k
+            How many, or all keys where there are fewer.
+        weights
+            "uniform"; "inverse_distance" and "inverse_square" of the distance between query and key as they are,
+            not normalised (published: inverse square); "softmax" of scale · cosine. A query that lies on keys takes
+            the mean of those alone, the limit of both inverse weights.
+        norm
+            Order p of that distance (published: 1 for her2st, 2 elsewhere).
+        scale
+            Inverse temperature of the softmax.
+        device
+            Where torch computes.
+
+        Returns
+        -------
+        (n_queries, n_genes) float32.
+
+        Raises
+        ------
+        InputError
+            If k is not positive, the lengths of queries and keys differ, or a query is not finite.
+        """
+        expression = torch.from_numpy(self.expression).to(device)
+        parts = []
+        for found in self._found(self._checked(queries), k=k, device=device):
+            share = found.weights(weights, norm=norm, scale=scale).to(expression.dtype)
+            parts.append(functional.embedding_bag(found.index, expression, per_sample_weights=share, mode="sum").cpu())
+        return torch.cat(parts).numpy().astype(np.float32, copy=False)
+
+    def _checked(self, queries: np.ndarray) -> np.ndarray:
+        if queries.ndim != 2 or queries.shape[1] != self.keys.shape[1]:
+            msg = f"queries of length {self.keys.shape[1]}, like the keys, expected, found an array of {queries.shape}"
+            raise InputError(msg)
+        if not np.isfinite(queries).all():
+            msg = "finite queries expected, found NaN or infinity: check the embeddings"
+            raise InputError(msg)
+        return queries
+
+    def _found(self, queries: np.ndarray, *, k: int, device: str) -> Iterator[_Found]:
+        if k < 1:
+            msg = f"k must be at least 1, found {k}"
+            raise InputError(msg)
+        keys = torch.from_numpy(self.keys).to(device, torch.float32)
+        k = min(k, len(keys))
+        for chunk in torch.from_numpy(queries).to(torch.float32).split(QUERY_CHUNK):
+            # always of one shape: how a product is rounded depends on it, and so could who comes k-th
+            padded = functional.pad(chunk, (0, 0, 0, QUERY_CHUNK - len(chunk))).to(device)
+            cosine, index = _search(padded, keys, k=k)
+            yield _Found(
+                keys=keys, queries=padded[: len(chunk)], index=index[: len(chunk)], cosine=cosine[: len(chunk)]
+            )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The k nearest keys of some queries."""
+
+    keys: Float[Tensor, "n_keys dim"]
+    queries: Float[Tensor, "n dim"]
+    index: Int[Tensor, "n k"]
+    cosine: Float[Tensor, "n k"]
+
+    def weights(self, rule: Weights, *, norm: float, scale: float) -> Float[Tensor, "n k"]:
+        """Return each neighbour's share; rows sum to 1."""
+        if rule == "uniform":
+            return torch.full_like(self.cosine, 1 / self.cosine.shape[1])
+        if rule == "softmax":
+            return (scale * self.cosine).softmax(dim=1)
+        distance = self._distance(norm)
+        # relative to the nearest: nothing overflows, and 0/0 is a key the query lies on
+        nearer = torch.nan_to_num(distance.amin(dim=1, keepdim=True) / distance, nan=1.0)
+        share = nearer if rule == "inverse_distance" else nearer.square()
+        return share / share.sum(dim=1, keepdim=True)
+
+    def _distance(self, norm: float) -> Float[Tensor, "n k"]:
+        if norm == 2:  # from the cosine: gathering the keys would take three times as long as the search
+            key, query = self.keys.norm(dim=1)[self.index], self.queries.norm(dim=1, keepdim=True)
+            apart = 1 - self.cosine
+            apart[apart < ROUNDING] = 0
+            return ((key - query).square() + 2 * key * query * apart).sqrt()
+        size = max(1, CHUNK_BYTES // (4 * self.index.shape[1] * self.keys.shape[1]))
+        parts = zip(self.queries.split(size), self.index.split(size), strict=True)
+        return torch.cat([torch.linalg.vector_norm(self.keys[i] - q[:, None], ord=norm, dim=2) for q, i in parts])
+
+
+def _search(
+    queries: Float[Tensor, "n dim"], keys: Float[Tensor, "n_keys dim"], *, k: int
+) -> tuple[Float[Tensor, "n k"], Int[Tensor, "n k"]]:
+    """Return cosine and row of the k nearest keys, largest first, going through the keys chunk by chunk."""
+    unit = functional.normalize(queries, dim=1)
+    best = torch.empty(len(queries), 0, device=keys.device)
+    index = torch.empty(len(queries), 0, dtype=torch.long, device=keys.device)
+    size = max(k, CHUNK_BYTES // (4 * len(queries)))
+    for number, chunk in enumerate(keys.split(size)):
+        cosine, rows = (unit @ functional.normalize(chunk, dim=1).T).topk(min(k, len(chunk)), dim=1)
+        best, index = torch.cat([best, cosine], dim=1), torch.cat([index, rows + number * size], dim=1)
+        best, chosen = best.topk(min(k, best.shape[1]), dim=1)
+        index = index.gather(1, chosen)
+    return best, index
