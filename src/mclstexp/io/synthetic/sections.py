@@ -109,7 +109,7 @@ def _profiles(rng: Generator, n_genes: int) -> NDArray[np.float64]:
         if home is None:
             profiles[:-1, column] = rng.gamma(1.2, 0.35, len(PROGRAMMES) - 1)
         else:
-            profiles[:-1, column] = rng.uniform(0.02, 0.12)
+            profiles[:-1, column] = rng.uniform(0.01, 0.05)
             profiles[home, column] = rng.lognormal(0.6, 0.4)
     return profiles * _RNA[:, None]
 
@@ -139,7 +139,7 @@ def _count(rng: Generator, tissue: Tissue, xy_um: NDArray, *, profiles: NDArray)
         cells[spot, :-1] = np.bincount(kinds, minlength=len(Kind))
         cells[spot, -1] = 2 * grade[under][kinds == Kind.TUMOUR].sum()
     depth = rng.lognormal(np.log(1.6), 0.3, (len(xy_um), 1))
-    ambient = 0.02 * profiles.sum(axis=0) * len(PROGRAMMES)  # RNA that has drifted: no spot is empty
+    ambient = 0.01 * profiles.sum(axis=0) * len(PROGRAMMES)  # RNA that has drifted: no spot is empty
     return rng.poisson(depth * (cells @ profiles + ambient))
 
 
