@@ -3,7 +3,7 @@
 Run `python benchmarks/bench_retrieval.py`. The rivals are Python loops that do for each query what the method's
 formula says: cosine with every key, the 200 largest, inverse-square distances, weighted mean. They differ in who
 computes the cosine: scikit-learn's `cosine_similarity`, torch's, or a tight numpy product with the keys' norms
-computed once. The first also goes through the neighbours one by one. They are timed on some queries and compared by rate.
+computed once. The first also goes through the neighbours one by one. They are timed on some queries only.
 """
 
 import resource

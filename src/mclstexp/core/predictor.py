@@ -81,7 +81,7 @@ class Predictor(ABC):
         sections
             Training sections, all read with one `TileSpec`.
         space
-            Scale and panel; ``ExpressionSpace.fit(sections)`` by default.
+            Scale and panel; learnt from the sections by default (``ExpressionSpace.fit``).
         workdir
             Folder for checkpoints: an interrupted fit with the same options and data goes on from there.
 
@@ -96,7 +96,7 @@ class Predictor(ABC):
             msg = f"all training sections must be read with one tile spec, found {sorted(map(str, specs))}"
             raise InputError(msg)
         self.__dict__.pop("provenance_", None)
-        self.space_ = ExpressionSpace.fit(sections) if space is None else space
+        self.space_ = self._default_space(sections) if space is None else space
         self.spec_ = sections[0].tiles.spec
         self._workdir = workdir
         for section in sections:
@@ -165,6 +165,10 @@ class Predictor(ABC):
             "slide": tiles.slide.id,
             "slide_mpp": tiles.slide.mpp,
         }
+
+    def _default_space(self, sections: list[Section]) -> ExpressionSpace:
+        """Learn the space where the caller names none; a method that was published on another scale says so here."""
+        return ExpressionSpace.fit(sections)
 
     @abstractmethod
     def _fit(self, sections: list[Section]) -> None:

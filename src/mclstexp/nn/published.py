@@ -7,9 +7,28 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from mclstexp.nn.heads import ProjectionHead
+from mclstexp.nn.image_encoders import ImageEncoder, create_encoder
 from mclstexp.nn.losses import contrastive_loss
 from mclstexp.nn.position import PositionTables
 from mclstexp.nn.transformer import PreNormBlock
+
+
+def published_encoder(name: str) -> ImageEncoder:
+    """Create an image encoder as the release uses it: RGB in [0, 1] as it is, a DenseNet without its last ReLU.
+
+    Raises
+    ------
+    InputError
+        See `create_encoder`.
+    """
+    encoder = create_encoder(name)
+    encoder.name = f"{name}, published"
+    encoder.mean.zero_()
+    encoder.std.fill_(1)
+    last_norm = getattr(getattr(encoder.network, "features", None), "norm5", None)
+    if last_norm is not None:
+        last_norm.act = nn.Identity()
+    return encoder
 
 
 class PublishedModel(nn.Module):
@@ -29,8 +48,8 @@ class PublishedModel(nn.Module):
         Rows of each position table.
     dim
         Length of the embeddings.
-    n_blocks, n_heads, head_dim
-        Size of the spot encoder.
+    n_blocks
+        Depth of the spot encoder.
     """
 
     def __init__(

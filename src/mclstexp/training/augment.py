@@ -30,7 +30,7 @@ def as_published(images: UInt8[Tensor, "n 3 size size"]) -> Float[Tensor, "n 3 s
         [
             v2.ColorJitter(brightness=0.5, contrast=0.5, saturation=0.5),
             v2.RandomHorizontalFlip(0.5),
-            v2.RandomRotation(180.0),  # type: ignore[arg-type]  # a number is ±
+            v2.RandomRotation(180.0),  # ± 180°
             v2.ToDtype(torch.float32, scale=True),
         ]
     )
