@@ -100,3 +100,14 @@ def create_encoder(name: str) -> ImageEncoder:
         If the name is unknown, the weights cannot be had, or they do not fit.
     """
     return ImageEncoder(build_network(name), name=name)
+
+
+def untrained_encoder(name: str) -> ImageEncoder:
+    """Create the architecture behind a name of `create_encoder`, to be filled with weights saved elsewhere.
+
+    Nothing is fetched, except that a model of the hub says only there (or in its cache) what it is made of.
+    """
+    if name.startswith(("random:", "hf-hub:")):
+        return create_encoder(name)
+    architecture = "tf_efficientnet_lite0" if name == "efficientnet_lite0" else name.partition("@")[0]
+    return create_encoder(f"random:{architecture}")

