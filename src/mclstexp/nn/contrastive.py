@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mclstexp.nn.image_encoders import ImageEncoder
+
 MAX_SCALE = 100.0
 """Upper bound of the learnt inverse temperature, as in CLIP (Radford et al. 2021, §2.5)."""
 
@@ -116,13 +118,18 @@ class TunedTileEncoder(nn.Module):
         Pixels (n, 3, size_px, size_px) to features (n, n_own), fitted end to end.
     head
         Takes the backbone's features and, behind them, those of the tile's surroundings.
+    dtype
+        Precision of the backbone's products; weights and their updates stay float32.
     """
 
-    def __init__(self, backbone: nn.Module, head: TileEncoder) -> None:
+    def __init__(self, backbone: ImageEncoder, head: TileEncoder, *, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
-        self.backbone = backbone
+        self.backbone = backbone.to(memory_format=torch.channels_last)
         self.head = head
+        self.dtype = dtype
 
     def forward(self, images: Tensor, context: Float[Tensor, "n n_context"]) -> Float[Tensor, "n dim"]:
         """Embed tiles from their pixels."""
-        return self.head(torch.cat([self.backbone(images), context], dim=-1))
+        with torch.autocast(images.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            own = self.backbone(images.to(memory_format=torch.channels_last))
+        return self.head(torch.cat([own, context], dim=-1))

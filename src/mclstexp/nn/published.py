@@ -7,22 +7,19 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from mclstexp.nn.heads import ProjectionHead
-from mclstexp.nn.image_encoders import ImageEncoder, create_encoder
+from mclstexp.nn.image_encoders import ImageEncoder
 from mclstexp.nn.losses import contrastive_loss
 from mclstexp.nn.position import PositionTables
 from mclstexp.nn.transformer import PreNormBlock
 
 
-def published_encoder(name: str) -> ImageEncoder:
-    """Create an image encoder as the release uses it: RGB in [0, 1] as it is, a DenseNet without its last ReLU.
+def as_released(encoder: ImageEncoder) -> ImageEncoder:
+    """Change an encoder to what the release makes of it: RGB in [0, 1] as it is, a DenseNet without its last ReLU.
 
-    Raises
-    ------
-    InputError
-        See `create_encoder`.
+    The encoder itself is changed and returned, under another name: a cache of features knows an encoder by name
+    and weights, and neither would tell that the ReLU is gone.
     """
-    encoder = create_encoder(name)
-    encoder.name = f"{name}, published"
+    encoder.name = f"{encoder.name}, as released"
     encoder.mean.zero_()
     encoder.std.fill_(1)
     last_norm = getattr(getattr(encoder.network, "features", None), "norm5", None)

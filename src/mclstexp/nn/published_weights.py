@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from mclstexp.core.errors import InputError
+from mclstexp.nn.image_encoders import create_encoder
 from mclstexp.nn.pretrained import read_weights
-from mclstexp.nn.published import PublishedModel, published_encoder
+from mclstexp.nn.published import PublishedModel, as_released
 
 _RENAMED = (
     (r"^module\.", ""),
@@ -72,7 +73,7 @@ def from_weights(weights: Mapping[str, Tensor], *, source: str, n_positions: int
         raise InputError(msg)
     for name in _TABLES:
         ours[name] = ours[name][:n_positions]
-    encoder = published_encoder("random:densenet121")
+    encoder = as_released(create_encoder("random:densenet121"))
     model = PublishedModel(
         encoder, n_features=encoder.dim, n_genes=n_genes, n_positions=n_positions, dim=dim, n_blocks=n_blocks
     )

@@ -43,6 +43,8 @@ class TrainingOptions:
     """Leave out the rest of an epoch that does not fill a batch."""
     seed: int = 0
     """Order of batches and dropout."""
+    slow_share: float = 1.0
+    """Share of the learning rate for what was trained before: parameters of a submodule named "backbone"."""
 
 
 def train(
@@ -82,7 +84,7 @@ def train(
     One dictionary per epoch: epoch, loss, learning_rate.
     """
     parameters = [p for p in module.parameters() if p.requires_grad]
-    optimiser = _optimiser(parameters, options)
+    optimiser = _optimiser(module, options)
     batch_size = min(options.batch_size, n_rows)
     n_steps = n_rows // batch_size if options.drop_last else math.ceil(n_rows / batch_size)
     key = hashlib.sha256(json.dumps([key, asdict(options), n_rows, world_size()]).encode()).hexdigest()
@@ -94,7 +96,7 @@ def train(
             for number, rows in enumerate(_batches(n_rows, batch_size, options=options, epoch=epoch)):
                 rate = learning_rate(options, epoch * n_steps + number, options.epochs * n_steps)
                 for group in optimiser.param_groups:
-                    group["lr"] = rate
+                    group["lr"] = rate * group["share"]
                 optimiser.zero_grad(set_to_none=True)
                 loss = step(rows)
                 loss.backward()
@@ -137,9 +139,13 @@ def learning_rate(options: TrainingOptions, step: int, n_steps: int) -> float:
     return options.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, n_steps - warm_up)))
 
 
-def _optimiser(parameters: list[nn.Parameter], options: TrainingOptions) -> Optimizer:
+def _optimiser(module: nn.Module, options: TrainingOptions) -> Optimizer:
+    named = [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
+    slow = [parameter for name, parameter in named if "backbone" in name.split(".")]
+    rest = [parameter for name, parameter in named if "backbone" not in name.split(".")]
+    groups = [{"params": p, "share": s} for p, s in ((rest, 1.0), (slow, options.slow_share)) if p]
     kind = {"adamw": AdamW, "adam": Adam}[options.optimiser]
-    return kind(parameters, lr=options.learning_rate, weight_decay=options.weight_decay)
+    return kind(groups, lr=options.learning_rate, weight_decay=options.weight_decay)
 
 
 def _batches(n_rows: int, batch_size: int, *, options: TrainingOptions, epoch: int) -> Iterator[Tensor]:
