@@ -1,0 +1,185 @@
+"""`read_sections`: finds out what a path holds and reads it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from mclstexp.core.errors import InputError
+from mclstexp.core.section import Section, check_sections
+from mclstexp.core.tiles import TileSpec
+from mclstexp.io.checks import require_on_tissue
+from mclstexp.io.h5ad import looks_like_h5ad, read_h5ad
+from mclstexp.io.hest import looks_like_hest, read_hest
+from mclstexp.io.legacy_st import looks_like_cscc, looks_like_her2st, read_cscc, read_her2st
+from mclstexp.io.spatialdata import looks_like_spatialdata, read_spatialdata
+from mclstexp.io.st_folder import looks_like_st_folder, read_st_folder
+from mclstexp.io.tables import read_st_counts
+from mclstexp.io.visium import looks_like_visium, read_visium
+from mclstexp.io.visium_hd import looks_like_visium_hd, read_visium_hd
+
+__all__ = ["READERS", "Format", "read_sections", "read_st_counts"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A form in which sections are stored."""
+
+    looks_like: Callable[[Path], bool]
+    """Whether a path has this form; opens no large file."""
+    read: Callable[..., Any]
+    """The reader: ``read(path, spec=…, mpp=…)`` gives a `Section`, or a list of them if it holds many."""
+    holds_many: bool = False
+    """Whether one such path holds several sections, which the reader chooses from."""
+    choose: str = "sections"
+    """What such a reader calls the names to choose."""
+    takes_image: bool = False
+    """Whether the image can be named apart (a path; in SpatialData an element)."""
+
+
+READERS: Final[Mapping[str, Format]] = MappingProxyType(
+    {
+        # the more particular first: an HD or HEST folder may also look like a Visium one
+        "visium_hd": Format(looks_like_visium_hd, read_visium_hd, takes_image=True),
+        "hest": Format(looks_like_hest, read_hest, holds_many=True, choose="ids"),
+        "visium": Format(looks_like_visium, read_visium, takes_image=True),
+        "h5ad": Format(looks_like_h5ad, read_h5ad, takes_image=True),
+        "spatialdata": Format(looks_like_spatialdata, read_spatialdata, takes_image=True),
+        "her2st": Format(looks_like_her2st, read_her2st, holds_many=True),
+        "cscc": Format(looks_like_cscc, read_cscc, holds_many=True),
+        "st_folder": Format(looks_like_st_folder, read_st_folder),
+    }
+)
+"""The known formats by name, in the order in which they are tried."""
+
+
+def read_sections(
+    path: Path | str,
+    *,
+    format: str | None = None,  # noqa: A002 — what the command line calls it
+    spec: TileSpec = TileSpec(),  # noqa: B008 — frozen
+    mpp: float | None = None,
+    image: Path | str | None = None,
+    sections: Sequence[str] | None = None,
+    patients: Mapping[str, str] | None = None,
+) -> list[Section]:
+    """Read the sections at a path, whatever their format.
+
+    Parameters
+    ----------
+    path
+        A file or folder of one of `READERS`' formats, or a folder of several such.
+    format
+        Name of the format; recognised by default.
+    spec
+        Size and scale of the tiles.
+    mpp
+        µm per pixel of the image(s), over what the data say.
+    image
+        Where the image of the one section lies; in SpatialData, the name of the image element.
+    sections
+        Names of the sections to read, in that order; all by default.
+    patients
+        Whom each section comes from, by its name, over what the data say. Most formats do not know, and then every
+        section counts as a patient of its own: name them, or folds will part sections of one patient.
+
+    Raises
+    ------
+    InputError
+        If the format is not known, a file cannot be used, two sections share a name, one that was asked for is not
+        there, or spots do not lie on the tissue of their image.
+    """
+    path = Path(path)
+    if not path.exists():
+        msg = f"a file or folder with sections expected at {path}, found nothing: check the path"
+        raise InputError(msg)
+    parts = _parts(path, format)
+    if sections is not None and len(parts) > 1:
+        # a part that holds one section carries its name: the others need not be read
+        parts = [part for part in parts if READERS[part.format].holds_many or part.name in sections] or parts
+    if image is not None and (len(parts) > 1 or not READERS[parts[0].format].takes_image):
+        found = f"{len(parts)} sections" if len(parts) > 1 else f"the format {parts[0].format}, which names its own"
+        msg = f"image= given, so one section without an image of its own expected at {path}, found {found}: omit image="
+        raise InputError(msg)
+    read = [section for part in parts for section in part.read(sections, spec=spec, mpp=mpp, image=image)]
+    read = _chosen(check_sections(read), sections, where=path)
+    read = _with_patients(read, patients or {})
+    for section in read:
+        require_on_tissue(section)
+    return read
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A path and the format it is in."""
+
+    path: Path
+    format: str
+
+    @property
+    def name(self) -> str:
+        """The section's name, in formats that hold one."""
+        return self.path.stem if self.path.suffix in (".h5ad", ".zarr") else self.path.name
+
+    def read(
+        self, sections: Sequence[str] | None, *, spec: TileSpec, mpp: float | None, image: Path | str | None
+    ) -> list[Section]:
+        """Read it; `sections` chooses where there are many."""
+        form = READERS[self.format]
+        options = {} if image is None else {"image": image}
+        if form.holds_many:
+            return form.read(self.path, spec=spec, mpp=mpp, **{form.choose: sections})
+        return [form.read(self.path, spec=spec, mpp=mpp, **options)]
+
+
+def _parts(path: Path, name: str | None) -> list[_Part]:
+    """List what is to be read at `path`: itself, or else whatever it holds directly."""
+    if name is not None and name not in READERS:
+        near = difflib.get_close_matches(name, READERS, n=1)
+        msg = f"a format among {', '.join(READERS)} expected, found {name!r}" + (f": {near[0]}?" if near else "")
+        raise InputError(msg)
+    if (own := _recognise(path, name)) is not None:
+        return [_Part(path, own)]
+    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith(".")) if path.is_dir() else [path]
+    parts = [_Part(entry, form) for entry in entries if (form := _recognise(entry, name)) is not None]
+    if parts:
+        return parts
+    if name is not None:
+        return [_Part(path, name)]  # the reader itself says best what it misses
+    listed = ", ".join(entry.name for entry in entries[:6]) + (", …" if len(entries) > 6 else "")
+    msg = (
+        f"sections in a known format ({', '.join(READERS)}) expected at {path}, found {listed or 'an empty folder'}: "
+        "check the path, or give format= to hear what it lacks"
+    )
+    raise InputError(msg)
+
+
+def _recognise(path: Path, name: str | None) -> str | None:
+    names = READERS if name is None else [name]
+    return next((known for known in names if READERS[known].looks_like(path)), None)
+
+
+def _chosen(read: list[Section], sections: Sequence[str] | None, *, where: Path) -> list[Section]:
+    if sections is None:
+        return read
+    known = {section.id: section for section in read}
+    lost = [name for name in sections if name not in known]
+    if lost:
+        msg = (
+            f"sections of {where} expected, found no {lost[0]!r} among {', '.join(known)}: choose sections= from these"
+        )
+        raise InputError(msg)
+    return check_sections([known[name] for name in sections])
+
+
+def _with_patients(read: list[Section], patients: Mapping[str, str]) -> list[Section]:
+    ids = [section.id for section in read]
+    lost = [name for name in patients if name not in ids]
+    if lost:
+        msg = f"patients of sections that are read expected, found {lost[0]!r} which is none of {', '.join(ids)}"
+        raise InputError(msg)
+    return [replace(section, patient=patients.get(section.id, section.patient)) for section in read]

@@ -1,0 +1,125 @@
+"""Tables separated by tabs, plain or gzipped, as legacy Spatial Transcriptomics data are published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from mclstexp.core.errors import InputError
+from mclstexp.core.section import as_counts
+from mclstexp.io.guard import reading
+
+_ENCODING: Final = "utf-8-sig"  # spreadsheets write a byte order mark
+
+
+def find_table(folder: Path, stem: str, *, what: str) -> Path:
+    """Return ``{stem}.tsv`` or ``{stem}.tsv.gz`` of `folder`.
+
+    Raises
+    ------
+    InputError
+        If neither is there, or both are: which of them is meant cannot be known.
+    """
+    found = [path for path in (folder / f"{stem}.tsv", folder / f"{stem}.tsv.gz") if path.is_file()]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        msg = f"one {what} expected in {folder}, found both {found[0].name} and {found[1].name}: remove one of them"
+    else:
+        msg = f"{what} expected in {folder}, found neither {stem}.tsv nor {stem}.tsv.gz: check the folder"
+    raise InputError(msg)
+
+
+def read_st_counts(path: Path | str) -> AnnData:
+    """Read a table of counts alone, without an image: spots in rows, genes in columns.
+
+    Parameters
+    ----------
+    path
+        ``.tsv`` or ``.tsv.gz``: a header of gene names (with or without an empty first cell), then a spot's name and
+        its counts in each row, as her2st and GSE144240 have them.
+
+    Returns
+    -------
+    AnnData (n_spots, n_genes): `X` raw counts, CSR int32.
+
+    Raises
+    ------
+    InputError
+        If the file is absent, cut short or another table, a spot or gene occurs twice, or a value is no raw count.
+    """
+    path = Path(path)
+    with reading(path, "a table of counts (spots by genes, separated by tabs)"):
+        # the header is read apart: pandas would rename a gene that occurs twice without a word
+        first = pd.read_csv(path, sep="\t", header=None, nrows=1, dtype=str, keep_default_na=False, encoding=_ENCODING)
+        header = first.iloc[0].tolist()
+        body = pd.read_csv(path, sep="\t", header=None, skiprows=1, low_memory=False, encoding=_ENCODING)
+    if body.shape[1] not in (len(header), len(header) + 1) or body.shape[1] < 2:
+        msg = (
+            f"a table of counts (spots by genes, separated by tabs) expected in {path}, found a header of "
+            f"{len(header)} cells over rows of {body.shape[1]}: check the file"
+        )
+        raise InputError(msg)
+    genes = _once(header[-(body.shape[1] - 1) :], what="gene", path=path)
+    spots = _once(body[0].astype(str), what="spot", path=path)
+    values = body.iloc[:, 1:]
+    textual = values.select_dtypes(exclude="number")
+    if textual.shape[1]:
+        cell = next(v for v in textual.iloc[:, 0] if pd.isna(pd.to_numeric(v, errors="coerce")))
+        msg = f"counts expected in {path}, found {cell!r} in gene {genes[textual.columns[0] - 1]!r}: check that column"
+        raise InputError(msg)
+    return AnnData(
+        X=as_counts(values.to_numpy(), where=path.name), obs=pd.DataFrame(index=spots), var=pd.DataFrame(index=genes)
+    )
+
+
+def read_spot_table(path: Path, columns: Sequence[str], *, optional: Sequence[str] = ()) -> pd.DataFrame:
+    """Read where spots lie.
+
+    Parameters
+    ----------
+    path
+        ``.tsv`` or ``.tsv.gz`` with a header.
+    columns
+        Columns of numbers that must be there.
+    optional
+        Columns of text to keep where they are there.
+
+    Returns
+    -------
+    One row a spot: `columns` as float64 (an empty cell is NaN), then those of `optional` that were found, as text.
+
+    Raises
+    ------
+    InputError
+        If the file is absent or damaged, lacks a column, or holds something else than a number.
+    """
+    with reading(path, "a table of spots (separated by tabs)"):
+        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding=_ENCODING)
+    lost = [column for column in columns if column not in table]
+    if lost:
+        found = ", ".join(map(str, table.columns[:8]))
+        msg = f"a column {lost[0]!r} expected in {path}, found {found}: check that it is the table of spots"
+        raise InputError(msg)
+    numbers = table[list(columns)].apply(pd.to_numeric, errors="coerce").astype(np.float64)
+    wrong = numbers.isna() & ~table[list(columns)].isin(["", "NA", "NaN", "nan"])
+    for column in columns:
+        if wrong[column].any():
+            cell = table.loc[wrong[column], column].iloc[0]
+            msg = f"numbers expected in column {column!r} of {path}, found {cell!r}: check the file"
+            raise InputError(msg)
+    return numbers.join(table[[column for column in optional if column in table]])
+
+
+def _once(names: Sequence[str] | pd.Series, *, what: str, path: Path) -> pd.Index:
+    index = pd.Index(list(names), dtype=object)
+    if not index.is_unique:
+        twice = index[index.duplicated()][0]
+        msg = f"each {what} once expected in {path}, found {what} {twice!r} more than once: rename or add up those"
+        raise InputError(msg)
+    return index
