@@ -62,7 +62,8 @@ def read_st_folder(
     table = find_table(folder, "spots", what="spot positions")
     places = read_spot_table(table, PLACES, optional=["spot", "label", "layer"])
     if "spot" not in places:
-        msg = f"a column 'spot' expected in {table}, found {', '.join(map(str, places.columns))}: name the spots as in the counts"
+        found = ", ".join(map(str, places.columns))
+        msg = f"a column 'spot' expected in {table}, found {found}: name the spots as in the counts"
         raise InputError(msg)
     places = places.set_index(pd.Index(places["spot"], dtype=object))
     if keys.LABEL not in places:

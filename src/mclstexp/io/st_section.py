@@ -85,7 +85,7 @@ def place_counts(
     array_xy = np.rint(_array(places))
     obs = {keys.ARRAY_COL: array_xy[:, 0].astype(int), keys.ARRAY_ROW: array_xy[:, 1].astype(int)}
     if keys.LABEL in places:
-        obs[keys.LABEL] = pd.Categorical(places[keys.LABEL].replace("", None))
+        obs[keys.LABEL] = pd.Categorical(places[keys.LABEL].where(~places[keys.LABEL].isin(["", "NA", "nan"])))
     counts.obs = pd.DataFrame(obs, index=counts.obs_names)
     counts.uns.update({keys.PITCH_UM: sample.array.pitch_um, keys.SPOT_DIAMETER_UM: sample.array.spot_um})
     tiles = Tiles(

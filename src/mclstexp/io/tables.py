@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -55,27 +56,23 @@ def read_st_counts(path: Path | str) -> AnnData:
     """
     path = Path(path)
     with reading(path, "a table of counts (spots by genes, separated by tabs)"):
-        # the header is read apart: pandas would rename a gene that occurs twice without a word
-        first = pd.read_csv(path, sep="\t", header=None, nrows=1, dtype=str, keep_default_na=False, encoding=_ENCODING)
-        header = first.iloc[0].tolist()
-        body = pd.read_csv(path, sep="\t", header=None, skiprows=1, low_memory=False, encoding=_ENCODING)
-    if body.shape[1] not in (len(header), len(header) + 1) or body.shape[1] < 2:
-        msg = (
-            f"a table of counts (spots by genes, separated by tabs) expected in {path}, found a header of "
-            f"{len(header)} cells over rows of {body.shape[1]}: check the file"
-        )
+        # thousands of columns: a tenth of the time that pandas takes, which would also rename repeated genes unasked
+        with (
+            gzip.open(path, "rt", encoding=_ENCODING) if path.suffix == ".gz" else path.open(encoding=_ENCODING) as file
+        ):
+            header = [name.strip('"') for name in file.readline().rstrip("\n").split("\t")]
+            rows = [line.rstrip("\n").partition("\t") for line in file if line.strip()]
+        if not rows:
+            msg = f"rows of counts expected in {path}, found none: fetch it again"
+            raise InputError(msg)
+        values = np.loadtxt([row[2] for row in rows], delimiter="\t", comments=None, ndmin=2)
+    n_genes = values.shape[1]
+    if len(header) not in (n_genes, n_genes + 1):
+        msg = f"a gene's name over each column of {path} expected, found {len(header)} names over {n_genes}: check it"
         raise InputError(msg)
-    genes = _once(header[-(body.shape[1] - 1) :], what="gene", path=path)
-    spots = _once(body[0].astype(str), what="spot", path=path)
-    values = body.iloc[:, 1:]
-    textual = values.select_dtypes(exclude="number")
-    if textual.shape[1]:
-        cell = next(v for v in textual.iloc[:, 0] if pd.isna(pd.to_numeric(v, errors="coerce")))
-        msg = f"counts expected in {path}, found {cell!r} in gene {genes[textual.columns[0] - 1]!r}: check that column"
-        raise InputError(msg)
-    return AnnData(
-        X=as_counts(values.to_numpy(), where=path.name), obs=pd.DataFrame(index=spots), var=pd.DataFrame(index=genes)
-    )
+    spots = _once([row[0].strip('"') for row in rows], what="spot", path=path)
+    genes = _once(header[-n_genes:], what="gene", path=path)
+    return AnnData(X=as_counts(values, where=path.name), obs=pd.DataFrame(index=spots), var=pd.DataFrame(index=genes))
 
 
 def read_spot_table(path: Path, columns: Sequence[str], *, optional: Sequence[str] = ()) -> pd.DataFrame:
@@ -116,8 +113,8 @@ def read_spot_table(path: Path, columns: Sequence[str], *, optional: Sequence[st
     return numbers.join(table[[column for column in optional if column in table]])
 
 
-def _once(names: Sequence[str] | pd.Series, *, what: str, path: Path) -> pd.Index:
-    index = pd.Index(list(names), dtype=object)
+def _once(names: list[str], *, what: str, path: Path) -> pd.Index:
+    index = pd.Index(names, dtype=object)
     if not index.is_unique:
         twice = index[index.duplicated()][0]
         msg = f"each {what} once expected in {path}, found {what} {twice!r} more than once: rename or add up those"
