@@ -56,7 +56,7 @@ class SpotTable:
     def build(
         cls,
         sections: Sequence[Section],
-        expression: Sequence[Float[np.ndarray, "n_spots n_genes"]],
+        expression: Sequence[Float[np.ndarray, "_ n_genes"]],
         *,
         n_neighbours: int,
         radius_um: float,
