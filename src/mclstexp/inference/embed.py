@@ -26,6 +26,8 @@ from mclstexp.nn.image_encoders import ImageEncoder, create_encoder
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
+BATCH_SIZE: Final = {"cpu": 16, "cuda": 128}
+"""Where speed stops growing (DenseNet-121 and EfficientNet-Lite0 at 224 px on 2 cores); memory goes on growing."""
 N_READERS: Final = 4
 """Threads that read tiles."""
 N_AHEAD: Final = 2
@@ -39,7 +41,7 @@ def embed_tiles(
     encoder: str | ImageEncoder,
     *,
     precision: Precision = "auto",
-    batch_size: int = 64,
+    batch_size: int | None = None,
     cache_dir: Path | None = None,
     progress: bool = False,
 ) -> Float[np.ndarray, "n_tiles dim"]:
@@ -58,7 +60,7 @@ def embed_tiles(
         ``"auto"`` is bfloat16 where the device computes it natively, else float32. bfloat16 moves embeddings by
         about 0.5 %.
     batch_size
-        Tiles computed at once.
+        Tiles computed at once; 16 on a CPU, where more are no faster, and 128 on a GPU by default.
     cache_dir
         Folder of the cache; ``$MCLSTEXP_CACHE`` or the platform's cache folder by default.
     progress
@@ -73,11 +75,12 @@ def embed_tiles(
     InputError
         If the encoder cannot be had, takes tiles of another size, or the cache cannot be used.
     """
-    network, weights_hash = _named(encoder) if isinstance(encoder, str) else (_prepared(encoder), encoder.weights_hash)
+    network, weights_hash = _named(encoder) if isinstance(encoder, str) else (_prepared(encoder), None)
     dtype = _dtype(precision, network.mean.device)
     cache, features = None, np.zeros((len(tiles), network.dim), np.float32)
     present = np.zeros(len(tiles), bool)
     if isinstance(encoder, str) or cache_dir is not None:
+        weights_hash = weights_hash or network.weights_hash
         key = feature_key(tiles, encoder=network.name, weights_hash=weights_hash, precision=str(dtype))
         cache = FeatureCache(cache_dir or cache_folder(), key=key)
         features, present = cache.lookup(tiles.xy, dim=network.dim)
@@ -86,6 +89,7 @@ def embed_tiles(
         return features
     if cache is not None:
         cache.check_writable()
+    batch_size = batch_size or BATCH_SIZE["cuda" if network.mean.is_cuda else "cpu"]
     computed = _compute(tiles, rows, network, dtype=dtype, batch_size=batch_size)
     with _kept(cache) as keep, _bar(len(rows), show=progress) as advance:
         for at, block in computed:
