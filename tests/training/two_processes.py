@@ -16,15 +16,15 @@ from mclstexp.training.loop import TrainingOptions
 def main(out: str) -> None:
     rng = np.random.default_rng(0)
     n_spots, n_genes = 40, 6
-    features = torch.from_numpy(rng.normal(size=(n_spots, 10)).astype(np.float32))
-    expression = rng.normal(size=(n_spots, n_genes)).astype(np.float32)
+    features = torch.from_numpy(rng.normal(size=(n_spots, 10)))
+    expression = rng.normal(size=(n_spots, n_genes))
     index = np.column_stack([np.arange(n_spots), (np.arange(n_spots) + 1) % n_spots])
     table = SpotTable(
         expression=expression,
         mean=expression.mean(axis=0),
         spread=expression.std(axis=0),
         index=torch.from_numpy(index),
-        offset_um=torch.full((n_spots, 2, 2), 100.0),
+        offset_um=torch.full((n_spots, 2, 2), 100.0, dtype=torch.float64),
         present=torch.ones(n_spots, 2, dtype=torch.bool),
         section_ids=("a",) * n_spots,
         patients=("p",) * n_spots,
@@ -35,6 +35,7 @@ def main(out: str) -> None:
         NeighbourTransformer(n_genes, 8, dropout=0.0),
         n_genes=n_genes,
     )
+    model.double()  # so that nothing but the order of sums can differ
     options = TrainingOptions(epochs=4, batch_size=20, learning_rate=1e-2)
     with process_group():
         history = fit_aligned(model, table, lambda rows: (features[rows],), options=options)

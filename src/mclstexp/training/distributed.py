@@ -11,11 +11,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_gather
 
 
 @contextmanager
@@ -48,7 +48,24 @@ def gather(local: Tensor) -> Tensor:
     """Join the rows of all processes, in rank order, keeping gradients: (n, …) → (n · world_size, …)."""
     if world_size() == 1:
         return local
-    return torch.cat(list(all_gather(local.contiguous())))
+    return _Gather.apply(local)
+
+
+class _Gather(torch.autograd.Function):
+    """All rows forward; backward, the sum over processes of what each sends to this one's rows."""
+
+    @staticmethod
+    def forward(ctx: Any, local: Tensor) -> Tensor:
+        ctx.n_rows = len(local)
+        parts = [torch.empty_like(local) for _ in range(world_size())]
+        dist.all_gather(parts, local.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        gradient = gradient.clone()
+        dist.all_reduce(gradient)
+        return gradient[rank() * ctx.n_rows :][: ctx.n_rows]
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
