@@ -1,0 +1,41 @@
+"""Fitting on four her2st sections from cached features: time and memory beside the ridge control.
+
+Run `python benchmarks/bench_fit.py DATA`, DATA holding `her2st/` and `gene_lists/her2st_785.txt`. Features are
+computed before the clock starts; what is timed is `fit` alone, the choice of epochs and k included.
+"""
+
+import resource
+import sys
+import time
+from pathlib import Path
+
+from mclstexp.core.expression import ExpressionSpace
+from mclstexp.inference.embed import embed_tiles
+from mclstexp.io.read import read_sections
+from mclstexp.methods import create
+
+ENCODER = "efficientnet_lite0"
+
+
+def main(data: Path) -> None:
+    sections = read_sections(data / "her2st", sections=["C2", "C3", "C4", "C5"])
+    genes = (data / "gene_lists" / "her2st_785.txt").read_text().split()
+    space = ExpressionSpace.fit(sections, genes=genes)
+    for section in sections:
+        embed_tiles(section.tiles, ENCODER)
+    rows = {}
+    ways = {"ridge": {}, "mclstexp": {}, "mclstexp, nothing left to choose": {"epochs": 20, "k": 100, "sharpness": 0.0}}
+    for way, options in ways.items():
+        model = create(way.split(",")[0], encoder=ENCODER, **options)
+        start = time.perf_counter()
+        model.fit(sections, space=space)
+        rows[way] = time.perf_counter() - start
+    print(f"{sum(map(len, sections))} spots, {len(genes)} genes")
+    print(f"{'way':36}{'seconds':>10}{'x ridge':>10}")
+    for way, seconds in rows.items():
+        print(f"{way:36}{seconds:10.1f}{seconds / rows['ridge']:10.1f}")
+    print(f"peak memory of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,145 @@
+"""Both protocols of mclSTExp: what they learn from, what they keep, how they go on after an interruption."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from mclstexp.core.errors import InputError
+from mclstexp.core.expression import ExpressionSpace
+from mclstexp.core.tiles import TileSpec
+from mclstexp.io.synthetic import make_sections
+from mclstexp.methods import create
+from mclstexp.methods import mclstexp as module
+from mclstexp.nn.position import whole
+from mclstexp.training.published import PublishedTable
+
+ENCODER = "random:test_efficientnet"
+STRICT = {"encoder": ENCODER, "epochs": 4, "k": 5, "sharpness": 0.0, "n_components": 8, "dim": 8, "batch_size": 16}
+PAPER = {"protocol": "paper", "encoder": ENCODER, "epochs": 2, "k": 5, "dim": 16, "batch_size": 16}
+
+
+@pytest.fixture(scope="module")
+def sections():
+    return make_sections(3, n_spots_side=5, mpp=4.0, n_genes=40, spec=TileSpec(32, 4.0), seed=1)
+
+
+def _predict(options, sections, **fit):
+    model = create("mclstexp", **options).fit(sections[:2], **fit)
+    return model.predict(sections[2].tiles).X
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        STRICT | {"regression_share": 0.3, "sharpness": 1.0},
+        STRICT | {"context_radii_um": ()},
+        STRICT | {"train_encoder": True, "n_models": 1, "epochs": 2},
+        STRICT | {"n_blocks": 0},
+        PAPER,
+        PAPER | {"train_encoder": True, "epochs": 1},
+    ],
+    ids=["head", "no context", "end to end", "linear spots", "paper", "paper, end to end"],
+)
+def test_every_way_predicts_in_range_and_repeats_itself(options, sections):
+    predicted = _predict(options, sections)
+    assert np.ptp(predicted, axis=0).max() > 0
+    np.testing.assert_array_equal(_predict(options, sections), predicted)
+    assert not np.array_equal(_predict(options | {"seed": 1}, sections), predicted)
+
+
+@pytest.mark.parametrize("options", [STRICT | {"n_models": 1}, PAPER], ids=["strict", "paper"])
+def test_retrieval_returns_means_of_measured_expression(options, sections):
+    model = create("mclstexp", **options | {"k": 1}).fit(sections[:2])
+    measured = np.concatenate([model.space_(section.counts) for section in sections[:2]])
+    for row in model.predict(sections[2].tiles).X:
+        assert np.abs(measured - row).max(axis=1).min() < 1e-6
+
+
+def test_a_killed_fit_goes_on_to_the_same_numbers(sections, tmp_path, monkeypatch):
+    straight = _predict(STRICT, sections)
+
+    class Killed(BaseException):
+        pass
+
+    finished = []
+    fit_aligned = module.fit_aligned
+
+    def dies_in_the_second(*args, **kwargs):
+        finished.append(fit_aligned(*args, **kwargs))
+        if len(finished) == 1:
+            raise Killed
+
+    monkeypatch.setattr(module, "fit_aligned", dies_in_the_second)
+    with pytest.raises(Killed):
+        _predict(STRICT, sections, workdir=tmp_path)
+    assert list(tmp_path.rglob("*.safetensors"))
+    monkeypatch.setattr(module, "fit_aligned", fit_aligned)
+    np.testing.assert_array_equal(_predict(STRICT, sections, workdir=tmp_path), straight)
+
+
+def test_what_is_open_is_chosen_on_training_sections(sections, monkeypatch):
+    monkeypatch.setattr(module, "EPOCHS", (1, 3))
+    monkeypatch.setattr(module, "KS", (2, 5))
+    open_options = {name: value for name, value in STRICT.items() if name not in ("epochs", "k", "sharpness")}
+    model = create("mclstexp", **open_options).fit(sections[:2])
+    choice = model._get_state().meta["choice"]
+    assert choice["epochs"] in (1, 3)
+    assert choice["k"] in (2, 5)
+    alone = create("mclstexp", **open_options | {"epochs": 2}).fit(sections[:1])
+    assert alone._get_state().meta["choice"] == {"epochs": 2, "k": 100, "sharpness": 0.0}
+
+
+def test_the_paper_protocol_scales_genes_over_the_section_and_feeds_spots(sections):
+    model = create("mclstexp", **PAPER).fit(sections[:2])
+    assert model.space_.axis == "gene"
+    table = PublishedTable.build(sections[:2], space=model.space_)
+    np.testing.assert_array_equal(table.values[: len(sections[0])], model.space_(sections[0].counts))
+    per_spot = ExpressionSpace(model.genes_)(sections[0].counts)
+    np.testing.assert_array_equal(table.inputs[: len(sections[0])].numpy(), per_spot)
+    assert create("mclstexp", **STRICT).fit(sections[:1]).space_.axis == "spot"
+
+
+def test_positions_are_cut_towards_zero():
+    assert whole(torch.tensor([[2.9, 3.0], [0.2, 33.99]])).tolist() == [[2, 3], [0, 33]]
+
+
+def test_the_paper_protocol_needs_array_coordinates(sections):
+    bare = replace(sections[0], tiles=replace(sections[0].tiles, array_xy=None))
+    with pytest.raises(InputError, match='array coordinates from 0 on, found none: use protocol="strict"'):
+        create("mclstexp", **PAPER).fit([bare])
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"protocol": "loose"}, "'strict' or 'paper'"),
+        ({"k": 0}, "k must be at least 1"),
+        ({"checkpoint": "model.pt"}, 'give protocol="paper"'),
+    ],
+)
+def test_bad_options_are_refused(options, sentence):
+    with pytest.raises(InputError, match=sentence):
+        create("mclstexp", **options)
+
+
+@pytest.mark.data
+def test_an_imported_checkpoint_makes_a_model_that_is_kept(sections, parity_dir, tmp_path):
+    weights = load_file(parity_dir / "mclstexp_g171" / "state_dict.safetensors")
+    torch.save(weights, tmp_path / "best_0.pt")
+    many = make_sections(2, n_spots_side=4, mpp=4.0, n_genes=171, spec=TileSpec(64, 4.0))
+    space = ExpressionSpace(many[0].genes, axis="gene")
+    options = {"protocol": "paper", "checkpoint": str(tmp_path / "best_0.pt"), "k": 5}
+    model = create("mclstexp", **options).fit(many[:1], space=space)
+    predicted = model.predict(many[1].tiles).X
+    (tmp_path / "best_0.pt").unlink()
+    again = create("mclstexp", **options)
+    again.space_, again.spec_, again.provenance_ = model.space_, model.spec_, model.provenance_
+    again._set_state(model._get_state())
+    np.testing.assert_array_equal(again.predict(many[1].tiles).X, predicted)
+    torch.save(weights, tmp_path / "best_0.pt")
+    few = ExpressionSpace(many[0].genes[:9], axis="gene")
+    with pytest.raises(InputError, match="panel of 171 genes"):
+        create("mclstexp", **options).fit(many[:1], space=few)
