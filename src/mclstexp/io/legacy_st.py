@@ -18,11 +18,13 @@ from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
 from mclstexp.io.st_section import ST_ARRAY, Sample, SpotArray, by_spot, images_in, one_image, place_counts
 from mclstexp.io.tables import find_table, read_spot_table, read_st_counts
+from mclstexp.io.visium import IMAGE_SUFFIXES
 
 CSCC_ARRAY: Final = SpotArray(pitch_um=150.0, spot_um=110.0)
 """The array of GSE144240. Not certain: the values are from memory of the paper, and HEST's metadata have spots of
 150 µm 110 µm apart, which would overlap. Give mpp where the scale of the images is known."""
 
+_TSV: Final = (".tsv", ".tsv.gz")
 _TABLE: Final = re.compile(r"(?P<name>[^.].*?)\.tsv(?:\.gz)?")
 _CSCC_COUNTS: Final = re.compile(r"(?P<stem>(?:GSM\d+_)?(?P<name>[^.].*)_stdata)\.tsv(?:\.gz)?")
 
@@ -127,10 +129,10 @@ def read_cscc(
     read = []
     for name in _wanted(sorted(tables), sections, where=folder):
         counts = find_table(folder, tables[name], what=f"counts of section {name}")
-        places = _selection(_cscc_file(folder, rf"spot_data-selection-{re.escape(name)}\.tsv(\.gz)?", name=name))
-        image = _cscc_file(folder, rf"{re.escape(name)}\.(jpe?g|png|tiff?)", name=name)
+        spots = _cscc_file(folder, f"spot_data-selection-{name}", _TSV, what=f"spot positions of section {name}")
+        image = _cscc_file(folder, name, (".jpg", *IMAGE_SUFFIXES), what=f"image of section {name}")
         sample = Sample(id=name, patient=name.split("_")[0], image=image, array=CSCC_ARRAY)
-        read.append(place_counts(_rounded(counts), places, sample, spec=spec, mpp=mpp))
+        read.append(place_counts(_rounded(counts), _selection(spots), sample, spec=spec, mpp=mpp))
     return read
 
 
@@ -211,16 +213,15 @@ def _cscc_counts(folder: Path) -> dict[str, str]:
     return {match["name"]: match["stem"] for match in found if match}
 
 
-def _cscc_file(folder: Path, pattern: str, *, name: str) -> Path:
-    """Return the file of one section; whole names are compared, so that P2 is not P12."""
-    files = _files(folder)
-    found = [file for file in files if re.fullmatch(rf"(GSM\d+_)?{pattern}", file.name)]
+def _cscc_file(folder: Path, stem: str, endings: Sequence[str], *, what: str) -> Path:
+    """Return the file called `stem`, with or without GEO's prefix; whole names are compared, so that P2 is not P12."""
+    called = {path: re.sub(r"^GSM\d+_", "", path.name) for path in _files(folder)}
+    found = [path for path, name in called.items() if name in [stem + ending for ending in endings]]
     if len(found) == 1:
         return found[0]
-    readable = pattern.replace("\\", "")
-    if any(re.fullmatch(rf"(GSM\d+_)?{pattern}\.gz", file.name) for file in files):
-        msg = f"section {name}: {readable} expected in {folder}, found it packed (.gz): unpack it with gunzip"
+    if any(name == f"{stem}{ending}.gz" for name in called.values() for ending in endings):
+        msg = f"{what} expected in {folder}, found it packed ({stem}….gz): unpack it with gunzip"
         raise InputError(msg)
-    listed = " and ".join(file.name for file in found) or "none"
-    msg = f"section {name}: one file {readable} expected in {folder}, found {listed}: keep one"
-    raise InputError(msg)
+    listed = " and ".join(path.name for path in found)
+    msg = f"{what} ({stem}{endings[0]}) expected in {folder}, found {listed or 'none'}: "
+    raise InputError(msg + ("remove one of them" if found else "fetch it"))

@@ -166,5 +166,5 @@ def _rows(counts: AnnData, places: pd.DataFrame, *, where: str) -> np.ndarray:
     if n_joined < counts.n_obs:
         lost = counts.obs_names[row < 0]
         text = f"{where}: {len(lost)} of {counts.n_obs} spots with counts have no place (first {lost[0]!r}): left out"
-        warnings.warn(text, stacklevel=5)
+        warnings.warn(text, stacklevel=4)
     return row
