@@ -1,3 +1,5 @@
+import gzip
+
 import numpy as np
 import pytest
 
@@ -40,7 +42,7 @@ def test_her2st_labels_are_rounded_to_their_spots(tmp_path):
 
 def test_her2st_sections_without_an_image_are_said_and_left_out(tmp_path):
     root = files.write_her2st(tmp_path)
-    with pytest.warns(UserWarning, match=r"^1 sections without an image are left out: A2$"):
+    with pytest.warns(UserWarning, match=r"^sections without an image are left out \(1\): A2$"):
         assert [s.id for s in read_her2st(root)] == ["A1", "B1"]
     with pytest.raises(InputError, match=r"section A2 \(.*ST-imgs/A/A2\): one image expected, found none: fetch it"):
         read_her2st(root, sections=["A2"])
@@ -102,6 +104,11 @@ def _both(root):
     (root / "ST-cnts/A1.tsv").write_text("\tG\n2x3\t1\n")
 
 
+def _write_counts(root, text):
+    with gzip.open(root / "ST-cnts/A1.tsv.gz", "wt") as file:
+        file.write(text)
+
+
 def _edit_counts(edit):
     return lambda root: files.change(root / "ST-cnts/A1.tsv.gz", edit)
 
@@ -113,13 +120,13 @@ def _edit_spots(edit):
 BREAKAGES = {
     "plain and packed": (
         _both,
-        r"one counts of section A1 expected in .*, found both A1.tsv and A1.tsv.gz: remove one",
+        r"counts of section A1 expected once in .*, found both A1.tsv and A1.tsv.gz: remove one",
     ),
     "no spots": (lambda r: (r / "ST-spotfiles/A1_selection.tsv").unlink(), r"spot positions of section A1 expected in"),
     "cut gzip": (lambda r: files.cut(r / "ST-cnts/A1.tsv.gz"), r"a table of counts .* expected in .*A1.tsv.gz, found"),
     "cut jpeg": (
-        lambda r: files.cut(r / "ST-imgs/A/A1/BT_A1_HE.jpg", 0.1),
-        r"BT_A1_HE.jpg: an image expected",
+        lambda r: files.cut(r / "ST-imgs/A/A1/BT_A1_HE.jpg", 0.8),
+        r"BT_A1_HE.jpg: a whole image expected, found it damaged or cut short",
     ),
     "two images": (
         lambda r: (r / "ST-imgs/A/A1/more.png").touch(),
@@ -149,9 +156,13 @@ BREAKAGES = {
     "fraction": (_edit_counts(lambda t: t.assign(GNAS="0.5")), r"A1.tsv.gz: raw integer counts .* fractional value"),
     "nan": (_edit_counts(lambda t: t.assign(GNAS="nan")), r"A1.tsv.gz: raw integer counts .* not finite"),
     "text": (_edit_counts(lambda t: t.assign(GNAS="many")), r"could not convert string 'many' to float64 at row 0"),
-    "long rows": (
-        _edit_counts(lambda t: t.assign(GNAS="1\t2\t3")),
-        r"a table of counts|a gene's name over each column",
+    "uneven rows": (
+        lambda r: _write_counts(r, "\tA\tB\n2x3\t1\t2\n3x3\t1\n"),
+        r"a table of counts .* \(the number of columns changed from 2 to 1 at row 2.*\): fetch it again",
+    ),
+    "another header": (
+        lambda r: _write_counts(r, "spot\tname\tA\tB\n2x3\t1\t2\n"),
+        r"a gene's name over each column of .*A1.tsv.gz expected, found 4 names over 2: check it",
     ),
     "no column": (
         _edit_spots(lambda t: t.drop(columns="pixel_x")),
@@ -201,7 +212,7 @@ def test_counts_with_and_without_a_first_cell_and_from_spreadsheets(tmp_path):
 
 @pytest.mark.data
 def test_her2st_as_published(data_dir):
-    with pytest.warns(UserWarning, match=r"31 sections without an image are left out: A1, .*, H3"):
+    with pytest.warns(UserWarning, match=r"^sections without an image are left out \(31\): A1, .*, H3$"):
         sections = read_her2st(data_dir / "her2st")
     sizes = {s.id: (len(s), len(s.genes)) for s in sections}
     assert sizes == {"C2": (187, 15706), "C3": (180, 15821), "C4": (184, 15842), "C5": (181, 15721), "C6": (178, 15772)}

@@ -32,12 +32,16 @@ def test_each_format_is_recognised(tmp_path):
     _write_h5ad(tmp_path / "h5ad" / "s1.h5ad", read_sections(folder)[0])
     files.write_her2st(tmp_path / "her2st", images=("A1", "A2", "B1"))
     _coloured_outs(tmp_path / "visium")
+    _write_h5ad(tmp_path / "hest" / "st" / "T1.h5ad", read_sections(folder)[0])
+    (tmp_path / "hest" / "wsis").mkdir()
+    files.picture().save(tmp_path / "hest" / "wsis" / "T1.tif")
     for path, ids in {
         "plain/rep01": ["rep01"],
         "plain": ["rep01"],
         "h5ad/s1.h5ad": ["s1"],
         "h5ad": ["s1"],
         "her2st": ["A1", "A2", "B1"],
+        "hest": ["T1"],
         "visium": ["visium"],
         "visium/outs": ["visium"],
     }.items():
@@ -74,6 +78,14 @@ def test_a_folder_of_several_and_a_choice_among_them(tmp_path):
     assert [s.id for s in read_sections(tmp_path, format="visium")] == ["visium"]
 
 
+def test_a_choice_among_formats_of_one_and_of_many_sections(tmp_path):
+    files.write_st_folder(tmp_path / "rep01")
+    files.write_her2st(tmp_path / "breast", images=("A1", "A2", "B1"))
+    assert [s.id for s in read_sections(tmp_path, sections=["B1", "rep01"])] == ["B1", "rep01"]
+    with pytest.raises(InputError, match=r"found no 'C1' among A1, A2, B1, rep01: choose"):
+        read_sections(tmp_path, sections=["rep01", "C1"])
+
+
 def test_what_is_asked_for_must_be_there(tmp_path):
     files.write_st_folder(tmp_path / "a")
     files.write_st_folder(tmp_path / "b")
@@ -98,6 +110,8 @@ def test_two_sections_of_one_name(tmp_path):
     _write_h5ad(tmp_path / "s1.h5ad", section)
     with pytest.raises(InputError, match=r"section names must be unique, found 's1' 2 times: rename one"):
         read_sections(tmp_path)
+    with pytest.raises(InputError, match=r"found 's1' 2 times"):
+        read_sections(tmp_path, sections=["s1"])
 
 
 def test_unknown_formats_are_listed_with_what_is_there(tmp_path):

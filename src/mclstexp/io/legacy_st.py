@@ -203,7 +203,7 @@ def _with_image(folders: dict[str, Path], *, where: Path) -> list[str]:
         msg = f"images expected in {where}/<patient>/<section>, found none: fetch them, or read the counts alone"
         raise InputError(msg)
     if lacking:
-        warnings.warn(f"{len(lacking)} sections without an image are left out: {', '.join(lacking)}", stacklevel=3)
+        warnings.warn(f"sections without an image are left out ({len(lacking)}): {', '.join(lacking)}", stacklevel=3)
     return having
 
 

@@ -98,14 +98,16 @@ def read_sections(
         msg = f"a file or folder with sections expected at {path}, found nothing: check the path"
         raise InputError(msg)
     parts = _parts(path, format)
-    if sections is not None and len(parts) > 1:
+    alone = [part for part in parts if not READERS[part.format].holds_many]
+    if sections is not None and {part.name for part in alone} >= set(sections):
         # a part that holds one section carries its name: the others need not be read
-        parts = [part for part in parts if READERS[part.format].holds_many or part.name in sections] or parts
+        parts = [part for part in alone if part.name in sections]
     if image is not None and (len(parts) > 1 or not READERS[parts[0].format].takes_image):
         found = f"{len(parts)} sections" if len(parts) > 1 else f"the format {parts[0].format}, which names its own"
         msg = f"image= given, so one section without an image of its own expected at {path}, found {found}: omit image="
         raise InputError(msg)
-    read = [section for part in parts for section in part.read(sections, spec=spec, mpp=mpp, image=image)]
+    asked = sections if len(parts) == 1 else None
+    read = [section for part in parts for section in part.read(asked, spec=spec, mpp=mpp, image=image)]
     read = _chosen(check_sections(read), sections, where=path)
     read = _with_patients(read, patients or {})
     for section in read:

@@ -30,7 +30,7 @@ def find_table(folder: Path, stem: str, *, what: str) -> Path:
     if len(found) == 1:
         return found[0]
     if found:
-        msg = f"one {what} expected in {folder}, found both {found[0].name} and {found[1].name}: remove one of them"
+        msg = f"{what} expected once in {folder}, found both {found[0].name} and {found[1].name}: remove one of them"
     else:
         msg = f"{what} expected in {folder}, found neither {stem}.tsv nor {stem}.tsv.gz: check the folder"
     raise InputError(msg)
