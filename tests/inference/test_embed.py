@@ -150,7 +150,7 @@ def test_a_callers_encoder_is_left_as_it_was():
 
 def test_few_tiles_are_read_ahead(encoder):
     slide = _Watched()
-    batches = embed._read_ahead(_tiles(slide), np.arange(100), 10)
+    batches = embed._read_ahead(_tiles(slide), 10)
     next(batches)
     assert len(slide.read_xy) <= 30
     batches.close()

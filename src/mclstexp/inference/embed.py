@@ -77,25 +77,38 @@ def embed_tiles(
     """
     network, weights_hash = _named(encoder) if isinstance(encoder, str) else (_prepared(encoder), None)
     dtype = _dtype(precision, network.mean.device)
-    cache, features = None, np.zeros((len(tiles), network.dim), np.float32)
-    present = np.zeros(len(tiles), bool)
-    if isinstance(encoder, str) or cache_dir is not None:
-        weights_hash = weights_hash or network.weights_hash
-        key = feature_key(tiles, encoder=network.name, weights_hash=weights_hash, precision=str(dtype))
-        cache = FeatureCache(cache_dir or cache_folder(), key=key)
-        features, present = cache.lookup(tiles.xy, dim=network.dim)
-    rows = np.flatnonzero(~present)
-    if len(rows) == 0:
-        return features
-    if cache is not None:
+    if cache_dir is None and weights_hash is None:
+        return _embed(tiles, network, dtype=dtype, batch_size=batch_size, progress=progress)
+    weights_hash = weights_hash or network.weights_hash
+    key = feature_key(tiles, encoder=network.name, weights_hash=weights_hash, precision=str(dtype))
+    cache = FeatureCache(cache_dir or cache_folder(), key=key)
+    features, present = cache.lookup(tiles.xy, dim=network.dim)
+    if not present.all():
         cache.check_writable()
-    batch_size = batch_size or BATCH_SIZE["cuda" if network.mean.is_cuda else "cpu"]
-    computed = _compute(tiles, rows, network, dtype=dtype, batch_size=batch_size)
-    with _kept(cache) as keep, _bar(len(rows), show=progress) as advance:
-        for at, block in computed:
-            features[at] = block
-            keep(tiles.xy[at], block)
-            advance(len(at))
+        missing = tiles.take(~present)
+        features[~present] = _embed(
+            missing, network, dtype=dtype, batch_size=batch_size, progress=progress, cache=cache
+        )
+    return features
+
+
+def _embed(
+    tiles: Tiles,
+    encoder: ImageEncoder,
+    *,
+    dtype: torch.dtype,
+    batch_size: int | None,
+    progress: bool,
+    cache: FeatureCache | None = None,
+) -> Float[np.ndarray, "n_tiles dim"]:
+    """Compute every embedding, keeping each in the cache if there is one."""
+    batch_size = batch_size or BATCH_SIZE["cuda" if encoder.mean.is_cuda else "cpu"]
+    features = np.zeros((len(tiles), encoder.dim), np.float32)
+    with _kept(cache) as keep, _bar(len(tiles), show=progress) as advance:
+        for rows, block in _compute(tiles, encoder, dtype=dtype, batch_size=batch_size):
+            features[rows] = block
+            keep(tiles.xy[rows], block)
+            advance(len(block))
     return features
 
 
@@ -128,35 +141,33 @@ def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
 
 
 def _compute(
-    tiles: Tiles, rows: NDArray[np.intp], encoder: ImageEncoder, *, dtype: torch.dtype, batch_size: int
-) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
+    tiles: Tiles, encoder: ImageEncoder, *, dtype: torch.dtype, batch_size: int
+) -> Iterator[tuple[slice, NDArray[np.float32]]]:
     """Yield (rows, their embeddings) batch by batch."""
     prepare_cpu()
     device = encoder.mean.device
-    with closing(_read_ahead(tiles, rows, batch_size)) as batches:
-        for at, images in batches:
+    with closing(_read_ahead(tiles, batch_size)) as batches:
+        for rows, images in batches:
             # one shape always: kernels are chosen by shape, and another kernel rounds differently
             full = np.zeros((batch_size, *images.shape[1:]), np.uint8)
-            full[: len(at)] = images
+            full[: len(images)] = images
             # rows, columns, channels in memory are what torch calls channels-last
             pixels = torch.from_numpy(full).permute(0, 3, 1, 2).to(device)
             with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
                 embedded = encoder(pixels)
-            yield at, embedded[: len(at)].cpu().numpy()
+            yield rows, embedded[: len(images)].cpu().numpy()
 
 
-def _read_ahead(
-    tiles: Tiles, rows: NDArray[np.intp], batch_size: int
-) -> Generator[tuple[NDArray[np.intp], UInt8[np.ndarray, "n size_px size_px 3"]]]:
+def _read_ahead(tiles: Tiles, batch_size: int) -> Generator[tuple[slice, UInt8[np.ndarray, "n size_px size_px 3"]]]:
     """Yield (rows, their images), reading the next batches while one is used."""
-    batches = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+    batches = [range(len(tiles))[start : start + batch_size] for start in range(0, len(tiles), batch_size)]
     pool = ThreadPoolExecutor(N_READERS, thread_name_prefix="read-tiles")
     waiting: deque[list[Future[NDArray[np.uint8]]]] = deque()
     try:
-        for number, at in enumerate(batches):
+        for number, rows in enumerate(batches):
             for ahead in batches[number + len(waiting) : number + 1 + N_AHEAD]:
-                waiting.append([pool.submit(tiles.read, int(row)) for row in ahead])
-            yield at, np.stack([future.result() for future in waiting.popleft()])
+                waiting.append([pool.submit(tiles.read, row) for row in ahead])
+            yield slice(rows.start, rows.stop), np.stack([future.result() for future in waiting.popleft()])
     finally:
         pool.shutdown(cancel_futures=True)
 
