@@ -153,8 +153,9 @@ def _say_next(console: Console, out: Path) -> None:
         f"the prediction is {out / 'prediction.h5ad'} (AnnData).",
         "",
         "[bold]Your own data[/bold]",
+        "  mclstexp validate YOUR_DATA --out overlays",
         "  mclstexp fit mclstexp YOUR_DATA --out runs/mine",
-        "  mclstexp predict runs/mine SLIDE.svs --out slide.h5ad",
+        "  mclstexp predict runs/mine OTHER_SECTIONS --out prediction.h5ad",
     )
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)
