@@ -1,1 +1,75 @@
-"""mclstexp."""
+"""Learn spatial gene expression from H&E, judge the prediction honestly, apply it to whole slides."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from mclstexp._version import __version__
+
+if TYPE_CHECKING:
+    from mclstexp.api import load_model, predict
+    from mclstexp.core.errors import InputError
+    from mclstexp.core.expression import ExpressionSpace
+    from mclstexp.core.section import Section
+    from mclstexp.core.tiles import Tiles, TileSpec
+    from mclstexp.data.folds import folds_by_patient, folds_by_section
+    from mclstexp.evaluation.harness import evaluate, summarise
+    from mclstexp.io.models import save_model
+    from mclstexp.io.read import read_sections
+    from mclstexp.io.slides import open_slide
+    from mclstexp.io.tile_folder import read_tiles
+    from mclstexp.methods import create, list_methods
+
+__all__ = [
+    "ExpressionSpace",
+    "InputError",
+    "Section",
+    "TileSpec",
+    "Tiles",
+    "__version__",
+    "create",
+    "evaluate",
+    "folds_by_patient",
+    "folds_by_section",
+    "list_methods",
+    "load_model",
+    "open_slide",
+    "predict",
+    "read_sections",
+    "read_tiles",
+    "save_model",
+    "summarise",
+]
+
+# torch alone takes seconds: a name is imported when it is first used
+_HOME = {
+    "ExpressionSpace": "core.expression",
+    "InputError": "core.errors",
+    "Section": "core.section",
+    "TileSpec": "core.tiles",
+    "Tiles": "core.tiles",
+    "create": "methods",
+    "evaluate": "evaluation.harness",
+    "folds_by_patient": "data.folds",
+    "folds_by_section": "data.folds",
+    "list_methods": "methods",
+    "load_model": "api",
+    "open_slide": "io.slides",
+    "predict": "api",
+    "read_sections": "io.read",
+    "read_tiles": "io.tile_folder",
+    "save_model": "io.models",
+    "summarise": "evaluation.harness",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

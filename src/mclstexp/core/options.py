@@ -1,0 +1,170 @@
+"""Options from outside: what files and flags say becomes typed fields, or one sentence says why it cannot."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import dataclasses
+import difflib
+import inspect
+import itertools
+import json
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from mclstexp.core.errors import InputError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Option:
+    """A field as a table of options shows it."""
+
+    name: str
+    """Its name."""
+    type: str
+    """Its type as written in the source."""
+    default: Any
+    """What it is if nothing is said."""
+    text: str
+    """The sentence under it."""
+
+
+def describe_options(cls: type) -> list[Option]:
+    """Return the fields of a dataclass with the sentences under them."""
+    texts: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        if dataclasses.is_dataclass(base):
+            texts |= _sentences(base)
+    return [
+        Option(field.name, _type_text(field), _default(field), texts.get(field.name, ""))
+        for field in dataclasses.fields(cls)
+    ]
+
+
+def typed_options(cls: type, values: Mapping[str, Any], *, where: str) -> dict[str, Any]:
+    """Give each of `values` the type of its field; TOML, JSON and pydantic's lax rules decide what fits.
+
+    Parameters
+    ----------
+    cls
+        A dataclass: a method, or a part of a configuration.
+    values
+        Values by field name, as read from a file.
+    where
+        Whose they are, for messages.
+
+    Returns
+    -------
+    The same names, the values converted (a list to a tuple, an integer to a float).
+
+    Raises
+    ------
+    InputError
+        If a name is unknown (the nearest is suggested) or a value does not fit.
+    """
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    hints = get_type_hints(cls)
+    typed = {}
+    for name, value in values.items():
+        if name not in fields:
+            msg = f"{where} has no option {name!r}: {suggest(name, fields)}"
+            raise InputError(msg)
+        try:
+            typed[name] = TypeAdapter(hints[name]).validate_python(value)
+        except ValidationError as error:
+            msg = f"{where}: {name} must be {_type_text(fields[name])}, found {value!r}"
+            raise InputError(msg) from error
+    return typed
+
+
+def options_from_text(cls: type, pairs: Sequence[str], *, where: str) -> dict[str, Any]:
+    """Read flags ``name=value``; a list is written ``300,600``, nothing chosen ``none``.
+
+    Raises
+    ------
+    InputError
+        As `typed_options`, or if a pair has no ``=``.
+    """
+    hints = get_type_hints(cls)
+    typed: dict[str, Any] = {}
+    for name, text in split_pairs(pairs, what="option").items():
+        for value in _readings(text, hints.get(name)):
+            try:
+                typed |= typed_options(cls, {name: value}, where=where)
+            except InputError:
+                continue
+            break
+        else:
+            typed |= typed_options(cls, {name: text}, where=where)
+    return typed
+
+
+def split_pairs(pairs: Sequence[str], *, what: str) -> dict[str, str]:
+    """Split ``name=value`` texts.
+
+    Raises
+    ------
+    InputError
+        If one has no ``=`` or a name comes twice.
+    """
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            msg = f"{what} must be written name=value, found {pair!r}"
+            raise InputError(msg)
+        if name in found:
+            msg = f"{what} {name!r} must be given once, found {found[name]!r} and {value!r}"
+            raise InputError(msg)
+        found[name] = value
+    return found
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence about an unknown word: the nearest known one, or all of them."""
+    known = list(known)
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(known)}"
+
+
+def _readings(text: str, hint: object) -> list[Any]:
+    """Return what a flag's text may stand for, the likeliest first."""
+    if text.lower() in ("none", "null") and type(None) in get_args(hint):
+        return [None]
+    readings: list[Any] = [text]
+    with contextlib.suppress(json.JSONDecodeError):
+        readings.append(json.loads(text))
+    return [*readings, text.split(",") if text else []]
+
+
+def _type_text(field: dataclasses.Field) -> str:
+    name = field.type.__name__ if isinstance(field.type, type) else str(field.type)
+    return name.replace("typing.", "")
+
+
+def _default(field: dataclasses.Field) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return None if field.default is dataclasses.MISSING else field.default
+
+
+def _sentences(cls: type) -> dict[str, str]:
+    """Read the string under each annotated name from the source; none where there is no source."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
+    except (OSError, SyntaxError):
+        return {}
+    body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
+    found = {}
+    for statement, after in itertools.pairwise(body):
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            match after:
+                case ast.Expr(value=ast.Constant(value=str(text))):
+                    found[statement.target.id] = inspect.cleandoc(text)
+    return found

@@ -1,0 +1,171 @@
+"""Fitted models on disk: a folder of ``model.json`` and ``weights.safetensors``; no pickle."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save_file
+
+from mclstexp.core.errors import InputError
+from mclstexp.core.expression import ExpressionSpace
+from mclstexp.core.options import typed_options
+from mclstexp.core.predictor import Predictor, State, options
+from mclstexp.core.tiles import TileSpec
+from mclstexp.io.atomic import atomic_path
+from mclstexp.io.guard import reading
+
+FORMAT: Final = 1
+"""Rises with every change that older code cannot read; every older format stays readable."""
+DESCRIPTION: Final = "model.json"
+WEIGHTS: Final = "weights.safetensors"
+
+
+def save_model(model: Predictor, folder: Path | str, *, overwrite: bool = False) -> Path:
+    """Write a fitted model; the folder appears whole or not at all.
+
+    Parameters
+    ----------
+    model
+        Any fitted method.
+    folder
+        Where to; made here.
+    overwrite
+        Whether a model that is already there is replaced. Anything else there is left alone.
+
+    Returns
+    -------
+    The folder.
+
+    Raises
+    ------
+    InputError
+        If the model is not fitted, something is in the way, or the place cannot be written to.
+    """
+    folder = Path(folder)
+    if not model.is_fitted:
+        msg = f"a fitted model expected, found {model.name} before fit: call fit(sections) first"
+        raise InputError(msg)
+    require_free(folder, overwrite=overwrite)
+    state = model._get_state()
+    provenance = dict(model.provenance_)
+    with atomic_path(folder) as path:
+        path.mkdir()
+        weights = path / WEIGHTS
+        # not ascontiguousarray, which gives a scalar an axis
+        save_file({name: np.asarray(array, order="C") for name, array in state.arrays.items()}, weights)
+        description = {
+            "format": FORMAT,
+            "method": model.name,
+            "options": provenance.pop("options"),  # as fitted
+            "space": model.space_.to_dict(),
+            "spec": dataclasses.asdict(model.spec_),
+            "provenance": provenance,
+            "state": state.meta,
+            "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        }
+        (path / DESCRIPTION).write_text(json.dumps(description, indent=1, default=str) + "\n", encoding="utf-8")
+    return folder
+
+
+def require_free(folder: Path, *, overwrite: bool) -> None:
+    """Refuse a place where a model would replace something it must not; to be asked before hours of work.
+
+    Raises
+    ------
+    InputError
+        If there is a model and `overwrite` is not set, or anything else.
+    """
+    if (folder / DESCRIPTION).is_file():
+        if not overwrite:
+            msg = f"a free place for the model expected, found one at {folder}: choose another name or allow overwrite"
+            raise InputError(msg)
+    elif folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        msg = f"a free place for the model expected, found other files at {folder}: choose another name"
+        raise InputError(msg)
+
+
+def load_model(folder: Path | str, *, methods: Mapping[str, type[Predictor]]) -> Predictor:
+    """Read a model that `save_model` wrote.
+
+    Parameters
+    ----------
+    folder
+        The model's folder.
+    methods
+        The methods that can be loaded, by name.
+
+    Returns
+    -------
+    The fitted model; it predicts the very numbers it predicted before it was saved.
+
+    Raises
+    ------
+    InputError
+        If there is no model, it is damaged, its format is newer than this version's, or its method is not known.
+    """
+    folder = Path(folder)
+    description = read_description(folder)
+    name = description["method"]
+    if name not in methods:
+        msg = (
+            f"a model of a known method expected in {folder}, found {name!r}: install the package that offers it "
+            f"(known: {', '.join(methods)})"
+        )
+        raise InputError(msg)
+    arrays = _read_weights(folder / WEIGHTS, sha256=description["weights_sha256"])
+    with reading(folder, f"a saved {name} model"):
+        model = methods[name](**typed_options(methods[name], description["options"], where=f"method {name}"))
+        model.space_ = ExpressionSpace(**description["space"])
+        model.spec_ = TileSpec(**description["spec"])
+        model.provenance_ = {**description["provenance"], "options": options(model)}
+        model._set_state(State(arrays=arrays, meta=description["state"]))
+    return model
+
+
+def read_description(folder: Path | str) -> dict[str, Any]:
+    """Read what ``model.json`` says, without the weights.
+
+    Raises
+    ------
+    InputError
+        If there is none, it is damaged, or its format is newer than this version's.
+    """
+    folder = Path(folder)
+    path = folder / DESCRIPTION
+    if not path.is_file():
+        found = "a file" if folder.is_file() else "another folder" if folder.is_dir() else "nothing"
+        msg = f"a saved model (a folder with {DESCRIPTION}) expected at {folder}, found {found}: check the path"
+        raise InputError(msg)
+    with reading(path, "the description of a saved model"):
+        description = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(description, dict) or not isinstance(description.get("format"), int):
+            msg = f"the description of a saved model expected in {path}, found other JSON: check the path"
+            raise InputError(msg)
+        if description["format"] > FORMAT:
+            msg = (
+                f"a model of format {FORMAT} or older expected in {folder}, found format {description['format']}: "
+                "install a newer mclstexp"
+            )
+            raise InputError(msg)
+        for part in ("method", "options", "space", "spec", "provenance", "state", "weights_sha256"):
+            description[part]  # a missing one is said at once
+    return description
+
+
+def _read_weights(path: Path, *, sha256: str) -> dict[str, np.ndarray]:
+    with reading(path, "weights of a saved model"):
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != sha256:
+            msg = f"weights as {DESCRIPTION} describes them expected in {path}, found others: copy the model again"
+            raise InputError(msg)
+        try:
+            return load(content)
+        except SafetensorError as error:
+            raise ValueError(str(error)) from error
