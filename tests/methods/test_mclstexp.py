@@ -143,3 +143,13 @@ def test_an_imported_checkpoint_makes_a_model_that_is_kept(sections, parity_dir,
     few = ExpressionSpace(many[0].genes[:9], axis="gene")
     with pytest.raises(InputError, match="panel of 171 genes"):
         create("mclstexp", **options).fit(many[:1], space=few)
+
+
+def test_other_weights_under_the_encoders_name_are_refused(sections):
+    for name, options in (("mclstexp", STRICT), ("mclstexp", PAPER), ("ridge", {"encoder": ENCODER})):
+        model = create(name, **options).fit(sections[:2])
+        state = model._get_state()
+        state.meta["encoder"]["weights_hash"] = "0000"
+        model._set_state(state)
+        with pytest.raises(InputError, match="weights 0000 of random:test_efficientnet"):
+            model.predict(sections[2].tiles)

@@ -112,6 +112,35 @@ def _embed(
     return features
 
 
+def frozen_encoder(name: str) -> dict[str, str]:
+    """Return name and hash of an encoder's weights: what a model that learnt from its features must remember."""
+    return {"name": name, "weights_hash": _named(name)[1]}
+
+
+def check_encoder(name: str, fitted: dict[str, str]) -> None:
+    """Refuse an encoder whose weights are not those a model learnt from: its predictions would be noise.
+
+    Parameters
+    ----------
+    name
+        The encoder about to be used.
+    fitted
+        What `frozen_encoder` said when the model was fitted.
+
+    Raises
+    ------
+    InputError
+        If the weights differ.
+    """
+    found = _named(name)[1]
+    if found != fitted["weights_hash"]:
+        msg = (
+            f"weights {fitted['weights_hash']} of {fitted['name']}, which the model was fitted on, expected, "
+            f"found {found}: use that version of the weights or fit again"
+        )
+        raise InputError(msg)
+
+
 @lru_cache(maxsize=2)
 def _named(name: str) -> tuple[ImageEncoder, str]:
     """Create an encoder once; nobody else holds it, so its weights and their hash stay as they are."""

@@ -12,7 +12,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles
-from mclstexp.inference.embed import embed_tiles
+from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
 
 
 @register("knn")
@@ -34,6 +34,7 @@ class KNN(Predictor):
             raise InputError(msg)
 
     def _fit(self, sections: list[Section]) -> None:
+        self.encoder_ = frozen_encoder(self.encoder)
         features = np.concatenate([embed_tiles(section.tiles, self.encoder) for section in sections])
         self.centre_ = features.mean(axis=0)
         spread = features.std(axis=0)
@@ -47,6 +48,7 @@ class KNN(Predictor):
         self.neighbours_ = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(tiles)
 
     def _predict(self, tiles: Tiles) -> NDArray[np.float32]:
+        check_encoder(self.encoder, self.encoder_)
         features = (embed_tiles(tiles, self.encoder) - self.centre_) / self.scale_
         nearest = self.neighbours_.kneighbors(features, return_distance=False)
         return np.stack([self.expression_[rows].mean(axis=0) for rows in nearest])
@@ -58,9 +60,10 @@ class KNN(Predictor):
             "tiles": self.tiles_,
             "expression": self.expression_,
         }
-        return State(arrays=arrays, meta={})
+        return State(arrays=arrays, meta={"encoder": self.encoder_})
 
     def _set_state(self, state: State) -> None:
+        self.encoder_ = state.meta["encoder"]
         self.centre_, self.scale_ = state.arrays["centre"], state.arrays["scale"]
         self.expression_ = state.arrays["expression"]
         self._index(state.arrays["tiles"])

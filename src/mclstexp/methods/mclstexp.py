@@ -29,7 +29,7 @@ from mclstexp.data.features import cache_folder
 from mclstexp.data.folds import split_validation
 from mclstexp.data.neighbours import mean_of_neighbours
 from mclstexp.inference.bank import ReferenceBank
-from mclstexp.inference.embed import embed_tiles
+from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
 from mclstexp.nn.contrastive import ContrastiveModel, TileEncoder, TunedTileEncoder
 from mclstexp.nn.cpu import fast_dtype
 from mclstexp.nn.image_encoders import ImageEncoder, create_encoder, untrained_encoder
@@ -208,6 +208,7 @@ class _Strict:
         self.banks: list[ReferenceBank] = []
 
     def fit(self, sections: list[Section], *, workdir: Path | None) -> None:
+        self.encoder = frozen_encoder(self.options.encoder)
         self.choice = self._choose(sections)
         table = self._table(sections)
         self.mean, self.spread = table.mean, table.spread
@@ -219,6 +220,7 @@ class _Strict:
             self.banks.append(_bank(embed_table(model, table), table.expression, table))
 
     def predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:
+        check_encoder(self.options.encoder, self.encoder)
         features = self._features(tiles)
         parts = []
         for model, bank in zip(self.models, self.banks, strict=True):
@@ -329,10 +331,12 @@ class _Strict:
         for number, (model, bank) in enumerate(zip(self.models, self.banks, strict=True)):
             arrays[f"bank.keys.{number}"] = bank.keys
             arrays |= {f"model.{number}.{name}": array for name, array in flat_state(model).items()}
-        return State(arrays=arrays, meta={"choice": asdict(self.choice), **_origins(self.banks[0])})
+        return State(
+            arrays=arrays, meta={"choice": asdict(self.choice), "encoder": self.encoder, **_origins(self.banks[0])}
+        )
 
     def set_state(self, state: State) -> None:
-        self.choice = _Choice(**state.meta["choice"])
+        self.choice, self.encoder = _Choice(**state.meta["choice"]), state.meta["encoder"]
         self.mean, self.spread = state.arrays["mean"], state.arrays["spread"]
         for number in range(self.options.n_models):
             weights = unflatten(state.arrays, f"model.{number}.")
@@ -360,6 +364,7 @@ class _Paper:
         return as_released(create_encoder(self.options.encoder))
 
     def fit(self, sections: list[Section], *, workdir: Path | None) -> None:
+        self.encoder = {} if self._tuned else frozen_encoder(self.options.encoder)
         table = PublishedTable.build(sections, space=self.space)
         n_positions = int(table.position.max()) + 1
         device, seed = self.options.torch_device(), self.options.seed
@@ -410,6 +415,8 @@ class _Paper:
 
     @torch.inference_mode()
     def predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:
+        if not self._tuned:
+            check_encoder(self.options.encoder, self.encoder)
         device = self.options.torch_device()
         features = torch.from_numpy(self._features(tiles)).to(device)
         queries = self.model.eval().image_projection(features).cpu().numpy()
@@ -419,9 +426,10 @@ class _Paper:
     def get_state(self) -> State:
         arrays = {"bank.keys": self.bank.keys, "bank.expression": self.bank.expression}
         arrays |= {f"model.{name}": array for name, array in flat_state(self.model).items()}
-        return State(arrays=arrays, meta=_origins(self.bank))
+        return State(arrays=arrays, meta={"encoder": self.encoder, **_origins(self.bank)})
 
     def set_state(self, state: State) -> None:
+        self.encoder = state.meta["encoder"]
         weights = unflatten(state.arrays, "model.")
         encoder: nn.Module = nn.Identity()
         if self._tuned:

@@ -15,7 +15,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles
-from mclstexp.inference.embed import embed_tiles
+from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
 
 
 @register("ridge")
@@ -42,6 +42,7 @@ class Ridge(Predictor):
             raise InputError(msg)
 
     def _fit(self, sections: list[Section]) -> None:
+        self.encoder_ = frozen_encoder(self.encoder)
         features = np.concatenate([embed_tiles(section.tiles, self.encoder) for section in sections]).astype(np.float64)
         expression = np.concatenate([self.space_(section.counts) for section in sections]).astype(np.float64)
         scaler = StandardScaler().fit(features)
@@ -58,13 +59,18 @@ class Ridge(Predictor):
         self.coef_ = coef.T.copy()
 
     def _predict(self, tiles: Tiles) -> NDArray[np.float32]:
+        check_encoder(self.encoder, self.encoder_)
         features = embed_tiles(tiles, self.encoder).astype(np.float64)
         return np.asarray(features @ self.coef_ + self.intercept_, np.float32)
 
     def _get_state(self) -> State:
-        return State(arrays={"coef": self.coef_, "intercept": self.intercept_}, meta={"alpha": self.alpha_})
+        return State(
+            arrays={"coef": self.coef_, "intercept": self.intercept_},
+            meta={"alpha": self.alpha_, "encoder": self.encoder_},
+        )
 
     def _set_state(self, state: State) -> None:
+        self.encoder_ = state.meta["encoder"]
         self.coef_, self.intercept_ = state.arrays["coef"], state.arrays["intercept"]
         self.alpha_ = state.meta["alpha"]
 
