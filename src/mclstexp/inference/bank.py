@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mclstexp.core.errors import InputError
+from mclstexp.nn.cpu import prepare_cpu
 
 Weights = Literal["uniform", "inverse_distance", "inverse_square", "softmax"]
 
@@ -159,12 +161,14 @@ class ReferenceBank:
         if k < 1:
             msg = f"k must be at least 1, found {k}"
             raise InputError(msg)
+        prepare_cpu()
         keys = torch.from_numpy(self.keys).to(device, torch.float32)
+        unit = functional.normalize(keys, dim=1)
         k = min(k, len(keys))
         for chunk in torch.from_numpy(queries).to(torch.float32).split(QUERY_CHUNK):
             # always of one shape: how a product is rounded depends on it, and so could who comes k-th
             padded = functional.pad(chunk, (0, 0, 0, QUERY_CHUNK - len(chunk))).to(device)
-            cosine, index = _search(padded, keys, k=k)
+            cosine, index = _search(padded, unit, k=k)
             yield _Found(
                 keys=keys, queries=padded[: len(chunk)], index=index[: len(chunk)], cosine=cosine[: len(chunk)]
             )
@@ -203,16 +207,35 @@ class _Found:
 
 
 def _search(
-    queries: Float[Tensor, "n dim"], keys: Float[Tensor, "n_keys dim"], *, k: int
+    queries: Float[Tensor, "n dim"], unit_keys: Float[Tensor, "n_keys dim"], *, k: int
 ) -> tuple[Float[Tensor, "n k"], Int[Tensor, "n k"]]:
     """Return cosine and row of the k nearest keys, largest first, going through the keys chunk by chunk."""
     unit = functional.normalize(queries, dim=1)
-    best = torch.empty(len(queries), 0, device=keys.device)
-    index = torch.empty(len(queries), 0, dtype=torch.long, device=keys.device)
+    best = torch.empty(len(queries), 0, device=unit.device)
+    index = torch.empty(len(queries), 0, dtype=torch.long, device=unit.device)
     size = max(k, CHUNK_BYTES // (4 * len(queries)))
-    for number, chunk in enumerate(keys.split(size)):
-        cosine, rows = (unit @ functional.normalize(chunk, dim=1).T).topk(min(k, len(chunk)), dim=1)
+    for number, chunk in enumerate(unit_keys.split(size)):
+        cosine, rows = _largest(unit @ chunk.T, k=k)
         best, index = torch.cat([best, cosine], dim=1), torch.cat([index, rows + number * size], dim=1)
-        best, chosen = best.topk(min(k, best.shape[1]), dim=1)
+        best, chosen = _largest(best, k=k)
         index = index.gather(1, chosen)
-    return best, index
+    best, order = best.sort(dim=1, descending=True, stable=True)
+    return best, index.gather(1, order)
+
+
+def _largest(values: Float[Tensor, "n m"], *, k: int) -> tuple[Float[Tensor, "n k"], Int[Tensor, "n k"]]:
+    """Return the k largest of each row, in any order, and where they stand.
+
+    On a CPU numpy partitions (a vectorised quickselect) four times as fast as torch's top-k.
+    """
+    n, m = values.shape
+    if k >= m:
+        return values, torch.arange(m, device=values.device).expand(n, m)
+    if values.device.type != "cpu":
+        found = values.topk(k, dim=1, sorted=False)
+        return found.values, found.indices
+    blocks = np.array_split(values.numpy(), torch.get_num_threads())
+    with ThreadPoolExecutor(len(blocks)) as pool:
+        parts = list(pool.map(lambda block: np.argpartition(block, m - k, axis=1)[:, m - k :], blocks))
+    where = torch.from_numpy(np.concatenate(parts))
+    return values.gather(1, where), where
