@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-slow lint bench docs clean install
+.PHONY: demo test test-slow lint bench clean install
 .DEFAULT_GOAL := install
 
 install: $(STAMP)

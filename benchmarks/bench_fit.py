@@ -1,9 +1,10 @@
 """Fitting on four her2st sections from cached features: time and memory beside the ridge control.
 
-Run `python benchmarks/bench_fit.py DATA`, DATA holding `her2st/` and `gene_lists/her2st_785.txt`. Features are
+Run `python benchmarks/bench_fit.py [DATA]`, DATA (or `$MCLSTEXP_DATA`) holding `her2st/` and `gene_lists/her2st_785.txt`. Features are
 computed before the clock starts; what is timed is `fit` alone, the choice of epochs and k included.
 """
 
+import os
 import resource
 import sys
 import time
@@ -38,4 +39,8 @@ def main(data: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    given = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("MCLSTEXP_DATA")
+    if given is None:
+        print("skipped: give the folder of the data, or set MCLSTEXP_DATA")
+    else:
+        main(Path(given))
