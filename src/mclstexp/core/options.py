@@ -12,7 +12,7 @@ import json
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -47,6 +47,17 @@ def describe_options(cls: type) -> list[Option]:
     ]
 
 
+def build(cls: type[T], values: Mapping[str, Any], *, where: str) -> T:
+    """Make a dataclass from what a file says; parts that are dataclasses are tables in it.
+
+    Raises
+    ------
+    InputError
+        As `typed_options`.
+    """
+    return cls(**typed_options(cls, values, where=where))
+
+
 def typed_options(cls: type, values: Mapping[str, Any], *, where: str) -> dict[str, Any]:
     """Give each of `values` the type of its field; TOML, JSON and pydantic's lax rules decide what fits.
 
@@ -76,7 +87,7 @@ def typed_options(cls: type, values: Mapping[str, Any], *, where: str) -> dict[s
             msg = f"{where} has no option {name!r}: {suggest(name, fields)}"
             raise InputError(msg)
         try:
-            typed[name] = TypeAdapter(hints[name]).validate_python(value)
+            typed[name] = _convert(hints[name], value, where=f"{where}, {name}")
         except ValidationError as error:
             msg = f"{where}: {name} must be {_type_text(fields[name])}, found {value!r}"
             raise InputError(msg) from error
@@ -131,6 +142,16 @@ def suggest(word: str, known: Iterable[str]) -> str:
     known = list(known)
     near = difflib.get_close_matches(word, known, n=1)
     return f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(known)}"
+
+
+def _convert(hint: Any, value: Any, *, where: str) -> Any:
+    """Convert a value; tables are built here because pydantic would let unknown keys of a plain dataclass pass."""
+    parts = [part for part in (hint, *get_args(hint)) if isinstance(part, type) and dataclasses.is_dataclass(part)]
+    if parts and isinstance(value, Mapping):
+        if get_origin(hint) is dict:
+            return {name: _convert(parts[0], part, where=f"{where}.{name}") for name, part in value.items()}
+        return build(parts[0], value, where=where)
+    return TypeAdapter(hint).validate_python(value)
 
 
 def _readings(text: str, hint: object) -> list[Any]:

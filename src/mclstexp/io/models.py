@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load, save_file
+from safetensors.numpy import load, save
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
@@ -20,6 +20,7 @@ from mclstexp.core.predictor import Predictor, State, options
 from mclstexp.core.tiles import TileSpec
 from mclstexp.io.atomic import atomic_path
 from mclstexp.io.guard import reading
+from mclstexp.io.targets import require_free
 
 FORMAT: Final = 1
 """Rises with every change that older code cannot read; every older format stays readable."""
@@ -52,14 +53,14 @@ def save_model(model: Predictor, folder: Path | str, *, overwrite: bool = False)
     if not model.is_fitted:
         msg = f"a fitted model expected, found {model.name} before fit: call fit(sections) first"
         raise InputError(msg)
-    require_free(folder, overwrite=overwrite)
+    require_free(folder, mark=DESCRIPTION, what="the model", overwrite=overwrite)
     state = model._get_state()
     provenance = dict(model.provenance_)
     with atomic_path(folder) as path:
         path.mkdir()
-        weights = path / WEIGHTS
         # not ascontiguousarray, which gives a scalar an axis
-        save_file({name: np.asarray(array, order="C") for name, array in state.arrays.items()}, weights)
+        weights = save({name: np.asarray(array, order="C") for name, array in state.arrays.items()})
+        (path / WEIGHTS).write_bytes(weights)
         description = {
             "format": FORMAT,
             "method": model.name,
@@ -68,27 +69,10 @@ def save_model(model: Predictor, folder: Path | str, *, overwrite: bool = False)
             "spec": dataclasses.asdict(model.spec_),
             "provenance": provenance,
             "state": state.meta,
-            "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+            "weights_sha256": hashlib.sha256(weights).hexdigest(),
         }
         (path / DESCRIPTION).write_text(json.dumps(description, indent=1, default=str) + "\n", encoding="utf-8")
     return folder
-
-
-def require_free(folder: Path, *, overwrite: bool) -> None:
-    """Refuse a place where a model would replace something it must not; to be asked before hours of work.
-
-    Raises
-    ------
-    InputError
-        If there is a model and `overwrite` is not set, or anything else.
-    """
-    if (folder / DESCRIPTION).is_file():
-        if not overwrite:
-            msg = f"a free place for the model expected, found one at {folder}: choose another name or allow overwrite"
-            raise InputError(msg)
-    elif folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        msg = f"a free place for the model expected, found other files at {folder}: choose another name"
-        raise InputError(msg)
 
 
 def load_model(folder: Path | str, *, methods: Mapping[str, type[Predictor]]) -> Predictor:

@@ -1,0 +1,35 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+
+from cyclopts import CycloptsError
+
+from mclstexp.cli.commands import app
+from mclstexp.cli.terminal import complain, show_warning
+from mclstexp.core.errors import InputError
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return the exit code: 0, 2 (what was given cannot be used), 130 (interrupted), 1 (a bug)."""
+    words = [*(sys.argv[1:] if arguments is None else arguments)]
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    with warnings.catch_warnings():
+        warnings.showwarning = show_warning
+        try:
+            app(words, exit_on_error=False, print_error=False, verbose=False, result_action="return_value")
+        except KeyboardInterrupt:
+            complain("interrupted", debug=False)
+            return 130
+        except (InputError, CycloptsError) as error:
+            complain(str(error), debug=debug)
+            return 2
+        except Exception as error:  # noqa: BLE001  a bug, or a machine that fails: said in one line, shown on demand
+            text = f"{type(error).__name__}: {error}".strip().partition("\n")[0]
+            complain(f"unexpected error ({text}): run again with --debug and report it", debug=debug)
+            return 1
+    return 0

@@ -1,0 +1,233 @@
+"""The commands: each reads its flags, calls one public function and prints what it returned.
+
+Imports stand inside: help must not wait for torch.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from mclstexp._version import __version__
+from mclstexp.cli.flags import Method, Reading, Tile, data_config, fit_config, without_none
+from mclstexp.cli.terminal import cell, print_table, say
+
+app = App(
+    name="mclstexp",
+    help="Predict spatial gene expression from H&E images, judge the prediction honestly.\n\n"
+    "`--debug` anywhere shows where an error came from.",
+    version=__version__,
+)
+
+
+@app.command
+def demo(*, out: Path, seed: int = 0) -> None:
+    """Show the whole way on made-up tissue: sections, methods, scores, a prediction and its maps.
+
+    Parameters
+    ----------
+    out
+        Folder for the results.
+    seed
+        Start of the random numbers.
+    """
+    from mclstexp.demo import run_demo
+
+    run_demo(out, seed=seed)
+
+
+@app.command
+def fit(
+    method: str,
+    data: Path,
+    /,
+    *,
+    out: Path,
+    options: Method = Method(),  # noqa: B008  frozen, as the two below
+    tile: Tile = Tile(),  # noqa: B008
+    reading: Reading = Reading(),  # noqa: B008
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Fit a method on measured sections and save the model; run it again to go on after an interruption.
+
+    Parameters
+    ----------
+    method
+        Name of the method; `mclstexp list` shows them.
+    data
+        File or folder with the training sections.
+    out
+        Folder for the model.
+    overwrite
+        Replace a model that is already there.
+    """
+    from mclstexp.api import fit_model
+
+    config = fit_config(method, data, options=options, tile=tile, reading=reading)
+    model = fit_model(method, config, out=out, overwrite=overwrite)
+    n_sections = len(model.provenance_["sections"])
+    say(f"{method} learnt {len(model.genes_)} genes from {n_sections} sections: {out}")
+
+
+@app.command
+def predict(run: Path, data: Path, /, *, out: Path, reading: Reading = Reading()) -> None:  # noqa: B008  frozen
+    """Predict expression for measured sections or a folder of tile images.
+
+    Parameters
+    ----------
+    run
+        Folder of a fitted model.
+    data
+        Sections in any known format, or a folder of tile images of the model's size and scale (--format tiles).
+    out
+        File to write (.h5ad), or for several sections a folder.
+    """
+    from mclstexp.api import predict_files
+
+    for path in predict_files(run, data_config(data, reading), out=out):
+        say(str(path))
+
+
+@app.command
+def evaluate(config: Path, /, *, out: Path, overwrite: Annotated[bool, Parameter(negative="")] = False) -> None:
+    """Compare methods on held-out sections as an experiment file says.
+
+    Parameters
+    ----------
+    config
+        Experiment file (.toml).
+    out
+        Folder for scores.parquet, summary.csv, summary.md and experiment.json.
+    overwrite
+        Replace results that are already there.
+    """
+    from mclstexp.api import run_experiment
+    from mclstexp.evaluation.config import read_experiment
+    from mclstexp.evaluation.results import summary_rows
+
+    experiment = read_experiment(config)
+    summary = run_experiment(experiment, out=out, overwrite=overwrite)
+    heading, rows = summary_rows(summary)
+    title = f"{experiment.title or config.stem} (held out by {summary.attrs['by']}, mean ± sd over patients)"
+    print_table(rows, heading=heading, title=title)
+    say(f"results: {out}")
+
+
+@app.command
+def info(run: Path, /) -> None:
+    """Say what a fitted model is.
+
+    Parameters
+    ----------
+    run
+        Folder of the model.
+    """
+    from mclstexp.api import model_info
+
+    print_table([[name, str(value)] for name, value in model_info(run).items()], title=str(run))
+
+
+@app.command
+def validate(
+    data: Path,
+    /,
+    *,
+    out: Path | None = None,
+    tile: Tile = Tile(),  # noqa: B008  frozen, as the next
+    reading: Reading = Reading(),  # noqa: B008
+) -> None:
+    """Read sections, say what they are and what is likely wrong with them.
+
+    Parameters
+    ----------
+    data
+        File or folder with sections.
+    out
+        Folder for a picture of each section with its spots.
+    """
+    from mclstexp import api
+    from mclstexp.core.options import build
+    from mclstexp.core.tiles import TileSpec
+
+    spec = build(TileSpec, without_none(vars(tile)), where="tile")
+    found = api.validate(data_config(data, reading), tile=spec, out=out)
+    names = [name for name in found[0][0] if name != "section"]
+    rows = [[name, *(cell(description[name]) for description, _ in found)] for name in names]
+    print_table(rows, heading=["", *(description["section"] for description, _ in found)], title=str(data))
+    for sentence in [sentence for _, sentences in found for sentence in sentences]:
+        say(f"warning: {sentence}")
+
+
+@app.command(name="list")
+def list_(method: str | None = None, /) -> None:
+    """List the methods, or the options of one.
+
+    Parameters
+    ----------
+    method
+        The method whose options are listed.
+    """
+    from mclstexp.core.options import describe_options
+    from mclstexp.methods import create, list_methods
+
+    if method is None:
+        lines = [[name, (cls.__doc__ or "").partition("\n")[0]] for name, cls in list_methods().items()]
+        print_table(lines, heading=["method", "what it does"])
+        return
+    options = describe_options(type(create(method)))
+    rows = [[option.name, option.type, repr(option.default), " ".join(option.text.split())] for option in options]
+    print_table(rows, heading=["option", "type", "default", ""], title=f"Options of {method}")
+
+
+@app.command
+def download(name: str, /, *, out: Path, samples: str | None = None, base_url: str | None = None) -> None:
+    """Fetch a public data set; what is there already and whole is not fetched again.
+
+    Parameters
+    ----------
+    name
+        her2st, cscc or hest.
+    out
+        Folder for the data.
+    samples
+        For hest: which samples, as TENX99,TENX95.
+    base_url
+        Where a mirror of the data set lies.
+    """
+    from mclstexp.io.download import download as fetch
+
+    say(str(fetch(name, out, samples=samples.split(",") if samples else (), base_url=base_url)))
+
+
+@app.command
+def import_checkpoint(
+    checkpoint: Path,
+    data: Path,
+    /,
+    *,
+    genes: Path,
+    out: Path,
+    reading: Reading = Reading(),  # noqa: B008  frozen
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Make a model of a checkpoint (.pt) of the published mclSTExp code and the sections it was trained on.
+
+    Parameters
+    ----------
+    checkpoint
+        The file that the published training script wrote.
+    data
+        The sections it was trained on: predictions are means of their spots.
+    genes
+        List of its genes, one a line, in its order.
+    out
+        Folder for the model.
+    overwrite
+        Replace a model that is already there.
+    """
+    from mclstexp import api
+
+    api.import_checkpoint(checkpoint, data_config(data, reading), genes=genes, out=out, overwrite=overwrite)
+    say(f"imported: {out}")

@@ -1,0 +1,81 @@
+"""Results on disk: every score, the table of methods, and the whole of how they came about."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from mclstexp.evaluation.harness import summarise
+from mclstexp.io.atomic import atomic_path
+from mclstexp.io.guard import reading
+
+SCORES: Final = "scores.parquet"
+SUMMARY: Final = "summary.csv"
+TABLE: Final = "summary.md"
+RECORD: Final = "experiment.json"
+_SHOWN: Final = ("mse", "mae", "r2", "n_sections")
+
+
+def write_results(scores: pd.DataFrame, folder: Path | str, *, record: Mapping[str, Any]) -> Path:
+    """Write a table of `evaluate`, its summary (CSV and Markdown) and `record`; all of them or nothing.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written to.
+    """
+    folder = Path(folder)
+    summary = summarise(scores)
+    with atomic_path(folder) as path:
+        path.mkdir()
+        scores.to_parquet(path / SCORES, index=False)
+        summary.to_csv(path / SUMMARY)
+        (path / TABLE).write_text(summary_markdown(summary), encoding="utf-8")
+        (path / RECORD).write_text(json.dumps(record, indent=1, default=str) + "\n", encoding="utf-8")
+    return folder
+
+
+def read_results(folder: Path | str) -> pd.DataFrame:
+    """Read back the scores.
+
+    Raises
+    ------
+    InputError
+        If there are none or they are damaged.
+    """
+    path = Path(folder) / SCORES
+    with reading(path, "scores of an evaluation"):
+        return pd.read_parquet(path)
+
+
+def summary_rows(summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """Return headings and cells of a summary as people read it: mean ± standard deviation over patients."""
+    correlations = [name for name in map(str, summary) if name.startswith("pcc") and not name.endswith("_sd")]
+    columns = [*correlations, *_SHOWN, *(["failed"] if summary["failed"].any() else [])]
+    rows = []
+    for method, row in summary.iterrows():
+        cells = [str(method)]
+        for name in columns:
+            value = row[name]
+            if isinstance(value, str) or name.startswith("n_"):
+                cells.append(str(value))
+            elif pd.isna(value):
+                cells.append("-")
+            else:
+                spread = row.get(f"{name}_sd")
+                cells.append(f"{value:.3f}" + (f" ± {spread:.3f}" if pd.notna(spread) else ""))
+        rows.append(cells)
+    return ["method", *columns], rows
+
+
+def summary_markdown(summary: pd.DataFrame) -> str:
+    """Return a summary as a Markdown table with a sentence on what was held out."""
+    heading, rows = summary_rows(summary)
+    lines: list[list[str]] = [heading, ["---", *["---:"] * (len(heading) - 1)], *rows]
+    table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    held_out = summary.attrs.get("by", "")
+    return f"{table}\n\nHeld out by {held_out}; mean ± standard deviation over patients.\n"

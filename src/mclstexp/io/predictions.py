@@ -1,0 +1,72 @@
+"""Predictions on disk: an AnnData file whose `uns` says how each number was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+
+from mclstexp.core import keys
+from mclstexp.core.errors import InputError
+from mclstexp.io.atomic import atomic_path
+from mclstexp.io.guard import reading
+
+
+def write_prediction(predicted: ad.AnnData, path: Path | str) -> Path:
+    """Write what `Predictor.predict` returned as h5ad; the file appears whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If it is not a prediction, or the place cannot be written to.
+    """
+    path = Path(path)
+    if keys.PROVENANCE not in predicted.uns:
+        msg = (
+            f'a prediction, which has uns["{keys.PROVENANCE}"], expected, found none there: give what predict returned'
+        )
+        raise InputError(msg)
+    if path.is_dir():
+        msg = f"a file name for the prediction expected, found the folder {path}: give {path / 'prediction.h5ad'}"
+        raise InputError(msg)
+    copy = predicted.copy()  # writing turns text columns into categories
+    copy.uns[keys.PROVENANCE] = _storable(copy.uns[keys.PROVENANCE])
+    with atomic_path(path) as temporary:
+        copy.write_h5ad(temporary, compression="gzip")
+    return path
+
+
+def read_prediction(path: Path | str) -> ad.AnnData:
+    """Read what `write_prediction` wrote.
+
+    Returns
+    -------
+    AnnData as `Predictor.predict` gave it: plain numbers, lists and text in ``uns["mclstexp"]``.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it is damaged or no prediction.
+    """
+    path = Path(path)
+    with reading(path, "a prediction (.h5ad)"):
+        predicted = ad.read_h5ad(path)
+        predicted.uns[keys.PROVENANCE] = _plain(predicted.uns[keys.PROVENANCE])
+    predicted.obs[keys.SECTION] = predicted.obs[keys.SECTION].astype(object)
+    return predicted
+
+
+def _storable(value: Any) -> Any:
+    """Spell slashes in keys (a section may be called "2/3"): HDF5 would take them for folders."""
+    if isinstance(value, Mapping):
+        return {name.replace("%", "%25").replace("/", "%2F"): _storable(part) for name, part in value.items()}
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name.replace("%2F", "/").replace("%25", "%"): _plain(part) for name, part in value.items()}
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value

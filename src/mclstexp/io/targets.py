@@ -1,0 +1,35 @@
+"""Places to write to: asked before hours of work, so that nothing is replaced by mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mclstexp.core.errors import InputError
+
+
+def require_free(folder: Path, *, mark: str, what: str, overwrite: bool) -> None:
+    """Refuse a folder where writing would replace something it must not.
+
+    Parameters
+    ----------
+    folder
+        Where something is to be written.
+    mark
+        The file by which an earlier result of the same kind is known; such a one may be replaced.
+    what
+        What is to be written, as in "the model".
+    overwrite
+        Whether an earlier result is replaced. Anything else is left alone.
+
+    Raises
+    ------
+    InputError
+        If there is an earlier result and `overwrite` is not set, or anything else.
+    """
+    if (folder / mark).is_file():
+        if not overwrite:
+            msg = f"a free place for {what} expected, found one at {folder}: choose another or allow overwrite"
+            raise InputError(msg)
+    elif folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        msg = f"a free place for {what} expected, found other files at {folder}: choose another"
+        raise InputError(msg)
