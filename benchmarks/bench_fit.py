@@ -1,7 +1,8 @@
 """Fitting on four her2st sections from cached features: time and memory beside the ridge control.
 
-Run `python benchmarks/bench_fit.py [DATA]`, DATA (or `$MCLSTEXP_DATA`) holding `her2st/` and `gene_lists/her2st_785.txt`. Features are
-computed before the clock starts; what is timed is `fit` alone, the choice of epochs and k included.
+Run `python benchmarks/bench_fit.py [DATA]`, DATA (or `$MCLSTEXP_DATA`) holding `her2st/` and
+`gene_lists/her2st_785.txt`. Features are computed before the clock starts; what is timed is `fit` alone, the choice
+of epochs and k included.
 """
 
 import os
