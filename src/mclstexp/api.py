@@ -18,7 +18,7 @@ from mclstexp.core.predictor import Predictor, hash_section, options
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles, TileSpec
 from mclstexp.evaluation.config import DataConfig, Experiment, FitConfig, make_method, read_genes
-from mclstexp.evaluation.harness import evaluate, summarise
+from mclstexp.evaluation.harness import evaluate
 from mclstexp.evaluation.results import SCORES, write_results
 from mclstexp.io import models
 from mclstexp.io.atomic import atomic_path
@@ -228,8 +228,7 @@ def run_experiment(experiment: Experiment, *, out: Path | str, overwrite: bool =
         "patients": {section.id: section.patient for section in sections},
         "code": code_version(),
     }
-    write_results(scores, out, record=record)
-    return summarise(scores)
+    return write_results(scores, out, record=record)
 
 
 def validate(
@@ -271,7 +270,7 @@ def _draw_overlay(section: Section, target: Path) -> None:
     from mclstexp.plotting.overlay import plot_overlay  # noqa: PLC0415
     from mclstexp.plotting.style import PAGE_IN  # noqa: PLC0415
 
-    figure, ax = plt.subplots(figsize=(PAGE_IN, PAGE_IN))
+    figure, ax = plt.subplots(figsize=(PAGE_IN, PAGE_IN), layout="compressed")
     plot_overlay(section, ax=ax)
     with atomic_path(target) as path:
         figure.savefig(path, dpi=200)

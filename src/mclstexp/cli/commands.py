@@ -105,13 +105,13 @@ def evaluate(config: Path, /, *, out: Path, overwrite: Annotated[bool, Parameter
     """
     from mclstexp.api import run_experiment
     from mclstexp.evaluation.config import read_experiment
-    from mclstexp.evaluation.results import summary_rows
+    from mclstexp.evaluation.results import held_out, summary_rows
 
     experiment = read_experiment(config)
     summary = run_experiment(experiment, out=out, overwrite=overwrite)
     heading, rows = summary_rows(summary)
-    title = f"{experiment.title or config.stem} (held out by {summary.attrs['by']}, mean ± sd over patients)"
-    print_table(rows, heading=heading, title=title)
+    print_table(rows, heading=heading, title=experiment.title or config.stem)
+    say(held_out(summary))
     say(f"results: {out}")
 
 

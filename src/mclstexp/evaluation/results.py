@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pandas as pd
 
@@ -20,23 +20,28 @@ RECORD: Final = "experiment.json"
 _SHOWN: Final = ("mse", "mae", "r2", "n_sections")
 
 
-def write_results(scores: pd.DataFrame, folder: Path | str, *, record: Mapping[str, Any]) -> Path:
+def write_results(scores: pd.DataFrame, folder: Path | str, *, record: Mapping[str, Any]) -> pd.DataFrame:
     """Write a table of `evaluate`, its summary (CSV and Markdown) and `record`; all of them or nothing.
+
+    Returns
+    -------
+    The summary: over patients, or over sections where those were held out one by one; ``attrs["over"]`` says which.
 
     Raises
     ------
     InputError
         If the folder cannot be written to.
     """
-    folder = Path(folder)
-    summary = summarise(scores)
-    with atomic_path(folder) as path:
+    over: Literal["patient", "section"] = "section" if set(scores["by"]) == {"section"} else "patient"
+    summary = summarise(scores, over=over)
+    summary.attrs["over"] = over
+    with atomic_path(Path(folder)) as path:
         path.mkdir()
         scores.to_parquet(path / SCORES, index=False)
         summary.to_csv(path / SUMMARY)
         (path / TABLE).write_text(summary_markdown(summary), encoding="utf-8")
         (path / RECORD).write_text(json.dumps(record, indent=1, default=str) + "\n", encoding="utf-8")
-    return folder
+    return summary
 
 
 def read_results(folder: Path | str) -> pd.DataFrame:
@@ -53,7 +58,7 @@ def read_results(folder: Path | str) -> pd.DataFrame:
 
 
 def summary_rows(summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    """Return headings and cells of a summary as people read it: mean ± standard deviation over patients."""
+    """Return headings and cells of a summary as people read it: mean ± standard deviation."""
     correlations = [name for name in map(str, summary) if name.startswith("pcc") and not name.endswith("_sd")]
     columns = [*correlations, *_SHOWN, *(["failed"] if summary["failed"].any() else [])]
     rows = []
@@ -77,5 +82,9 @@ def summary_markdown(summary: pd.DataFrame) -> str:
     heading, rows = summary_rows(summary)
     lines: list[list[str]] = [heading, ["---", *["---:"] * (len(heading) - 1)], *rows]
     table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-    held_out = summary.attrs.get("by", "")
-    return f"{table}\n\nHeld out by {held_out}; mean ± standard deviation over patients.\n"
+    return f"{table}\n\n{held_out(summary)}.\n"
+
+
+def held_out(summary: pd.DataFrame) -> str:
+    """Say what was held out and what the averages are over."""
+    return f"Held out by {summary.attrs['by']}; mean ± standard deviation over {summary.attrs['over']}s"

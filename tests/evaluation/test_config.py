@@ -1,0 +1,162 @@
+"""Configurations: read once, typed, wrong words refused by name."""
+
+import pytest
+
+from mclstexp.core.errors import InputError
+from mclstexp.core.expression import ExpressionSpace
+from mclstexp.core.tiles import TileSpec
+from mclstexp.evaluation.config import (
+    DataConfig,
+    Experiment,
+    FoldsConfig,
+    GeneSetConfig,
+    SpaceConfig,
+    make_method,
+    read_experiment,
+    read_genes,
+)
+from mclstexp.io.synthetic import make_sections
+
+WHOLE = """
+title = "all of it"
+seed = 7
+[data]
+synthetic = { n_patients = 2, n_spots_side = 4, n_genes = 10, mpp = 4 }
+[tile]
+size_px = 32
+mpp = 2
+[folds]
+by = "section"
+[space]
+hvg = 5
+axis = "gene"
+[gene_sets]
+top = { heg = 2 }
+[methods.mean]
+[methods.near]
+method = "knn"
+k = 3
+[methods.mclstexp]
+context_radii_um = [100, 200]
+epochs = 2
+[methods.other]
+method = "mclstexp"
+seed = 9
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text):
+        path = tmp_path / "experiment.toml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def sections():
+    return make_sections(2, n_spots_side=4, n_genes=10, mpp=4.0, spec=TileSpec(32, 2.0))
+
+
+def test_a_whole_experiment_is_read(write):
+    experiment = read_experiment(write(WHOLE))
+    assert experiment.tile == TileSpec(32, 2.0)
+    assert experiment.folds == FoldsConfig(by="section")
+    assert experiment.gene_sets == {"top": GeneSetConfig(heg=2)}
+    methods = experiment.make_methods()
+    names = {label: method.name for label, method in methods.items()}
+    assert names == {"mean": "mean", "near": "knn", "mclstexp": "mclstexp", "other": "mclstexp"}
+    assert methods["near"].k == 3
+    assert methods["mclstexp"].context_radii_um == (100.0, 200.0)
+    assert (methods["mclstexp"].seed, methods["other"].seed) == (7, 9), "a method's own seed counts for more"
+
+
+def test_sections_folds_space_and_gene_sets_follow_it(write, sections):
+    experiment = read_experiment(write(WHOLE))
+    made = experiment.data.read(experiment.tile)
+    assert [(s.id, s.patient, s.tiles.spec) for s in made] == [(s.id, s.patient, s.tiles.spec) for s in sections]
+    assert [fold.name for fold in experiment.folds.make(made)] == ["P1_S1", "P2_S1"]
+    space = experiment.space.rule()(made)
+    assert (len(space.genes), space.axis) == (5, "gene")
+    assert len(experiment.gene_sets["top"].rule()(made, space=space)) == 2
+
+
+def test_an_empty_file_is_an_experiment_without_methods(write):
+    experiment = read_experiment(write(""))
+    assert experiment == Experiment()
+    with pytest.raises(InputError, match=r"at least one method expected, found none: add a table \[methods.mean\]"):
+        experiment.make_methods()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("metods = 1", r"has no option 'metods': did you mean 'methods'\?$"),
+        ("[data]\npaht = '.'", r", data has no option 'paht': did you mean 'path'"),
+        ("[data.synthetic]\nspots = 3", r", data, synthetic has no option 'spots'"),
+        ("[gene_sets]\ntop = { hge = 3 }", r", gene_sets.top has no option 'hge': did you mean 'heg'"),
+        ("[tile]\nsize = 3", r", tile has no option 'size': did you mean 'size_px'"),
+        ("[tile]\nsize_px = 'big'", r", tile: size_px must be int, found 'big'"),
+        ("[tile]\nmpp = -1.0", r"tile mpp must be a positive number .* found -1.0"),
+        ("[folds]\nby = 'spot'", r", folds: by must be Literal\['patient', 'section'\], found 'spot'"),
+        ("folds = 3", r": folds must be FoldsConfig, found 3"),
+        ("[data\n", r"a configuration in TOML expected in .* found an error \(.*line 1.*\): correct it"),
+        (
+            "[data]\npath = '${MCLSTEXP_NOWHERE}/x'",
+            r"needs the environment variable MCLSTEXP_NOWHERE, found it not set",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_said(write, text, sentence):
+    with pytest.raises(InputError, match=sentence) as error:
+        read_experiment(write(text))
+    assert "\n" not in str(error.value)
+
+
+def test_methods_are_checked_before_anything_runs():
+    for methods, sentence in (
+        ({"ridgee": {}}, "a known method expected, found 'ridgee': did you mean 'ridge'"),
+        ({"ridge": {"alhpa": 1}}, "method ridge has no option 'alhpa': did you mean 'alpha'"),
+        ({"knn": {"k": "many"}}, "method knn: k must be int, found 'many'"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            Experiment(methods=methods).make_methods()
+
+
+def test_a_seed_is_for_methods_that_have_one():
+    assert make_method("mclstexp", {}, seed=3).seed == 3
+    assert not hasattr(make_method("mean", {}, seed=3), "seed")
+
+
+def test_variables_are_replaced(write, tmp_path, monkeypatch):
+    monkeypatch.setenv("MCLSTEXP_DATA", str(tmp_path))
+    experiment = read_experiment(write('[data]\npath = "${MCLSTEXP_DATA}/a"\nsections = ["${MCLSTEXP_DATA}", "$5"]'))
+    assert experiment.data.path == f"{tmp_path}/a"
+    assert experiment.data.sections == (str(tmp_path), "$5")
+
+
+def test_data_come_from_one_place():
+    with pytest.raises(InputError, match="either a data path or synthetic sections expected, found neither"):
+        DataConfig().read(TileSpec())
+    with pytest.raises(InputError, match="n_folds groups patients"):
+        FoldsConfig(by="section", n_folds=2).make([])
+    with pytest.raises(InputError, match='either "heg" or "file", found neither'):
+        GeneSetConfig().rule()
+
+
+def test_genes_come_from_a_file(tmp_path, sections):
+    path = tmp_path / "genes.txt"
+    path.write_text("# panel\nTUMOUR1\n\n STROMA1  # why\nGENE999\n")
+    assert read_genes(path) == ["TUMOUR1", "STROMA1", "GENE999"]
+    with pytest.raises(InputError, match="GENE999"):
+        SpaceConfig(genes=str(path)).rule()(sections)
+    space = ExpressionSpace(("STROMA1", "FAT1"))
+    assert GeneSetConfig(file=str(path)).rule()(sections, space=space) == ["STROMA1"]
+    with pytest.raises(InputError, match="found none of its 3 genes"):
+        GeneSetConfig(file=str(path)).rule()(sections, space=ExpressionSpace(("FAT1",)))
+    path.write_text("\n# nothing\n")
+    for wrong, sentence in ((path, "found no name"), (tmp_path, "found none"), (tmp_path / "no", "found none")):
+        with pytest.raises(InputError, match=f"a list of genes .* {sentence}"):
+            read_genes(wrong)

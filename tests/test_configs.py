@@ -1,0 +1,46 @@
+"""The experiments that come with the package: each is read, the small one is run."""
+
+from pathlib import Path
+
+import pytest
+
+from mclstexp.api import run_experiment
+from mclstexp.evaluation.config import read_experiment
+from mclstexp.evaluation.results import read_results
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
+
+
+@pytest.fixture
+def somewhere(monkeypatch, tmp_path):
+    monkeypatch.setenv("MCLSTEXP_DATA", str(tmp_path))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_configs_are_read(path, somewhere):
+    experiment = read_experiment(path)
+    assert experiment.title
+    assert "mean" in experiment.make_methods(), "every table shows what never looks"
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["her2st_c", "mob_st"])
+def test_configs_fit_the_data(name, data_dir, monkeypatch):
+    monkeypatch.setenv("MCLSTEXP_DATA", str(data_dir))
+    experiment = read_experiment(Path(__file__).parents[1] / "configs" / f"{name}.toml")
+    sections = experiment.data.read(experiment.tile)
+    folds = experiment.folds.make(sections)
+    assert len(folds) == len(sections) == {"her2st_c": 5, "mob_st": 3}[name]
+    assert {section.patient for section in sections} == {{"her2st_c": "C", "mob_st": "mouse"}[name]}
+    n_genes = 785 if name == "her2st_c" else experiment.space.hvg
+    assert len(experiment.space.rule()(folds[0].train).genes) == n_genes
+
+
+def test_the_small_one_is_run(tmp_path):
+    experiment = read_experiment(Path(__file__).parents[1] / "configs" / "synthetic.toml")
+    summary = run_experiment(experiment, out=tmp_path / "results")
+    assert set(summary.index) == {"mean", "knn", "ridge"}
+    assert summary.loc["mean", "pcc"] == 0
+    assert summary.loc[["knn", "ridge"], "pcc"].min() > 0.2
+    assert (summary["failed"] == "").all()
+    assert sorted(read_results(tmp_path / "results")["method"].unique()) == ["knn", "mean", "ridge"]
