@@ -41,7 +41,7 @@ def load_model(folder: Path | str) -> Predictor:
 
 
 def predict(model: Predictor | Path | str, tiles: Tiles) -> AnnData:
-    """Predict expression at tiles, read at the size and scale the model was fitted on.
+    """Predict expression at tiles, read at the size and scale the model was fitted on; see `Predictor.predict`.
 
     Parameters
     ----------
@@ -49,10 +49,6 @@ def predict(model: Predictor | Path | str, tiles: Tiles) -> AnnData:
         A fitted model, or the folder of a saved one.
     tiles
         Where to look: ``section.tiles``, `read_tiles`, ``Tiles.grid``.
-
-    Returns
-    -------
-    AnnData; see `Predictor.predict`.
 
     Raises
     ------
@@ -80,10 +76,6 @@ def fit_model(method: str, config: FitConfig, *, out: Path | str, overwrite: boo
     overwrite
         Whether a model that is already there is replaced.
 
-    Returns
-    -------
-    The fitted model.
-
     Raises
     ------
     InputError
@@ -109,7 +101,13 @@ def _space(model: Predictor, sections: list[Section], genes: str | None) -> Expr
 
 
 def import_checkpoint(
-    checkpoint: Path | str, data: DataConfig, *, genes: Path | str, out: Path | str, overwrite: bool = False
+    checkpoint: Path | str,
+    data: DataConfig,
+    *,
+    genes: Path | str,
+    out: Path | str,
+    tile: TileSpec = TileSpec(),  # noqa: B008  frozen
+    overwrite: bool = False,
 ) -> Predictor:
     """Make a model of a checkpoint of the published code: its weights, a bank of the sections given.
 
@@ -123,6 +121,8 @@ def import_checkpoint(
         File of the panel it was trained on, one name a line, in channel order.
     out, overwrite
         See `fit_model`.
+    tile
+        Size and scale of the tiles it was trained on.
 
     Raises
     ------
@@ -130,7 +130,8 @@ def import_checkpoint(
         If the checkpoint is none or of another shape, or the data or the place cannot be used.
     """
     given = {"protocol": "paper", "checkpoint": str(checkpoint)}
-    return fit_model("mclstexp", FitConfig(data=data, genes=str(genes), options=given), out=out, overwrite=overwrite)
+    config = FitConfig(data=data, tile=tile, genes=str(genes), options=given)
+    return fit_model("mclstexp", config, out=out, overwrite=overwrite)
 
 
 def predict_files(run: Path | str, data: DataConfig, *, out: Path | str) -> list[Path]:

@@ -11,7 +11,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from mclstexp._version import __version__
-from mclstexp.cli.flags import Method, Reading, Tile, data_config, fit_config, without_none
+from mclstexp.cli.flags import Method, Reading, Tile, data_config, fit_config, tile_spec
 from mclstexp.cli.terminal import cell, print_table, say
 
 app = App(
@@ -19,6 +19,7 @@ app = App(
     help="Predict spatial gene expression from H&E images, judge the prediction honestly.\n\n"
     "`--debug` anywhere shows where an error came from.",
     version=__version__,
+    suppress_keyboard_interrupt=False,  # `run` has a word for it
 )
 
 
@@ -148,11 +149,8 @@ def validate(
         Folder for a picture of each section with its spots.
     """
     from mclstexp import api
-    from mclstexp.core.options import build
-    from mclstexp.core.tiles import TileSpec
 
-    spec = build(TileSpec, without_none(vars(tile)), where="tile")
-    found = api.validate(data_config(data, reading), tile=spec, out=out)
+    found = api.validate(data_config(data, reading), tile=tile_spec(tile), out=out)
     names = [name for name in found[0][0] if name != "section"]
     rows = [[name, *(cell(description[name]) for description, _ in found)] for name in names]
     print_table(rows, heading=["", *(description["section"] for description, _ in found)], title=str(data))
@@ -209,7 +207,8 @@ def import_checkpoint(
     *,
     genes: Path,
     out: Path,
-    reading: Reading = Reading(),  # noqa: B008  frozen
+    tile: Tile = Tile(),  # noqa: B008  frozen, as the next
+    reading: Reading = Reading(),  # noqa: B008
     overwrite: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Make a model of a checkpoint (.pt) of the published mclSTExp code and the sections it was trained on.
@@ -229,5 +228,6 @@ def import_checkpoint(
     """
     from mclstexp import api
 
-    api.import_checkpoint(checkpoint, data_config(data, reading), genes=genes, out=out, overwrite=overwrite)
+    config, spec = data_config(data, reading), tile_spec(tile)
+    api.import_checkpoint(checkpoint, config, genes=genes, out=out, tile=spec, overwrite=overwrite)
     say(f"imported: {out}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
+    from mclstexp.core.tiles import TileSpec
     from mclstexp.evaluation.config import DataConfig, FitConfig
 
 
@@ -91,6 +92,14 @@ def data_config(path: Path, reading: Reading) -> DataConfig:
     from mclstexp.evaluation.config import DataConfig
 
     return build(DataConfig, {**reading.given(), "path": str(path)}, where="data")
+
+
+def tile_spec(tile: Tile) -> TileSpec:
+    """Say which tiles are meant."""
+    from mclstexp.core.options import build
+    from mclstexp.core.tiles import TileSpec
+
+    return build(TileSpec, without_none(vars(tile)), where="tile")
 
 
 def without_none(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,306 @@
+"""The command line, as a user types it: what it writes, prints and returns."""
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from safetensors.torch import load_file
+
+import st_files as files
+from mclstexp.cli import run
+from mclstexp.io.predictions import read_prediction
+
+TILE = ("--size-px", "32", "--mpp", "10")
+ENCODER = "efficientnet_lite0"
+COMMANDS = ["demo", "fit", "predict", "evaluate", "info", "validate", "list", "download", "import-checkpoint"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data")
+    for name in ("r1", "r2", "r3"):
+        files.write_st_folder(root / name)
+        files.change(root / name / "counts.tsv", lambda table, name=name: table.assign(FASN=f"{int(name[1])}"))
+    return root
+
+
+@pytest.fixture(scope="module")
+def model(data, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "mean"
+    words = ["fit", "mean", data, "--out", out, "--sections", "r1,r2", "--patients", "r1=ann,r2=ben", *TILE]
+    assert run([str(word) for word in words]) == 0
+    return out
+
+
+@pytest.fixture
+def said(capsys):
+    """Run a command; return its code and what it said on both streams."""
+
+    def said(*words):
+        capsys.readouterr()
+        code = run([str(word) for word in words])
+        return code, *capsys.readouterr()
+
+    return said
+
+
+def test_help_needs_no_torch(tmp_path):
+    program = (
+        "import sys\nfrom mclstexp.cli import run\n"
+        f"for command in {COMMANDS}:\n    assert run([command, '--help']) == 0\n"
+        "assert run(['--help']) == run(['--version']) == 0\n"
+        "assert not {'torch', 'anndata', 'numpy', 'matplotlib', 'pydantic'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(f"Usage: mclstexp {command}" in done.stdout for command in COMMANDS)
+
+
+def test_every_command_and_flag_is_explained(said):
+    _, text, _ = said("--help")
+    assert [line.split()[1] for line in text.splitlines() if line.startswith("│ ") and line[2] != " "][:-2] == sorted(
+        COMMANDS
+    )
+    _, text, _ = said("fit", "--help")
+    for flag in ("--out", "--option", "--size-px", "--slide-mpp", "--patients", "--config", "--overwrite", "--genes"):
+        assert flag in text
+
+
+def test_fitting_leaves_a_model_and_says_so(model, data, said):
+    assert sorted(path.name for path in model.parent.iterdir()) == ["mean"], "no checkpoints are left"
+    code, text, errors = said("info", model)
+    assert (code, errors) == (0, "")
+    for expected in ("mean", "r1, r2", "ann, ben", "32 px at 10 µm per pixel (320 µm)", "code: torch"):
+        assert expected in text
+
+
+def test_predicting_one_section_or_many(model, data, said, tmp_path):
+    code, text, errors = said("predict", model, data / "r3", "--out", tmp_path / "r3.h5ad")
+    assert (code, text, errors) == (0, f"{tmp_path / 'r3.h5ad'}\n", "")
+    predicted = read_prediction(tmp_path / "r3.h5ad")
+    assert predicted.shape == (21, 4)
+    made = predicted.uns["mclstexp"]
+    assert (made["method"], made["slide"], made["patients"]) == ("mean", "r3", ["ann", "ben"])
+    assert made["spec"] == {"size_px": 32, "mpp": 10.0}
+    assert made["code"]["mclstexp"] == made["version"]
+    assert list(predicted.obs.columns) == ["section", "array_col", "array_row"], "nothing measured is copied"
+
+    files.write_st_folder(tmp_path / "two" / "a")
+    files.write_st_folder(tmp_path / "two" / "b")
+    code, text, _ = said("predict", model, tmp_path / "two", "--out", tmp_path / "many")
+    assert (code, text.split()) == (0, [str(tmp_path / "many" / name) for name in ("a.h5ad", "b.h5ad")])
+    code, _, errors = said("predict", model, tmp_path / "two", "--out", tmp_path / "many.h5ad")
+    assert code == 2
+    assert "one section expected for the file" in errors
+    assert not (tmp_path / "many.h5ad").exists()
+
+
+@pytest.mark.filterwarnings("default")
+def test_predicting_training_sections_is_remarked_on(model, data, said, tmp_path):
+    code, _, errors = said("predict", model, data, "--sections", "r2,r3", "--out", tmp_path / "out")
+    assert code == 0
+    assert errors == "warning: the model was trained on r2: its prediction there says nothing about new tissue\n"
+
+
+def test_predicting_a_folder_of_tiles(model, said, tmp_path):
+    folder = tmp_path / "tiles"
+    folder.mkdir()
+    for x in (16, 48):
+        Image.new("RGB", (32, 32), (x, 0, 0)).save(folder / f"t_{x}x16.png")
+    assert said("predict", model, folder, "--out", tmp_path / "t.h5ad")[0] == 0
+    np.testing.assert_array_equal(read_prediction(tmp_path / "t.h5ad").obsm["spatial"], [[16, 16], [48, 16]])
+    Image.new("RGB", (8, 8)).save(folder / "t_80x16.png")
+    code, _, errors = said("predict", model, folder, "--out", tmp_path / "u.h5ad")
+    assert code == 2
+    assert "a tile of 32 by 32 pixels expected, found 8 by 8" in errors
+
+
+def test_slides_are_refused_with_advice(model, said, tmp_path):
+    files.picture().save(tmp_path / "slide.tif")
+    code, _, errors = said("predict", model, tmp_path / "slide.tif", "--out", tmp_path / "p.h5ad")
+    assert code == 2
+    assert "found a slide" in errors
+    assert "tiles of 32 px at 10 µm per pixel" in errors
+
+
+def test_options_come_from_flags_over_file_over_defaults(data, said, tmp_path):
+    (tmp_path / "panel.txt").write_text("FASN\nGNAS\n")
+    (tmp_path / "fit.toml").write_text(
+        f'genes = "{tmp_path / "panel.txt"}"\n[options]\nk = 3\nencoder = "{ENCODER}"\n'
+        '[tile]\nsize_px = 32\nmpp = 5\n[data]\nsections = ["r1", "r3"]\n'
+    )
+    flags = ("--config", tmp_path / "fit.toml", "--option", "k=2", "--mpp", "10")
+    assert said("fit", "knn", data, "--out", tmp_path / "knn", *flags)[0] == 0
+    described = json.loads((tmp_path / "knn" / "model.json").read_text())
+    assert described["options"] == {"encoder": ENCODER, "k": 2}
+    assert described["spec"] == {"size_px": 32, "mpp": 10.0}
+    assert described["space"]["genes"] == ["FASN", "GNAS"]
+    assert list(described["provenance"]["sections"]) == ["r1", "r3"]
+
+
+def test_a_killed_fit_goes_on_where_it_stopped(data, said, tmp_path, monkeypatch):
+    from mclstexp.training import loop
+
+    epochs, save = [], loop.save_checkpoint
+
+    def save_and_stop(folder, *parts, epoch, **named):
+        save(folder, *parts, epoch=epoch, **named)
+        epochs.append(epoch)
+        if epochs == [1, 2]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "save_checkpoint", save_and_stop)
+    options = [f"--option={text}" for text in ("epochs=3", "k=5", "sharpness=0", "n_models=1", "batch_size=8", "dim=8")]
+    words = ("fit", "mclstexp", data, "--encoder", ENCODER, "--seed", 1, *options, *TILE)
+    code, _, errors = said(*words, "--out", tmp_path / "run")
+    assert (code, errors.splitlines()[-1]) == (130, "mclstexp: interrupted")
+    assert [path.name for path in tmp_path.iterdir()] == [".run.partial"]
+    assert said(*words, "--out", tmp_path / "run")[0] == 0
+    assert epochs == [1, 2, 3]
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+    assert said(*words, "--out", tmp_path / "at_once")[0] == 0
+    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("run", "at_once")]
+    assert weights[0] == weights[1]
+
+
+def test_a_model_is_replaced_only_on_request(model, data, said):
+    before = (model / "model.json").read_bytes()
+    code, _, errors = said("fit", "mean", data, "--out", model)
+    assert code == 2
+    assert "a free place for the model expected, found one" in errors
+    assert (model / "model.json").read_bytes() == before
+    assert said("fit", "mean", data, "--sections", "r1,r2", "--out", model, "--overwrite", *TILE)[0] == 0
+
+
+@pytest.mark.filterwarnings("default")  # a gene that never varies
+def test_an_experiment_leaves_scores_tables_and_its_record(data, said, tmp_path):
+    (tmp_path / "e.toml").write_text(
+        f'title = "small"\n[data]\npath = "{data}"\n[tile]\nsize_px = 32\nmpp = 10\n[folds]\nby = "section"\n'
+        '[gene_sets]\ntwo = { heg = 2 }\n[methods.mean]\n[methods.zero]\nmethod = "mean"\n'
+    )
+    code, text, _ = said("evaluate", tmp_path / "e.toml", "--out", tmp_path / "results")
+    assert code == 0
+    assert "small" in text
+    assert "Held out by section; mean ± standard deviation over sections" in text
+    results = tmp_path / "results"
+    names = ["experiment.json", "scores.parquet", "summary.csv", "summary.md"]
+    assert sorted(path.name for path in results.iterdir()) == names
+    scores = pd.read_parquet(results / "scores.parquet")
+    assert len(scores) == 2 * 3 * 4 * 4  # methods, sections, genes, metrics
+    assert pd.read_csv(results / "summary.csv", index_col=0).loc["mean", "n_sections"] == 3
+    assert (results / "summary.md").read_text().startswith("| method | pcc | pcc_two | mse | mae | r2 | n_sections |\n")
+    record = json.loads((results / "experiment.json").read_text())
+    assert record["experiment"]["folds"] == {"by": "section", "n_folds": None}
+    assert list(record["sections"]) == ["r1", "r2", "r3"]
+    assert record["methods"]["zero"] == {"method": "mean"}
+    code, _, errors = said("evaluate", tmp_path / "e.toml", "--out", results)
+    assert code == 2
+    assert "a free place for the results expected" in errors
+
+
+@pytest.mark.filterwarnings("default")
+def test_validating_shows_sections_and_draws_them(data, said, tmp_path):
+    code, text, _ = said("validate", data, "--sections", "r1,r3", "--out", tmp_path / "overlays", *TILE)
+    assert code == 0
+    for expected in ("r1", "r3", "spots", "21", "tile_um", "320", "warning: r1: "):
+        assert expected in text
+    assert sorted(path.name for path in (tmp_path / "overlays").iterdir()) == ["r1.png", "r3.png"]
+    assert np.asarray(Image.open(tmp_path / "overlays" / "r1.png")).std() > 10
+
+
+def test_methods_and_their_options_are_listed(said):
+    _, text, _ = said("list")
+    assert all(name in text for name in ("knn", "mclstexp", "mean", "ridge"))
+    _, text, _ = said("list", "ridge")
+    assert "float | None" in text
+    assert "'densenet121'" in text
+    assert "L2 penalty on the components" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("fit mean DATA", "--out"),
+        ("fit mean DATA --otu x", "Did you mean --out instead of --otu?"),
+        ("fit mean NOWHERE --out OUT", "a file or folder with sections expected at"),
+        ("fit meen DATA --out OUT", "a known method expected, found 'meen': did you mean 'mean'?"),
+        ("fit ridge DATA --out OUT --option alhpa=1", "method ridge has no option 'alhpa': did you mean 'alpha'?"),
+        ("fit ridge DATA --out OUT --option alpha=much", "method ridge: alpha must be float | None, found 'much'"),
+        ("fit ridge DATA --out OUT --option alpha", "option must be written name=value, found 'alpha'"),
+        ("fit mean DATA --out OUT --seed 3", "has no option 'seed'"),
+        ("fit mean DATA --out OUT --seed x", "--seed"),
+        ("fit mean DATA --out OUT --size-px 0", "tile size_px must be a positive integer"),
+        ("fit mean DATA --out OUT --genes NOWHERE", "a list of genes"),
+        ("fit mean DATA --out OUT --config NOWHERE", "a configuration (.toml) expected at"),
+        ("fit mean DATA --out OUT --sections r9", "r9"),
+        ("fit mean DATA --out OUT --patients r1", "patient must be written name=value, found 'r1'"),
+        ("predict NOWHERE DATA --out OUT", "a saved model (a folder with model.json) expected at"),
+        ("evaluate NOWHERE --out OUT", "a configuration (.toml) expected at"),
+        ("validate NOWHERE", "a file or folder with sections expected at"),
+        ("info DATA", "found another folder"),
+        ("list meen", "did you mean 'mean'?"),
+        ("download her2 --out OUT", "did you mean 'her2st'?"),
+        ("predcit", 'Did you mean "predict"?'),
+    ],
+)
+def test_what_cannot_be_used_is_said_in_one_line(words, sentence, data, said, tmp_path):
+    places = {"DATA": data, "OUT": tmp_path / "out", "NOWHERE": tmp_path / "nowhere"}
+    code, text, errors = said(*(places.get(word, word) for word in words.split()))
+    assert code == 2
+    assert text == ""
+    assert errors.startswith("mclstexp: ")
+    assert errors.count("\n") == 1
+    assert sentence in errors
+    assert not list(tmp_path.iterdir()), "nothing is left"
+
+
+def test_errors_of_ours_are_short_unless_asked_for(said, monkeypatch):
+    def broken():
+        msg = "first\nsecond"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr("mclstexp.methods.list_methods", broken)
+    code, _, errors = said("list")
+    assert code == 1
+    assert errors == "mclstexp: unexpected error (RuntimeError: first): run again with --debug and report it\n"
+    code, _, errors = said("list", "--debug")
+    assert code == 1
+    assert "Traceback" in errors
+    assert "second" in errors
+
+
+@pytest.mark.data
+def test_a_published_checkpoint_becomes_a_model(said, parity_dir, tmp_path):
+    import torch
+
+    torch.save(load_file(parity_dir / "mclstexp_g171" / "state_dict.safetensors"), tmp_path / "best.pt")
+    genes = [f"G{number}" for number in range(171)]
+    folder = files.write_st_folder(tmp_path / "r1")
+    table = pd.read_csv(folder / "counts.tsv", sep="\t", index_col=0)
+    counts = np.random.default_rng(0).poisson(2.0, (len(table), len(genes)))
+    files.write_table(folder / "counts.tsv", pd.DataFrame(counts, index=table.index, columns=genes), index=True)
+    (tmp_path / "genes.txt").write_text("\n".join(genes))
+    words = (tmp_path / "best.pt", folder, "--genes", tmp_path / "genes.txt", "--out", tmp_path / "run", *TILE)
+    assert said("import-checkpoint", *words)[0] == 0
+    described = json.loads((tmp_path / "run" / "model.json").read_text())
+    assert (described["options"]["protocol"], described["space"]["axis"]) == ("paper", "gene")
+    (tmp_path / "best.pt").unlink()
+    (tmp_path / "r2").mkdir()
+    files.write_st_folder(tmp_path / "r2")
+    assert said("predict", tmp_path / "run", tmp_path / "r2", "--out", tmp_path / "p.h5ad")[0] == 0
+    assert read_prediction(tmp_path / "p.h5ad").shape == (21, 171)
+
+
+def test_the_command_is_installed():
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == {"mclstexp": "mclstexp.__main__:main"}
+    done = subprocess.run([sys.executable, "-m", "mclstexp", "nosuch"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("mclstexp: Unknown command")
