@@ -60,7 +60,8 @@ def select_hvg(sections: Sequence[Section], *, n_genes: int = 1000, min_spot_sha
     for matrix in matrices:
         panel = matrix[:, keep].toarray().astype(np.float64)
         rank += np.argsort(np.argsort(_residual_variance(panel)))
-    chosen = np.sort(keep[np.argsort(-rank, kind="stable")[:n_genes]])
+    # names settle equal ranks, so that the order of a file's columns does not
+    chosen = np.sort(keep[np.lexsort((genes[keep], -rank))[:n_genes]])
     return genes[chosen].tolist()
 
 

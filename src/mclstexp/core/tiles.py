@@ -120,7 +120,8 @@ class Tiles:
             raise InputError(msg)
         unique, n_uses = np.unique(ids, return_counts=True)
         if len(unique) != len(ids):
-            msg = f"tile ids must be unique, found {unique[n_uses > 1][0]!r} {n_uses.max()} times on {self.slide.id}"
+            twice = str(unique[n_uses > 1][0])
+            msg = f"tile ids must be unique, found {twice!r} {n_uses.max()} times on {self.slide.id}"
             raise InputError(msg)
         object.__setattr__(self, "xy", _frozen(xy))
         object.__setattr__(self, "ids", _frozen(ids))
