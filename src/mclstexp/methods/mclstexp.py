@@ -356,15 +356,21 @@ class _Paper:
         self.options, self.space = options, space
 
     @property
+    def encoder_name(self) -> str:
+        """Name of the image encoder; the release starts from torchvision's weights, timm's default are others."""
+        name = self.options.encoder
+        return "densenet121.tv_in1k" if name == "densenet121" else name
+
+    @property
     def _tuned(self) -> bool:
         return self.options.train_encoder or bool(self.options.checkpoint)
 
     @cached_property
     def _frozen(self) -> ImageEncoder:
-        return as_released(create_encoder(self.options.encoder))
+        return as_released(create_encoder(self.encoder_name))
 
     def fit(self, sections: list[Section], *, workdir: Path | None) -> None:
-        self.encoder = {} if self._tuned else frozen_encoder(self.options.encoder)
+        self.encoder = {} if self._tuned else frozen_encoder(self.encoder_name)
         table = PublishedTable.build(sections, space=self.space)
         n_positions = int(table.position.max()) + 1
         device, seed = self.options.torch_device(), self.options.seed
@@ -380,7 +386,7 @@ class _Paper:
         else:
             with torch.random.fork_rng():
                 torch.manual_seed(seed)
-                encoder = as_released(create_encoder(self.options.encoder))
+                encoder = as_released(create_encoder(self.encoder_name))
                 fitted = encoder if self._tuned else nn.Identity()
                 self.model = self._build(fitted, n_features=encoder.dim, n_positions=n_positions).to(device)
             options = self.options.training_options(epochs=self.options.epochs or 90, seed=seed)
@@ -416,7 +422,7 @@ class _Paper:
     @torch.inference_mode()
     def predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:
         if not self._tuned:
-            check_encoder(self.options.encoder, self.encoder)
+            check_encoder(self.encoder_name, self.encoder)
         device = self.options.torch_device()
         features = torch.from_numpy(self._features(tiles)).to(device)
         queries = self.model.eval().image_projection(features).cpu().numpy()
@@ -433,7 +439,7 @@ class _Paper:
         weights = unflatten(state.arrays, "model.")
         encoder: nn.Module = nn.Identity()
         if self._tuned:
-            name = "densenet121" if self.options.checkpoint else self.options.encoder
+            name = "densenet121" if self.options.checkpoint else self.encoder_name
             encoder = as_released(untrained_encoder(name))
         n_features = weights["image_projection.projection.weight"].shape[1]
         self.model = self._build(encoder, n_features=n_features, n_positions=len(weights["position.column.weight"]))
