@@ -93,7 +93,7 @@ class MclSTExp(Predictor):
     """Paper only: order of the distance whose inverse square weighs a spot (published: 1 for her2st, else 2)."""
     regression_share: float = 0.0
     """Strict only: share of a linear head on the image embedding in the prediction; 0: retrieval alone."""
-    n_models: int = 2
+    n_models: int = 4
     """Strict only: models fitted with different seeds; predictions are averaged."""
     batch_size: int = 128
     """Spots contrasted with each other."""
