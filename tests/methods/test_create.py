@@ -1,0 +1,54 @@
+"""Methods are found by name: those of this package and those that other packages offer."""
+
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from mclstexp import methods
+from mclstexp.core import predictor
+from mclstexp.core.predictor import Predictor, State, register
+from mclstexp.methods import create, list_methods
+
+
+def test_a_file_in_the_folder_is_a_method():
+    known = list_methods()
+    assert {"knn", "mclstexp", "mean", "ridge"} <= set(known)
+    assert list(known) == sorted(known)
+    assert all(cls.name == name and issubclass(cls, Predictor) for name, cls in known.items())
+
+
+def test_options_reach_the_method_which_is_not_fitted_yet():
+    model = create("knn", k=7)
+    assert model.k == 7
+    assert not model.is_fitted
+    assert create("knn") is not create("knn")
+
+
+def test_another_package_offers_a_method(monkeypatch):
+    monkeypatch.setattr(predictor, "_REGISTRY", dict(predictor._REGISTRY))
+
+    def load(self):
+        assert self.value == "elsewhere:Guess"
+
+        @register("guess")
+        @dataclass
+        class Guess(Predictor):
+            """Offered by another package."""
+
+            def _fit(self, sections): ...
+            def _predict(self, tiles): ...
+            def _get_state(self):
+                return State({}, {})
+
+            def _set_state(self, state): ...
+
+    entry = EntryPoint("guess", "elsewhere:Guess", methods.ENTRY_POINTS)
+    monkeypatch.setattr(methods, "entry_points", lambda group: [entry] if group == "mclstexp.methods" else [])
+    monkeypatch.setattr(EntryPoint, "load", load)
+    assert create("guess").name == "guess"
+
+
+def test_the_abstract_method_cannot_be_made():
+    with pytest.raises(TypeError, match="abstract"):
+        Predictor()
