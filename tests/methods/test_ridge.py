@@ -69,6 +69,13 @@ def test_the_penalty_is_chosen_over_whole_patients_or_whole_sections(sections):
     assert _splits(sections[:1]) is None
 
 
+def test_a_twin_of_each_section_does_not_fool_the_choice(sections):
+    # spot by spot, every held-out spot would have its twin in training, and no penalty at all would look best
+    twice = [replace(section, id=f"{section.id}{n}") for section in sections for n in "ab"]
+    once, doubled = (create("ridge", encoder=ENCODER).fit(train).alpha_ for train in (sections, twice))
+    assert doubled >= once
+
+
 def test_one_gene_and_one_section_are_enough(sections):
     space = ExpressionSpace(sections[0].genes[:1], axis="gene")
     model = create("ridge", encoder=ENCODER).fit(sections[:1], space=space)
