@@ -1,4 +1,4 @@
-"""Downloads, from a server on this machine: checked, resumed, whole or absent."""
+"""Downloads, from a server on this machine: checked, whole or absent."""
 
 import gzip
 import hashlib
@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from mclstexp.core.errors import InputError
-from mclstexp.io.download import SOURCES, download
+from mclstexp.io.download import SOURCES, download, list_downloads
 from mclstexp.io.fetch import fetch
 from mclstexp.io.unpack import unpack
 
@@ -43,14 +43,10 @@ class Server:
         if content is None or self.status:
             request.send_error(self.status or 404)
             return
-        start = int(request.headers.get("Range", "bytes=0-")[6:-1])
-        if start >= len(content) > 0:
-            request.send_error(416)
-            return
-        request.send_response(206 if start else 200)
-        request.send_header("Content-Length", str(len(content) - start))
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(content)))
         request.end_headers()
-        request.wfile.write(content[start : self.cut])
+        request.wfile.write(content[: self.cut])
 
     def close(self):
         self._http.shutdown()
@@ -78,68 +74,114 @@ def _tar(files, *, kind="w:gz"):
     return buffer.getvalue()
 
 
-def test_a_file_is_fetched_once_and_its_hash_kept(server, tmp_path):
-    server.files["a/b.bin"] = b"hello"
+def _fetch_sample(server, tmp_path, sample="T1"):
+    return download("hest", tmp_path, samples=[sample], base_url=server.url)
+
+
+def _serve_sample(server, content=b"hello", sample="T1"):
+    for rest in SOURCES["hest"].files.values():
+        server.files[rest.format(sample=sample)] = content
+
+
+def test_files_are_fetched_once_and_their_hashes_kept(server, tmp_path):
+    _serve_sample(server)
     for _ in range(2):
-        assert fetch(f"{server.url}/a/b.bin", tmp_path / "b.bin", sha256=None).read_bytes() == b"hello"
-    assert len(server.asked) == 1
-    assert json.loads((tmp_path / "checksums.json").read_text()) == {"b.bin": _sha256(b"hello")}
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.bin", "checksums.json"]
+        folder = _fetch_sample(server, tmp_path)
+    assert len(server.asked) == 4
+    assert json.loads((folder / "checksums.json").read_text())["st/T1.h5ad"] == _sha256(b"hello")
+    assert not list(folder.rglob(".*"))
 
 
-def test_wrong_content_is_refused_and_removed(server, tmp_path):
+def test_wrong_content_is_refused_and_leaves_nothing(server, tmp_path):
     server.files["b.bin"] = b"other"
-    with pytest.raises(InputError, match=r"SHA-256 .* expected from .*, found .*damaged or changed"):
+    with pytest.raises(InputError, match=r"SHA-256 .* expected from .*, found .*try again, or .* remove b\.bin from"):
         fetch(f"{server.url}/b.bin", tmp_path / "b.bin", sha256=_sha256(b"hello"))
     assert not list(tmp_path.iterdir())
 
 
-def test_content_that_changed_since_the_first_time_is_refused(server, tmp_path):
-    server.files["b.bin"] = b"hello"
-    fetch(f"{server.url}/b.bin", tmp_path / "b.bin", sha256=None)
-    (tmp_path / "b.bin").unlink()
-    server.files["b.bin"] = b"hullo"
-    with pytest.raises(InputError, match="damaged or changed"):
-        fetch(f"{server.url}/b.bin", tmp_path / "b.bin", sha256=None)
-    assert not (tmp_path / "b.bin").exists()
+def test_a_damaged_file_is_fetched_again_and_held_to_its_first_hash(server, tmp_path):
+    _serve_sample(server)
+    file = _fetch_sample(server, tmp_path) / "st" / "T1.h5ad"
+    file.write_bytes(b"hell")
+    _fetch_sample(server, tmp_path)
+    assert file.read_bytes() == b"hello"
+    file.write_bytes(b"hell")
+    _serve_sample(server, b"hullo")
+    with pytest.raises(InputError, match="SHA-256"):
+        _fetch_sample(server, tmp_path)
 
 
-def test_a_damaged_file_is_fetched_again(server, tmp_path):
-    server.files["b.bin"] = b"hello"
-    fetch(f"{server.url}/b.bin", tmp_path / "b.bin", sha256=None)
-    (tmp_path / "b.bin").write_bytes(b"hell")
-    assert fetch(f"{server.url}/b.bin", tmp_path / "b.bin", sha256=None).read_bytes() == b"hello"
+def test_a_file_of_ones_own_is_not_replaced(server, tmp_path):
+    _serve_sample(server)
+    mine = tmp_path / "hest" / "st" / "T1.h5ad"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"mine")
+    with pytest.raises(InputError, match="found one of unknown origin: move it away"):
+        _fetch_sample(server, tmp_path)
+    assert mine.read_bytes() == b"mine"
 
 
-def test_a_cut_transfer_goes_on_where_it_stopped(server, tmp_path, monkeypatch):
-    monkeypatch.setattr("mclstexp.io.fetch._CHUNK", 1000)
+def test_a_cut_transfer_is_refused_and_leaves_nothing(server, tmp_path):
     content = bytes(range(256)) * 100
     server.files["b.bin"], server.cut = content, 10_000
-    with pytest.raises(InputError, match=r"cut off or refused .* run it again to go on"):
-        fetch(f"{server.url}/b.bin", tmp_path / "b.bin", sha256=_sha256(content))
-    assert [path.name for path in tmp_path.iterdir()] == [".b.bin.part"]
+    with pytest.raises(InputError, match="found the transfer cut off"):
+        fetch(f"{server.url}/b.bin", tmp_path / "b.bin", sha256=None)
+    assert not list(tmp_path.iterdir())
     server.cut = None
-    assert fetch(f"{server.url}/b.bin", tmp_path / "b.bin", sha256=_sha256(content)).read_bytes() == content
-    assert server.asked[-1][1]["Range"] == "bytes=10000-"
-
-
-def test_a_transfer_stopped_at_the_very_end_is_finished(server, tmp_path):
-    server.files["b.bin"] = b"hello"
-    (tmp_path / ".b.bin.part").write_bytes(b"hello")
-    assert fetch(f"{server.url}/b.bin", tmp_path / "b.bin", sha256=_sha256(b"hello")).read_bytes() == b"hello"
+    assert fetch(f"{server.url}/b.bin", tmp_path / "b.bin", sha256=None) == _sha256(content)
 
 
 def test_servers_that_refuse(server, tmp_path):
     with pytest.raises(InputError, match="found HTTP 404"):
         fetch(f"{server.url}/no.bin", tmp_path / "no.bin", sha256=None)
     server.status = 403
-    with pytest.raises(InputError, match=r"refused \(403\): accept the data set's terms .* HF_TOKEN"):
+    with pytest.raises(InputError, match=r"found it refused \(403\): see the data set's page"):
         fetch(f"{server.url}/no.bin", tmp_path / "no.bin", sha256=None)
     url = server.url
     server.close()
-    with pytest.raises(InputError, match="could not be fetched"):
+    with pytest.raises(InputError, match=r"a connection to .* expected, found none: check the network"):
         fetch(f"{url}/b.bin", tmp_path / "b.bin", sha256=None)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_page_in_place_of_an_archive_is_not_remembered(server, tmp_path):
+    server.files[HER2ST] = b"<html>please log in</html>"
+    with pytest.raises(InputError, match=r"an archive .* expected"):
+        download("her2st", tmp_path, base_url=server.url)
+    assert not list(tmp_path.iterdir())
+    server.files[HER2ST] = _tar({"her2st-master/README.md": b"y"})
+    assert (download("her2st", tmp_path, base_url=server.url) / "README.md").is_file()
+
+
+@pytest.mark.parametrize("damage", ["empty", "missing", "cut"])
+def test_a_folder_that_is_not_whole_does_not_count_as_done(server, tmp_path, damage):
+    server.files[HER2ST] = _tar({"her2st-master/README.md": b"yes"})
+    folder = tmp_path / "her2st"
+    if damage == "empty":
+        folder.mkdir()
+    else:
+        download("her2st", tmp_path, base_url=server.url)
+        (folder / "README.md").unlink() if damage == "missing" else (folder / "README.md").write_bytes(b"y")
+    with pytest.raises(InputError, match="move it away and run again"):
+        download("her2st", tmp_path, base_url=server.url)
+
+
+@pytest.mark.parametrize("content", ["[]", "{", "3"])
+def test_a_damaged_record_is_said(server, tmp_path, content):
+    (tmp_path / "checksums.json").write_text(content)
+    with pytest.raises(InputError, match="checksums by file name expected"):
+        download("her2st", tmp_path, base_url=server.url)
+
+
+def test_a_file_in_the_place_of_the_folder_is_said(server, tmp_path):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(InputError, match="a folder that can be written to expected"):
+        download("her2st", tmp_path / "out", base_url=server.url)
+
+
+def test_every_data_set_says_what_it_is():
+    assert set(list_downloads()) == set(SOURCES)
+    assert all(len(text) > 20 for text in list_downloads().values())
 
 
 def test_the_token_is_sent_only_if_given(server, tmp_path):
@@ -174,7 +216,7 @@ def test_hest_is_fetched_by_samples(server, tmp_path, monkeypatch):
         server.files[rest.format(sample="T1")] = b"z"
     folder = download("hest", tmp_path, samples=["T1"])
     files = sorted(str(p.relative_to(folder)) for p in folder.rglob("*T1*"))
-    assert files == ["metadata/T1.json", "st/T1.h5ad", "wsis/T1.tif"]
+    assert files == ["metadata/T1.json", "patches/T1.h5", "st/T1.h5ad", "wsis/T1.tif"]
     assert all("Authorization" not in headers for _, headers in server.asked), "a mirror is not told the token"
 
 
@@ -184,6 +226,7 @@ def test_hest_is_fetched_by_samples(server, tmp_path, monkeypatch):
         ("her2", [], "found 'her2': did you mean 'her2st'"),
         ("hest", [], "fetched by samples, found samples: none"),
         ("cscc", ["P2"], "fetched as a whole, found samples: P2"),
+        ("hest", ["../../esc"], "names of samples .* found '../../esc'"),
     ],
 )
 def test_what_cannot_be_asked_for(tmp_path, name, samples, sentence):
@@ -217,4 +260,4 @@ def test_zip_archives_are_unpacked(tmp_path):
         packed.writestr("one/a.txt", b"a")
         packed.writestr("two/b.txt", b"b")
     folder = unpack(tmp_path / "data.zip", tmp_path / "data")
-    assert sorted(path.name for path in folder.iterdir()) == ["one", "two"]
+    assert sorted(path.name for path in folder.iterdir()) == [".fetched.json", "one", "two"]

@@ -196,7 +196,7 @@ def download(name: str, /, *, out: Path, samples: str | None = None, base_url: s
     """
     from mclstexp.io.download import download as fetch
 
-    say(str(fetch(name, out, samples=samples.split(",") if samples else (), base_url=base_url)))
+    say(str(fetch(name, out, samples=samples or "", base_url=base_url)))
 
 
 @app.command

@@ -1,31 +1,27 @@
-"""Fetching one file: resumed where it was cut off, checked, whole or absent."""
+"""Fetching one file: whole and checked, or absent."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
-import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import pooch
 import requests
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from mclstexp.core.errors import InputError
 from mclstexp.io.atomic import atomic_path
 
 CHECKSUMS: Final = "checksums.json"
 """Beside the data: the SHA-256 of each file fetched, by name. Later fetches are held to it."""
-_CHUNK: Final = 1 << 20
-_TIMEOUT_S: Final = 60
+_TIMEOUT_S: Final = (5.0, 60.0)
+"""To connect, and between two pieces of an answer."""
 
 
-def fetch(url: str, target: Path, *, sha256: str | None, token: str | None = None) -> Path:
-    """Fetch a file; one that is there and whole is not fetched again.
-
-    A file whose hash is not known in advance is trusted the first time; its hash is then kept in ``checksums.json``
-    beside it, and from then on any other content is refused.
+def fetch(url: str, target: Path, *, sha256: str | None, token: str | None = None) -> str:
+    """Fetch a file from its beginning, through pooch; nothing of a broken transfer stays behind.
 
     Parameters
     ----------
@@ -38,93 +34,74 @@ def fetch(url: str, target: Path, *, sha256: str | None, token: str | None = Non
     token
         Sent as a bearer token, for data behind an agreement.
 
+    Returns
+    -------
+    SHA-256 of what came.
+
     Raises
     ------
     InputError
-        If the server cannot be reached or refuses, the transfer is cut off (what has come is kept, and the next
-        try goes on from there), or the content is not what it should be.
+        If the server cannot be reached or refuses, the transfer is cut off, the disk is full, or the content is not
+        what it should be.
     """
-    lock = target.parent / CHECKSUMS
-    known = _read_lock(lock)
-    expected = sha256 or known.get(target.name)
-    if target.is_file() and expected is not None and _hash(target) == expected:
-        return target
-    part = target.with_name(f".{target.name}.part")
-    _transfer(url, part, token=token)
-    found = _hash(part)
-    if expected is not None and found != expected:
-        part.unlink()
-        msg = (
-            f"content with SHA-256 {expected[:12]}… expected from {url}, found {found[:12]}…: it is damaged or changed"
-        )
-        raise InputError(msg)
-    part.replace(target)
-    with atomic_path(lock) as path:
-        path.write_text(json.dumps({**known, target.name: found}, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return target
+    headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    with atomic_path(target) as path:
+        try:
+            pooch.HTTPDownloader(headers=headers, timeout=_TIMEOUT_S)(url, str(path), None)
+        except (requests.RequestException, OSError) as error:
+            raise InputError(_reason(error, url)) from error
+        found = hash_file(path)
+        if sha256 is not None and found != sha256:
+            msg = (
+                f"content with SHA-256 {sha256[:12]}… expected from {url}, found {found[:12]}…: try again, or if its "
+                f"authors changed it remove {target.name} from {CHECKSUMS}"
+            )
+            raise InputError(msg)
+    return found
 
 
-def _hash(path: Path) -> str:
+def hash_file(path: Path) -> str:
+    """Return a file's SHA-256."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read_lock(lock: Path) -> dict[str, str]:
+def read_checksums(folder: Path) -> dict[str, str]:
+    """Read the hashes recorded beside the data in `folder`.
+
+    Raises
+    ------
+    InputError
+        If the record is damaged.
+    """
+    lock = folder / CHECKSUMS
     if not lock.is_file():
         return {}
     try:
         known = json.loads(lock.read_text(encoding="utf-8"))
-    except ValueError as error:
-        msg = f"checksums by file name expected in {lock}, found no JSON: restore or remove it"
-        raise InputError(msg) from error
-    return dict(known)
-
-
-def _transfer(url: str, part: Path, *, token: str | None) -> None:
-    part.parent.mkdir(parents=True, exist_ok=True)
-    headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    done = part.stat().st_size if part.is_file() else 0
-    if done:
-        headers["Range"] = f"bytes={done}-"
-    try:
-        with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as answer:
-            if done and answer.status_code == requests.codes.requested_range_not_satisfiable:
-                return  # nothing is missing; the hash decides
-            _refuse(answer, url)
-            resumed = answer.status_code == requests.codes.partial_content
-            _write(answer, part, start=done if resumed else 0)
-    except (requests.RequestException, OSError) as error:
-        reason = type(error).__name__
-        msg = (
-            f"{url} could not be fetched whole, found the transfer cut off or refused ({reason}): run it again to go on"
-        )
-        raise InputError(msg) from error
-
-
-def _refuse(answer: requests.Response, url: str) -> None:
-    if answer.status_code in (requests.codes.unauthorized, requests.codes.forbidden):
-        msg = (
-            f"leave to fetch {url} expected, found it refused ({answer.status_code}): accept the data set's terms on "
-            "its page and set HF_TOKEN to a token of your account"
-        )
+    except (OSError, ValueError):
+        known = None
+    if not isinstance(known, dict):
+        msg = f"checksums by file name expected in {lock}, found something else: restore or remove it"
         raise InputError(msg)
-    if not answer.ok:
-        msg = f"a file expected at {url}, found HTTP {answer.status_code} {answer.reason}: check the name or try later"
-        raise InputError(msg)
+    return known
 
 
-def _write(answer: requests.Response, part: Path, *, start: int) -> None:
-    length: Mapping[str, str] = answer.headers
-    total = start + int(length["Content-Length"]) if "Content-Length" in length else None
-    columns = (TextColumn(part.name[1:-5]), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with (
-        Progress(*columns, transient=True, disable=not os.isatty(2)) as bar,
-        part.open("ab" if start else "wb") as file,
-    ):
-        task = bar.add_task("", total=total, completed=start)
-        for chunk in answer.iter_content(_CHUNK):
-            file.write(chunk)
-            bar.advance(task, len(chunk))
-    if total is not None and part.stat().st_size != total:
-        msg = f"{part.stat().st_size} of {total} bytes came"
-        raise OSError(msg)
+def record_checksum(folder: Path, name: str, sha256: str) -> None:
+    """Add a hash to the record beside the data."""
+    known = {**read_checksums(folder), name: sha256}
+    with atomic_path(folder / CHECKSUMS) as path:
+        path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _reason(error: Exception, url: str) -> str:
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        code, text = error.response.status_code, error.response.reason
+        if code in (requests.codes.unauthorized, requests.codes.forbidden):
+            return f"leave to fetch {url} expected, found it refused ({code}): see the data set's page for its terms"
+        return f"a file expected at {url}, found HTTP {code} {text}: check the name or try later"
+    if isinstance(error, requests.ConnectionError) and "IncompleteRead" not in str(error):
+        return f"a connection to {url} expected, found none: check the network, or name a mirror with base_url"
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"room on the disk expected for {url}, found it full: make room or choose another place"
+    return f"the whole of {url} expected, found the transfer cut off ({type(error).__name__}): run it again"

@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Final
 
 from mclstexp.core.errors import InputError
 from mclstexp.io.atomic import atomic_path
 from mclstexp.io.guard import reading
+
+MARKER: Final = ".fetched.json"
+"""In an unpacked folder: size of each of its files in bytes, by path."""
+
+
+def incomplete(folder: Path) -> str | None:
+    """Say what keeps a folder from being what `unpack` once made; None if nothing does."""
+    try:
+        sizes = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        wrong = [name for name, size in sizes.items() if (folder / name).stat().st_size != size]
+    except FileNotFoundError as error:
+        missing = Path(str(error.filename)).name
+        return "other files" if missing == MARKER else f"{missing} missing"
+    except (OSError, ValueError, AttributeError):
+        return "a damaged record of its files"
+    return f"{wrong[0]} damaged" if wrong else None
 
 
 def unpack(archive: Path, folder: Path) -> Path:
@@ -38,6 +56,10 @@ def unpack(archive: Path, folder: Path) -> Path:
             with gzip.open(packed) as source, packed.with_suffix("").open("wb") as target:
                 shutil.copyfileobj(source, target)
             packed.unlink()
+        sizes = {
+            str(path.relative_to(temporary)): path.stat().st_size for path in temporary.rglob("*") if path.is_file()
+        }
+        (temporary / MARKER).write_text(json.dumps(sizes, indent=1) + "\n", encoding="utf-8")
     return folder
 
 
