@@ -1,6 +1,7 @@
 """The answer cannot reach a prediction: held-out counts are replaced, and nothing moves by a bit."""
 
 from dataclasses import fields, replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,13 +9,20 @@ from anndata import AnnData
 from scipy import sparse
 
 from mclstexp.core.errors import InputError
+from mclstexp.core.expression import ExpressionSpace
+from mclstexp.core.panel import select_hvg
 from mclstexp.core.tiles import Slide, Tiles
 from mclstexp.data.folds import Fold, folds_by_patient, folds_by_section
+from mclstexp.data.genes import select_heg
 from mclstexp.evaluation import harness
 from mclstexp.evaluation.harness import evaluate
 from small_methods import small_methods, small_sections
 
 METHODS = small_methods()
+
+# Fewer genes than are measured, so that there is a choice to be spoilt: of a panel of all, noise could move nothing.
+SPACE = partial(ExpressionSpace.fit, genes=partial(select_hvg, n_genes=8))
+GENE_SETS = {"top": partial(select_heg, n_genes=3)}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +63,7 @@ def _whole_run(fold, method, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(cls, "_fit", spied_fit)
         patch.setattr(cls, "_predict", spied_predict)
-        scores = evaluate([fold], {"m": method.create()})
+        scores = evaluate([fold], {"m": method.create()}, space=SPACE, gene_sets=GENE_SETS)
     assert not (scores["metric"] == "failed").any()
     return scores, seen["model"], seen["predicted"]
 
@@ -74,14 +82,22 @@ def test_held_out_counts_move_nothing_but_the_scores(method, change, sections, m
     for name, array in one.arrays.items():
         np.testing.assert_array_equal(other.arrays[name], array, err_msg=name)
     np.testing.assert_array_equal(changed[2], honest[2])
-    np.testing.assert_array_equal(changed[0]["heg50"], honest[0]["heg50"])
+    assert list(changed[0]["gene"]) == list(honest[0]["gene"])
+    np.testing.assert_array_equal(changed[0]["top"], honest[0]["top"])
+
+
+def test_there_is_a_choice_to_be_spoilt(sections):
+    *train, test = sections
+    honest, spoilt = SPACE(train), SPACE([*train, _noise(test)])
+    assert set(honest.genes) != set(spoilt.genes)
+    rule = GENE_SETS["top"]
+    assert set(rule(train, space=honest)) != set(rule([_noise(test)], space=honest))
 
 
 def test_the_baseline_of_r2_is_learnt_before_the_test(sections):
     *train, test = sections
-    space = harness.ExpressionSpace.fit
     exams = [
-        harness._prepare(Fold("f", tuple(train), (section,)), space=space, gene_sets=harness.HEG50)
+        harness._prepare(Fold("f", tuple(train), (section,)), space=SPACE, gene_sets=GENE_SETS)
         for section in (test, _noise(test))
     ]
     np.testing.assert_array_equal(exams[0].train_mean, exams[1].train_mean)
