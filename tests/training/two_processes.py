@@ -43,6 +43,8 @@ def main(out: str) -> None:
             weights = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
             with Path(out).open("wb") as file:
                 np.savez(file, loss=[epoch["loss"] for epoch in history], **weights)
+    threads = [comm.read_text().strip() for comm in Path("/proc/self/task").glob("*/comm")]
+    assert not [name for name in threads if "gloo" in name], threads  # they would abort the interpreter's end
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ batch-norm statistics aside, which are drawn per process).
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,9 @@ def process_group() -> Iterator[None]:
     if "WORLD_SIZE" not in os.environ or dist.is_initialized():
         yield
         return
+    # Its functions take the group of the moment as a default argument. Imported later (optimisers do), they would
+    # keep the group and its threads alive past its destruction, and these abort the interpreter as it ends.
+    importlib.import_module("torch.distributed.nn.functional")
     cuda = torch.cuda.is_available()
     if cuda:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
