@@ -10,7 +10,7 @@ from mclstexp import load_model, save_model
 from mclstexp.core.errors import InputError
 from mclstexp.core.options import describe_options
 from mclstexp.core.tiles import TileSpec
-from mclstexp.methods import list_methods
+from mclstexp.methods import create, list_methods
 from small_methods import small_methods, small_sections
 
 METHODS = small_methods()
@@ -114,3 +114,9 @@ def test_every_option_has_a_default_and_a_sentence(name):
     cls()  # every option has a default
     assert cls.__doc__
     assert [option.name for option in describe_options(cls) if not option.text.endswith((".", ";"))] == []
+
+
+@pytest.mark.parametrize("name", list_methods())
+def test_every_preset_is_a_set_of_its_options(name):
+    for preset in list_methods()[name].presets:
+        assert create(name, preset=preset).name == name

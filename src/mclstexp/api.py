@@ -83,7 +83,7 @@ def fit_model(method: str, config: FitConfig, *, out: Path | str, overwrite: boo
     """
     out = Path(out)
     require_free(out, mark=models.DESCRIPTION, what="the model", overwrite=overwrite)
-    model = make_method(method, config.options)
+    model = make_method(method, config.options, preset=config.preset)
     sections = config.data.read(config.tile)
     workdir = out.with_name(f".{out.name}.partial")
     with process_group():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -98,8 +98,8 @@ class _Steps:
 
 
 def _methods(*, quick: bool) -> dict[str, Predictor]:
-    short = {"epochs": 10, "k": 10, "sharpness": 1.0, "n_models": 1, "n_components": 16} if quick else {}
-    options = {"mean": {}, "knn": {"encoder": ENCODER}, "ridge": {"encoder": ENCODER}}
+    short: dict[str, Any] = {"epochs": 10, "k": 10, "sharpness": 1.0, "n_models": 1, "n_components": 16} if quick else {}
+    options: dict[str, dict[str, Any]] = {"mean": {}, "knn": {"encoder": ENCODER}, "ridge": {"encoder": ENCODER}}
     return {name: create(name, **given) for name, given in options.items()} | {
         FLAGSHIP: create(FLAGSHIP, encoder=ENCODER, **short)
     }

@@ -168,15 +168,17 @@ def list_(method: str | None = None, /) -> None:
         The method whose options are listed.
     """
     from mclstexp.core.options import describe_options
-    from mclstexp.methods import create, list_methods
+    from mclstexp.methods import list_methods, method_class
 
     if method is None:
         lines = [[name, (cls.__doc__ or "").partition("\n")[0]] for name, cls in list_methods().items()]
         print_table(lines, heading=["method", "what it does"])
         return
-    options = describe_options(type(create(method)))
+    options = describe_options(method_class(method))
     rows = [[option.name, option.type, repr(option.default), " ".join(option.text.split())] for option in options]
     print_table(rows, heading=["option", "type", "default", ""], title=f"Options of {method}")
+    for name, preset in method_class(method).presets.items():
+        say(f"--preset {name}: {', '.join(f'{option}={value}' for option, value in preset.items())}")
 
 
 @app.command

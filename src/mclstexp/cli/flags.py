@@ -60,6 +60,8 @@ class Method:
 
     option: Annotated[list[str], Parameter(negative="", show_default=False)] = field(default_factory=list)
     """Option of the method as NAME=VALUE, any number of times; `mclstexp list METHOD` shows them."""
+    preset: str | None = None
+    """A named set of options to start from, such as published; --option counts for more."""
     encoder: str | None = None
     """Image encoder; short for --option encoder=NAME."""
     seed: int | None = None
@@ -81,6 +83,8 @@ def fit_config(method: str, data: Path, *, options: Method, tile: Tile, reading:
     flags |= without_none({"encoder": options.encoder, "seed": options.seed})
     for name, given in (("options", flags), ("data", {**reading.given(), "path": str(data)}), ("tile", vars(tile))):
         said[name] = {**said.get(name, {}), **without_none(given)}
+    if options.preset is not None:
+        said["preset"] = options.preset
     if options.genes is not None:
         said["genes"] = str(options.genes)
     return build(FitConfig, said, where="fit" if options.config is None else str(options.config))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar, final
@@ -42,6 +42,8 @@ class Predictor(ABC):
 
     name: ClassVar[str] = ""
     """The name it is registered under."""
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Options that go together, by name; "published" holds the paper's or its code's."""
 
     space_: ExpressionSpace
     """Scale and panel of the predictions; set by `fit`."""

@@ -22,7 +22,7 @@ from mclstexp.data.genes import select_heg
 from mclstexp.evaluation.harness import GeneSetRule, SpaceRule
 from mclstexp.io.read import read_sections
 from mclstexp.io.synthetic import make_sections
-from mclstexp.methods import create, list_methods
+from mclstexp.methods import create, method_class
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,8 @@ class Experiment:
     gene_sets: dict[str, GeneSetConfig] = field(default_factory=lambda: {"heg50": GeneSetConfig(heg=50)})
     """Gene sets by name."""
     methods: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Options by label; ``method`` names the method where the label does not."""
+    """Options by label; ``method`` names the method where the label does not, ``preset`` a set of options to start
+    from."""
     seed: int | None = None
     """Seed of every method that has one and is not given its own."""
 
@@ -181,8 +182,9 @@ class Experiment:
             raise InputError(msg)
         made = {}
         for label, given in self.methods.items():
-            options = {name: value for name, value in given.items() if name != "method"}
-            made[label] = make_method(str(given.get("method", label)), options, seed=self.seed)
+            options = {name: value for name, value in given.items() if name not in ("method", "preset")}
+            preset = given.get("preset")
+            made[label] = make_method(str(given.get("method", label)), options, preset=preset, seed=self.seed)
         return made
 
 
@@ -196,19 +198,21 @@ class FitConfig:
     """Size and scale of the tiles."""
     genes: str | None = None
     """File of the gene panel, one name a line; the method's own choice by default."""
+    preset: str | None = None
+    """A named set of the method's options to start from, such as "published"."""
     options: dict[str, Any] = field(default_factory=dict)
     """The method's options."""
 
 
-def make_method(name: str, options: Mapping[str, Any], *, seed: int | None = None) -> Predictor:
+def make_method(
+    name: str, options: Mapping[str, Any], *, preset: str | None = None, seed: int | None = None
+) -> Predictor:
     """Make an unfitted method from untyped options; `seed` counts where the method has one and is not given it."""
-    methods = list_methods()
-    if name not in methods:
-        return create(name)  # says which is nearest
-    typed = typed_options(methods[name], options, where=f"method {name}")
-    if seed is not None and "seed" in methods[name].__dataclass_fields__:  # type: ignore[attr-defined]
+    cls = method_class(name)
+    typed = typed_options(cls, options, where=f"method {name}")
+    if seed is not None and "seed" in cls.__dataclass_fields__:  # type: ignore[attr-defined]
         typed.setdefault("seed", seed)
-    return create(name, **typed)
+    return create(name, preset=preset, **typed)
 
 
 def read_experiment(path: Path | str) -> Experiment:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 from dataclasses import fields
@@ -10,6 +9,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from mclstexp.core.errors import InputError
+from mclstexp.core.options import suggest
 from mclstexp.core.predictor import Predictor, registered
 
 ENTRY_POINTS = "mclstexp.methods"
@@ -25,33 +25,60 @@ def list_methods() -> dict[str, type[Predictor]]:
     return registered()
 
 
-def create(name: str, **options: Any) -> Predictor:
+def create(name: str, *, preset: str | None = None, **options: Any) -> Predictor:
     """Make an unfitted method.
 
     Parameters
     ----------
     name
         A name of `list_methods()`.
+    preset
+        A named set of options to start from, such as "published"; the method's defaults without one.
     options
-        Its options by name.
+        Its options by name; they count for more than the preset's.
 
     Raises
     ------
     InputError
-        If the method or an option is unknown; the message names the nearest.
+        If the method, the preset or an option is unknown; the message names the nearest.
+    """
+    cls = method_class(name)
+    known = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+    for option in options:
+        if option not in known:
+            msg = f"method {name} has no option {option!r}: {suggest(option, known)}"
+            raise InputError(msg)
+    return cls(**{**preset_options(name, preset), **options})
+
+
+def method_class(name: str) -> type[Predictor]:
+    """Return the class registered under `name`.
+
+    Raises
+    ------
+    InputError
+        If there is none; the message names the nearest.
     """
     methods = list_methods()
     if name not in methods:
-        msg = f"a known method expected, found {name!r}: {_suggest(name, methods)}"
+        msg = f"a known method expected, found {name!r}: {suggest(name, methods)}"
         raise InputError(msg)
-    known = [field.name for field in fields(methods[name])]  # type: ignore[arg-type]
-    for option in options:
-        if option not in known:
-            msg = f"method {name} has no option {option!r}: {_suggest(option, known)}"
-            raise InputError(msg)
-    return methods[name](**options)
+    return methods[name]
 
 
-def _suggest(word: str, known: Any) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(known)}"
+def preset_options(name: str, preset: str | None) -> dict[str, Any]:
+    """Return the options of a method's preset; none of no preset.
+
+    Raises
+    ------
+    InputError
+        If the method has no such preset.
+    """
+    if preset is None:
+        return {}
+    presets = method_class(name).presets
+    if preset not in presets:
+        known = suggest(preset, presets) if presets else "it has none"
+        msg = f"method {name} has no preset {preset!r}: {known}"
+        raise InputError(msg)
+    return dict(presets[preset])

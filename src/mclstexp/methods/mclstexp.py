@@ -7,11 +7,11 @@ they fit. The parts lie in `nn`, `training` and `inference`.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import torch
@@ -59,6 +59,8 @@ class MclSTExp(Predictor):
     of training and retrieval chosen on held-out training sections. The paper protocol is the published algorithm,
     except that no held-out spot ever stands among those whose keys are exported.
     """
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"published": {"protocol": "paper", "train_encoder": True}}
 
     protocol: Literal["strict", "paper"] = "strict"
     """"strict": sound; "paper": as published, to meet old numbers."""

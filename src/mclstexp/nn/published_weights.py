@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from mclstexp.core.errors import InputError
+from mclstexp.nn.foreign_weights import fill, renamed
 from mclstexp.nn.image_encoders import create_encoder
 from mclstexp.nn.pretrained import read_weights
 from mclstexp.nn.published import PublishedModel, as_released
@@ -52,7 +51,7 @@ def load_published(path: Path, *, n_positions: int | None = None) -> PublishedMo
 
 def from_weights(weights: Mapping[str, Tensor], *, source: str, n_positions: int | None = None) -> PublishedModel:
     """Build the published network from tensors under the release's key names; see `load_published`."""
-    ours = {_rename(name): tensor.float() for name, tensor in weights.items() if tensor.is_floating_point()}
+    ours = renamed(weights, _RENAMED)
     shapes = {name: tuple(tensor.shape) for name, tensor in ours.items()}
     try:
         n_rows, n_genes = shapes["position.column.weight"]
@@ -77,33 +76,11 @@ def from_weights(weights: Mapping[str, Tensor], *, source: str, n_positions: int
     model = PublishedModel(
         encoder, n_features=encoder.dim, n_genes=n_genes, n_positions=n_positions, dim=dim, n_blocks=n_blocks
     )
-    _fill(model, ours, source=source)
+    fill(
+        model,
+        ours,
+        what="the published mclSTExp with DenseNet-121 (other image encoders are not imported)",
+        source=source,
+        not_in_file=("image_encoder.mean", "image_encoder.std"),  # the encoder's own preprocessing
+    )
     return model.eval()
-
-
-def _rename(name: str) -> str:
-    for pattern, replacement in _RENAMED:
-        name = re.sub(pattern, replacement, name)
-    return name
-
-
-def _fill(model: PublishedModel, weights: dict[str, Tensor], *, source: str) -> None:
-    # counters of batches and the encoder's own preprocessing are not in a checkpoint
-    own = {
-        name: tensor
-        for name, tensor in model.state_dict().items()
-        if tensor.is_floating_point() and name not in ("image_encoder.mean", "image_encoder.std")
-    }
-    missing = sorted(set(own) - set(weights))
-    wrong = [name for name in own if name in weights and own[name].shape != weights[name].shape]
-    extra = sorted(set(weights) - set(own))
-    if missing or wrong or extra:
-        msg = (
-            f"a checkpoint of the published mclSTExp with DenseNet-121 expected in {source}, found {len(missing)} "
-            f"tensors missing, {len(wrong)} of another shape and {len(extra)} unknown "
-            f"(such as {(missing + wrong + extra)[0]}): other image encoders are not imported"
-        )
-        raise InputError(msg)
-    with torch.no_grad():
-        for name, tensor in own.items():
-            tensor.copy_(weights[name])
