@@ -98,10 +98,10 @@ class _Steps:
 
 
 def _methods(*, quick: bool) -> dict[str, Predictor]:
-    short: dict[str, Any] = {"epochs": 10, "k": 10, "sharpness": 1.0, "n_models": 1, "n_components": 16} if quick else {}
+    quickly: dict[str, Any] = {"epochs": 10, "k": 10, "sharpness": 1.0, "n_models": 1, "n_components": 16}
     options: dict[str, dict[str, Any]] = {"mean": {}, "knn": {"encoder": ENCODER}, "ridge": {"encoder": ENCODER}}
     return {name: create(name, **given) for name, given in options.items()} | {
-        FLAGSHIP: create(FLAGSHIP, encoder=ENCODER, **short)
+        FLAGSHIP: create(FLAGSHIP, encoder=ENCODER, **(quickly if quick else {}))
     }
 
 
