@@ -112,6 +112,11 @@ def _embed(
     return features
 
 
+def fixed_size_px(encoder: str | ImageEncoder) -> int | None:
+    """Return the only tile size (pixels) an encoder takes, or None where any will do."""
+    return (_named(encoder)[0] if isinstance(encoder, str) else encoder).size_px
+
+
 def frozen_encoder(name: str) -> dict[str, str]:
     """Return name and hash of an encoder's weights: what a model that learnt from its features must remember."""
     return {"name": name, "weights_hash": _named(name)[1]}
