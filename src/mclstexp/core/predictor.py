@@ -44,6 +44,8 @@ class Predictor(ABC):
     """The name it is registered under."""
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Options that go together, by name; "published" holds the paper's or its code's."""
+    transductive: ClassVar[bool] = False
+    """Whether it learns something from the asked tiles as a set; such a method is judged only where that is let in."""
 
     space_: ExpressionSpace
     """Scale and panel of the predictions; set by `fit`."""

@@ -70,8 +70,12 @@ def depth_oracle(counts: AnnData, *, space: ExpressionSpace) -> Float[np.ndarray
     (n_genes,) in [-1, 1]; NaN where the truth is constant.
     """
     truth = space(counts)
-    depth = np.log1p(np.asarray(counts.X.sum(axis=1), np.float64).reshape(-1, 1))
-    return pearson_per_gene(truth, np.broadcast_to(depth, truth.shape))
+    return pearson_per_gene(truth, np.broadcast_to(log_depth(counts)[:, None], truth.shape))
+
+
+def log_depth(counts: AnnData) -> Float[np.ndarray, " n_spots"]:
+    """Return ln(1 + total over all measured genes) of each spot."""
+    return np.log1p(np.asarray(counts.X.sum(axis=1), np.float64).ravel())
 
 
 def _scale(panel: np.ndarray, space: ExpressionSpace) -> np.ndarray:
