@@ -35,8 +35,13 @@ class TrainingOptions:
     """Decoupled for "adamw"; added to the gradient for "adam", as published."""
     optimiser: Literal["adamw", "adam"] = "adamw"
     """Optimiser."""
-    schedule: Literal["cosine", "constant"] = "cosine"
-    """"cosine": linear warm-up over a tenth of the steps, then down to zero; "constant": as published."""
+    schedule: Literal["cosine", "constant", "step"] = "cosine"
+    """"cosine": linear warm-up over a tenth of the steps, then down to zero; "constant": as published in mclSTExp;
+    "step": down by `step_factor` every `step_epochs` epochs, as published in Hist2ST."""
+    step_epochs: int = 50
+    """For "step": epochs between two steps."""
+    step_factor: float = 0.9
+    """For "step": what the learning rate is multiplied by."""
     clip_norm: float | None = 1.0
     """Largest norm of the gradient; None: as it comes."""
     drop_last: bool = True
@@ -133,6 +138,9 @@ def learning_rate(options: TrainingOptions, step: int, n_steps: int) -> float:
     """Return the learning rate of step number `step` of `n_steps`."""
     if options.schedule == "constant":
         return options.learning_rate
+    if options.schedule == "step":
+        epoch = step * options.epochs // n_steps
+        return options.learning_rate * options.step_factor ** (epoch // options.step_epochs)
     warm_up = max(1, n_steps // 10)
     if step < warm_up:
         return options.learning_rate * (step + 1) / warm_up
