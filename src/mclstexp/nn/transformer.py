@@ -27,12 +27,16 @@ class Attention(nn.Module):
         self.to_out = nn.Linear(n_heads * head_dim, dim)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, tokens: Float[Tensor, "n_sequences n_tokens dim"]) -> Float[Tensor, "n_sequences n_tokens dim"]:
-        """Let every token of a sequence attend to all of them."""
+    def forward(
+        self,
+        tokens: Float[Tensor, "n_sequences n_tokens dim"],
+        bias: Float[Tensor, "*heads n_tokens n_tokens"] | None = None,
+    ) -> Float[Tensor, "n_sequences n_tokens dim"]:
+        """Let every token of a sequence attend to all of them; `bias` is added to the logits before the softmax."""
         n, n_tokens, _ = tokens.shape
         heads = self.to_qkv(tokens).view(n, n_tokens, 3, self.n_heads, -1)
         query, key, value = heads.permute(2, 0, 3, 1, 4)  # each (n, n_heads, n_tokens, head_dim)
-        attended = functional.scaled_dot_product_attention(query, key, value)
+        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         return self.dropout(self.to_out(attended.transpose(1, 2).reshape(n, n_tokens, -1)))
 
 
@@ -59,7 +63,11 @@ class PreNormBlock(nn.Module):
             nn.Linear(dim, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, dim), nn.Dropout(dropout)
         )
 
-    def forward(self, tokens: Float[Tensor, "n_sequences n_tokens dim"]) -> Float[Tensor, "n_sequences n_tokens dim"]:
-        """Transform each sequence."""
-        tokens = tokens + self.attention(self.norm_attention(tokens))
+    def forward(
+        self,
+        tokens: Float[Tensor, "n_sequences n_tokens dim"],
+        bias: Float[Tensor, "*heads n_tokens n_tokens"] | None = None,
+    ) -> Float[Tensor, "n_sequences n_tokens dim"]:
+        """Transform each sequence; `bias` as in `Attention`."""
+        tokens = tokens + self.attention(self.norm_attention(tokens), bias)
         return tokens + self.feed(self.norm_feed(tokens))
