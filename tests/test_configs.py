@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mclstexp.api import run_experiment
-from mclstexp.evaluation.config import read_experiment
+from mclstexp.evaluation.experiment import read_experiment
 from mclstexp.evaluation.results import read_results
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from mclstexp.core.section import Section
     from mclstexp.core.tiles import Tiles, TileSpec
     from mclstexp.data.folds import folds_by_patient, folds_by_section
-    from mclstexp.evaluation.harness import evaluate, summarise
+    from mclstexp.evaluation.harness import evaluate
+    from mclstexp.evaluation.summary import summarise
     from mclstexp.io.models import save_model
     from mclstexp.io.read import read_sections
     from mclstexp.io.slides import open_slide
@@ -58,7 +59,7 @@ _HOME = {
     "read_sections": "io.read",
     "read_tiles": "io.tile_folder",
     "save_model": "io.models",
-    "summarise": "evaluation.harness",
+    "summarise": "evaluation.summary",
 }
 
 

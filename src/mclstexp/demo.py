@@ -20,7 +20,8 @@ from mclstexp.core.section import Section
 from mclstexp.data.folds import Fold
 from mclstexp.data.genes import select_heg
 from mclstexp.evaluation.ceiling import noise_ceiling
-from mclstexp.evaluation.harness import evaluate, summarise
+from mclstexp.evaluation.harness import evaluate
+from mclstexp.evaluation.summary import summarise
 from mclstexp.io.atomic import atomic_path
 from mclstexp.io.synthetic import make_sections
 from mclstexp.methods import create

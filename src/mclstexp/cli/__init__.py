@@ -21,7 +21,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = show_warning
         try:
-            app(words, exit_on_error=False, print_error=False, verbose=False, result_action="return_value")
+            code = app(words, exit_on_error=False, print_error=False, verbose=False, result_action="return_value")
         except KeyboardInterrupt:
             complain("interrupted", debug=False)
             return 130
@@ -32,4 +32,4 @@ def run(arguments: Sequence[str] | None = None) -> int:
             text = f"{type(error).__name__}: {error}".strip().partition("\n")[0]
             complain(f"unexpected error ({text}): run again with --debug and report it", debug=debug)
             return 1
-    return 0
+    return code if isinstance(code, int) else 0  # a command that finds fault returns how it ends

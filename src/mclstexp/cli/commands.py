@@ -92,28 +92,66 @@ def predict(run: Path, data: Path, /, *, out: Path, reading: Reading = Reading()
 
 
 @app.command
-def evaluate(config: Path, /, *, out: Path, overwrite: Annotated[bool, Parameter(negative="")] = False) -> None:
-    """Compare methods on held-out sections as an experiment file says.
+def evaluate(
+    config: Path, /, *, out: Path, jobs: int = 1, overwrite: Annotated[bool, Parameter(negative="")] = False
+) -> None:
+    """Compare methods on held-out sections as an experiment file says; run it again to go on after an interruption.
 
     Parameters
     ----------
     config
         Experiment file (.toml).
     out
-        Folder for scores.parquet, summary.csv, summary.md and experiment.json.
+        Folder for scores.parquet, tables (summary.md, .tex, .csv), comparison.csv, figures, predictions and
+        experiment.json.
+    jobs
+        Methods judged at once, each in a process of its own.
     overwrite
         Replace results that are already there.
     """
     from mclstexp.api import run_experiment
-    from mclstexp.evaluation.config import read_experiment
-    from mclstexp.evaluation.results import held_out, summary_rows
+    from mclstexp.cli.terminal import task_progress
+    from mclstexp.evaluation.experiment import read_experiment
+    from mclstexp.evaluation.summary import headline
+    from mclstexp.evaluation.tables import summary_rows
 
     experiment = read_experiment(config)
-    summary = run_experiment(experiment, out=out, overwrite=overwrite)
+    with task_progress("judging") as on_event:
+        summary = run_experiment(experiment, out=out, overwrite=overwrite, jobs=jobs, on_event=on_event)
     heading, rows = summary_rows(summary)
     print_table(rows, heading=heading, title=experiment.title or config.stem)
-    say(held_out(summary))
+    for sentence in headline(summary):
+        say(sentence)
     say(f"results: {out}")
+
+
+@app.command
+def check(
+    method: Path,
+    /,
+    *,
+    option: Annotated[list[str] | None, Parameter(negative="", show_default=False)] = None,
+) -> int:
+    """Put a method of one's own to the tests every method here must pass; exit code 1 if it fails one.
+
+    Parameters
+    ----------
+    method
+        Python file with one @register-ed class, or the name of a known method.
+    option
+        Option of the method as NAME=VALUE, any number of times: small ones make it quick.
+    """
+    from mclstexp.api import check_method
+
+    results = check_method(str(method), option or [])
+    print_table(
+        [[result.name, "passed" if result.passed else "FAILED", result.reason] for result in results],
+        heading=["check", "", ""],
+        title=str(method),
+    )
+    failed = sum(not result.passed for result in results)
+    say(f"{len(results) - failed} of {len(results)} checks passed")
+    return 1 if failed else 0
 
 
 @app.command

@@ -75,7 +75,8 @@ class Method:
 def fit_config(method: str, data: Path, *, options: Method, tile: Tile, reading: Reading) -> FitConfig:
     """Lay flags over the file, file over defaults."""
     from mclstexp.core.options import build, options_from_text
-    from mclstexp.evaluation.config import FitConfig, read_toml
+    from mclstexp.evaluation.config import FitConfig
+    from mclstexp.evaluation.toml import read_toml
     from mclstexp.methods import create
 
     said = read_toml(options.config) if options.config is not None else {}

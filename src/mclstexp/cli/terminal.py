@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 
@@ -29,6 +30,39 @@ def print_table(rows: Iterable[Sequence[str]], *, heading: Sequence[str] = (), t
     for row in rows:
         table.add_row(*map(Text, row))  # as it is: "[2]" is no markup
     Console().print(table)
+
+
+@contextmanager
+def task_progress(title: str) -> Iterator[Callable[[str, str, str], None]]:
+    """Show what is being judged, on stderr; yields the callback for ``run_experiment(on_event=…)``.
+
+    Without a terminal each finished part is a line, so that a log says how far it got.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title, total=None)
+
+        def on_event(label: str, fold: str, state: str) -> None:
+            if state.startswith("of "):
+                bar.update(task, total=int(state[3:]))
+            elif state == "begun":
+                bar.update(task, description=f"{title} {label}, {fold}")
+            else:
+                bar.advance(task)
+                if not console.is_terminal:
+                    print(f"{label}, {fold}: {state}", file=sys.stderr)
+
+        yield on_event
 
 
 def say(text: str) -> None:

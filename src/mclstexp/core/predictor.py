@@ -222,7 +222,7 @@ def register(name: str) -> Callable[[type[P]], type[P]]:
 
     def decorate(cls: type[P]) -> type[P]:
         known = _REGISTRY.get(name)
-        if known is not None and known.__qualname__ != cls.__qualname__:
+        if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
             msg = f"method name {name!r} is taken by {known.__module__}.{known.__qualname__}"
             raise ValueError(msg)
         cls.name = name

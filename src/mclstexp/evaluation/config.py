@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
-from mclstexp.core.options import build, typed_options
+from mclstexp.core.options import typed_options
 from mclstexp.core.panel import select_hvg
 from mclstexp.core.predictor import Predictor
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
 from mclstexp.data.folds import Fold, folds_by_patient, folds_by_section
-from mclstexp.data.genes import select_heg
-from mclstexp.evaluation.harness import GeneSetRule, SpaceRule
+from mclstexp.data.genes import select_heg, select_hvg_set, select_svg
+from mclstexp.evaluation.exam import GeneSetRule, SpaceRule
+from mclstexp.evaluation.toml import read_genes
 from mclstexp.io.read import read_sections
 from mclstexp.io.synthetic import make_sections
-from mclstexp.methods import create, method_class
+from mclstexp.methods import create, method_class, preset_options
 
 
 @dataclass(frozen=True)
@@ -91,14 +89,15 @@ class DataConfig:
 class FoldsConfig:
     """What is held out."""
 
-    by: Literal["patient", "section"] = "patient"
-    """"section" lets sections of one patient stand on both sides, and flatters."""
+    by: Literal["patient", "section"] | None = None
+    """"section" lets sections of one patient stand on both sides, and flatters; by default what the protocol says."""
     n_folds: int | None = None
     """Groups of patients; each patient alone by default."""
 
-    def make(self, sections: Sequence[Section]) -> list[Fold]:
-        """Make the folds."""
-        if self.by == "patient":
+    def make(self, sections: Sequence[Section], *, usual: Literal["patient", "section"] = "patient") -> list[Fold]:
+        """Make the folds; `usual` where nothing is said."""
+        by = self.by or usual
+        if by == "patient":
             return folds_by_patient(sections, n_folds=self.n_folds)
         if self.n_folds is not None:
             msg = f'n_folds groups patients, found it with by = "section" ({self.n_folds}): leave it out'
@@ -130,62 +129,28 @@ class SpaceConfig:
 
 @dataclass(frozen=True)
 class GeneSetConfig:
-    """Genes of the panel that are reported apart: one of the two."""
+    """Genes of the panel that are reported apart: one of the four."""
 
     heg: int | None = None
     """So many of the highest mean expression in the training sections."""
+    hvg: int | None = None
+    """So many that vary most beyond what sampling explains in the training sections."""
+    svg: int | None = None
+    """So many of the strongest spatial pattern (Moran's I) in the training sections."""
     file: str | None = None
     """Those that a file names, one a line."""
 
     def rule(self) -> GeneSetRule:
         """Return the rule for `evaluate`."""
-        if self.heg is not None and self.file is None:
-            return partial(select_heg, n_genes=self.heg)
-        if self.file is not None and self.heg is None:
-            return partial(_named, read_genes(self.file))
-        msg = f'a gene set needs either "heg" or "file", found {"neither" if self.heg is None else "both"}'
-        raise InputError(msg)
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """A comparison of methods: the whole of it, as ``mclstexp evaluate`` runs it."""
-
-    title: str = ""
-    """What is asked."""
-    data: DataConfig = DataConfig()
-    """The sections."""
-    tile: TileSpec = field(default_factory=TileSpec)
-    """Size and scale of the tiles."""
-    folds: FoldsConfig = FoldsConfig()
-    """What is held out."""
-    space: SpaceConfig = SpaceConfig()
-    """Panel and scale."""
-    gene_sets: dict[str, GeneSetConfig] = field(default_factory=lambda: {"heg50": GeneSetConfig(heg=50)})
-    """Gene sets by name."""
-    methods: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Options by label; ``method`` names the method where the label does not, ``preset`` a set of options to start
-    from."""
-    seed: int | None = None
-    """Seed of every method that has one and is not given its own."""
-
-    def make_methods(self) -> dict[str, Predictor]:
-        """Make the methods by label.
-
-        Raises
-        ------
-        InputError
-            If there is none, or a method or option is not known or does not fit.
-        """
-        if not self.methods:
-            msg = "at least one method expected, found none: add a table [methods.mean]"
+        said = {name: value for name, value in vars(self).items() if value is not None}
+        if len(said) != 1:
+            msg = f'a gene set needs one of "heg", "hvg", "svg" and "file", found {" and ".join(said) or "none"}'
             raise InputError(msg)
-        made = {}
-        for label, given in self.methods.items():
-            options = {name: value for name, value in given.items() if name not in ("method", "preset")}
-            preset = given.get("preset")
-            made[label] = make_method(str(given.get("method", label)), options, preset=preset, seed=self.seed)
-        return made
+        if self.file is not None:
+            return partial(_named, read_genes(self.file))
+        choose = {"heg": select_heg, "hvg": select_hvg_set, "svg": select_svg}
+        name, n_genes = next(iter(said.items()))
+        return partial(choose[name], n_genes=n_genes)
 
 
 @dataclass(frozen=True)
@@ -205,55 +170,29 @@ class FitConfig:
 
 
 def make_method(
-    name: str, options: Mapping[str, Any], *, preset: str | None = None, seed: int | None = None
+    name: str,
+    options: Mapping[str, Any],
+    *,
+    preset: str | None = None,
+    common: Mapping[str, Any] | None = None,
 ) -> Predictor:
-    """Make an unfitted method from untyped options; `seed` counts where the method has one and is not given it."""
-    cls = method_class(name)
-    typed = typed_options(cls, options, where=f"method {name}")
-    if seed is not None and "seed" in cls.__dataclass_fields__:  # type: ignore[attr-defined]
-        typed.setdefault("seed", seed)
-    return create(name, preset=preset, **typed)
+    """Make an unfitted method from untyped options.
 
-
-def read_experiment(path: Path | str) -> Experiment:
-    """Read an experiment file; what it names is checked before anything runs.
-
-    Raises
-    ------
-    InputError
-        If it is no TOML, has an unknown key or a value that does not fit, or names a variable that is not set.
+    Parameters
+    ----------
+    name
+        A name of `list_methods`.
+    options
+        As a file says them; they count most.
+    preset
+        A named set of options that counts less.
+    common
+        Options shared by all methods (None: not said); each counts least, and only where the method has it.
     """
-    return build(Experiment, read_toml(path), where=str(path))
-
-
-def read_toml(path: Path | str) -> dict[str, Any]:
-    """Read a TOML file, environment variables written ``${NAME}`` replaced in every text."""
-    path = Path(path)
-    if not path.is_file():
-        msg = f"a configuration (.toml) expected at {path}, found no such file: check the path"
-        raise InputError(msg)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        reason = str(error).rstrip(".")
-        msg = f"a configuration in TOML expected in {path}, found an error ({reason}): correct it"
-        raise InputError(msg) from error
-    return _expand(content, where=path)
-
-
-def read_genes(path: Path | str) -> list[str]:
-    """Read gene names, one a line; empty lines and what follows ``#`` are passed over."""
-    path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        msg = f"a list of genes (text, one name a line) expected at {path}, found none: check the path"
-        raise InputError(msg) from error
-    genes = [name for line in lines if (name := line.partition("#")[0].strip())]
-    if not genes:
-        msg = f"a list of genes (text, one name a line) expected in {path}, found no name"
-        raise InputError(msg)
-    return genes
+    cls = method_class(name)
+    has = set(cls.__dataclass_fields__) - set(preset_options(name, preset))  # type: ignore[attr-defined]
+    given = {key: value for key, value in (common or {}).items() if value is not None and key in has}
+    return create(name, preset=preset, **typed_options(cls, {**given, **options}, where=f"method {name}"))
 
 
 def _named(genes: Sequence[str], sections: Sequence[Section], *, space: ExpressionSpace) -> list[str]:  # noqa: ARG001
@@ -262,18 +201,3 @@ def _named(genes: Sequence[str], sections: Sequence[Section], *, space: Expressi
         msg = f"a gene set within the panel expected, found none of its {len(genes)} genes there"
         raise InputError(msg)
     return chosen
-
-
-def _expand(value: Any, *, where: Path) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _expand(part, where=where) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_expand(part, where=where) for part in value]
-    if not isinstance(value, str) or "${" not in value:
-        return value
-    expanded = os.path.expandvars(value)
-    if "${" in expanded:
-        name = expanded.partition("${")[2].partition("}")[0]
-        msg = f"{where} needs the environment variable {name}, found it not set: export {name}=…"
-        raise InputError(msg)
-    return expanded

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import importlib.util
 import pkgutil
+import sys
 from dataclasses import fields
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 from mclstexp.core.errors import InputError
@@ -49,6 +53,48 @@ def create(name: str, *, preset: str | None = None, **options: Any) -> Predictor
             msg = f"method {name} has no option {option!r}: {suggest(option, known)}"
             raise InputError(msg)
     return cls(**{**preset_options(name, preset), **options})
+
+
+def load_method_file(path: Path | str) -> str:
+    """Run a Python file with one ``@register``ed class; afterwards the method is known like any other.
+
+    Parameters
+    ----------
+    path
+        The file. It is code, and is run: give only what you trust.
+
+    Returns
+    -------
+    The name it is registered under.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it cannot be run, or it registers no method or several.
+    """
+    path = Path(path).resolve()
+    if not path.is_file():
+        msg = f"a Python file with a method expected at {path}, found none: check the path"
+        raise InputError(msg)
+    module_name = f"mclstexp_methods_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        msg = f"a Python file (.py) with a method expected, found {path}"
+        raise InputError(msg)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module  # dataclasses look their module up
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[module_name]
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        msg = f"a Python file that runs expected, found {path} with an error ({reason}): correct it"
+        raise InputError(msg) from error
+    names = [name for name, cls in registered().items() if cls.__module__ == module_name]
+    if len(names) != 1:
+        msg = f"one class with @register expected in {path}, found {len(names)}: keep one method in a file"
+        raise InputError(msg)
+    return names[0]
 
 
 def method_class(name: str) -> type[Predictor]:

@@ -1,0 +1,203 @@
+"""An exam: one fold made ready for all methods alike, and the marking of what each answers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
+
+import numpy as np
+import pandas as pd
+
+from mclstexp.core.errors import InputError
+from mclstexp.core.expression import ExpressionSpace
+from mclstexp.core.panel import common_genes
+from mclstexp.core.predictor import Predictor
+from mclstexp.core.section import Section
+from mclstexp.data.folds import Fold
+from mclstexp.data.genes import select_heg
+from mclstexp.evaluation.answers import Answers
+from mclstexp.evaluation.ceiling import log_depth, noise_ceiling
+from mclstexp.evaluation.metrics import GENE_METRICS
+from mclstexp.evaluation.score_table import COLUMNS
+from mclstexp.evaluation.structure import SECTION_METRICS
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+SpaceRule = Callable[[Sequence[Section]], ExpressionSpace]
+"""Learns scale and panel from sections: ``ExpressionSpace.fit``, or a partial of it."""
+
+GeneSetRule = Callable[..., Sequence[str]]
+"""Chooses a subset of the panel to report on: called as ``rule(sections, space=space)``."""
+
+HEG50: Final[Mapping[str, GeneSetRule]] = {"heg50": select_heg}
+"""The gene set of the published tables, chosen before the test."""
+
+CONTROLS: Final = ("mean", "coordinates", "knn", "ridge")
+"""Methods that stand in every table: without them a score says nothing."""
+ORACLE: Final = "depth oracle"
+CEILING: Final = "noise ceiling"
+_OF_RANKS: Final = ("pcc", "spearman", "nmi", "auc")
+"""Metrics that mean something for the depth oracle, which is on no scale of expression."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How folds are prepared and answers marked; the two protocols are described in docs/protocol.md."""
+
+    protocol: Literal["strict", "paper"] = "strict"
+    """"strict": all is learnt from training sections; "paper": the published evaluation, to meet old numbers."""
+    space: SpaceRule = ExpressionSpace.fit
+    """How scale and panel are learnt in each fold."""
+    gene_sets: Mapping[str, GeneSetRule] = field(default_factory=lambda: dict(HEG50))
+    """Subsets of the panel that are reported apart."""
+    transductive: bool = False
+    """Whether steps that look at the test sections (other than their tiles one by one) are let in; rows say so."""
+
+
+@dataclass(frozen=True)
+class Exam:
+    """One fold, ready for any method: what is learnt before the test is learnt here."""
+
+    fold: Fold
+    """Train and test sections, with the genes that all of them name."""
+    space: ExpressionSpace
+    """Scale and panel of truth and prediction."""
+    train_mean: np.ndarray
+    """(n_genes,) mean expression over the training spots."""
+    gene_sets: dict[str, np.ndarray]
+    """(n_genes,) masks by name."""
+    rules: Rules
+    """How it was prepared."""
+
+
+def prepare(fold: Fold, rules: Rules) -> Exam:
+    """Learn panel, scale and gene sets of a fold: from its training sections, or as published under "paper".
+
+    Raises
+    ------
+    InputError
+        If the sections share no gene, the space cannot be learnt, or a step needs test sections and none may be used.
+    """
+    genes = common_genes((*fold.train, *fold.test))
+    fold = replace(
+        fold, train=tuple(_restrict(s, genes) for s in fold.train), test=tuple(_restrict(s, genes) for s in fold.test)
+    )
+    if rules.protocol == "paper":
+        space, sets_from = _paper_space(fold, rules), fold.test
+    else:
+        space, sets_from = rules.space(fold.train), fold.train
+        if space.axis == "gene" and not rules.transductive:
+            msg = (
+                'axis = "spot" expected under the strict protocol, found "gene", which scales the truth by the test '
+                'section\'s own totals: say transductive = true, or protocol = "paper", if that is meant'
+            )
+            raise InputError(msg)
+    n_spots = sum(len(section) for section in fold.train)
+    total = sum(space(section.counts).sum(axis=0, dtype=np.float64) for section in fold.train)
+    return Exam(
+        fold=fold,
+        space=space,
+        train_mean=np.asarray(total / n_spots, np.float32),
+        gene_sets={name: np.isin(space.genes, rule(sets_from, space=space)) for name, rule in rules.gene_sets.items()},
+        rules=rules,
+    )
+
+
+def _paper_space(fold: Fold, rules: Rules) -> ExpressionSpace:
+    """Learn the panel on all sections and scale each gene over its section, as the released evaluation does."""
+    if fold.by != "section":
+        msg = (
+            'folds by = "section" expected under the paper protocol, which leaves out one section at a time, '
+            f'found by = "{fold.by}": leave it out, or use protocol = "strict"'
+        )
+        raise InputError(msg)
+    return replace(rules.space((*fold.train, *fold.test)), axis="gene")
+
+
+def _restrict(section: Section, genes: list[str]) -> Section:
+    return section if list(section.genes) == genes else replace(section, counts=section.counts[:, genes])
+
+
+def mark(exam: Exam, section: Section, predicted: np.ndarray, *, label: str, method: Predictor) -> pd.DataFrame:
+    """Score one section's prediction by every metric: a tidy table in `COLUMNS` and a column per gene set."""
+    answers = Answers.collect(section, predicted, space=exam.space, train_mean=exam.train_mean)
+    values = {name: metric(answers) for name, metric in GENE_METRICS.items()}
+    if exam.rules.protocol == "paper":
+        # scipy's correlation of a constant prediction is NaN, and the published mean drops it
+        values["pcc"] = np.where(np.ptp(answers.predicted, axis=0) > 0, values["pcc"], np.nan)
+    whole = {name: metric(answers) for name, metric in SECTION_METRICS.items()}
+    where = _where(exam, label, method=method, section=section)
+    return pd.concat([_per_gene(exam, values, where), _of_whole(exam, whole, where)], ignore_index=True)
+
+
+def references(exam: Exam) -> pd.DataFrame:
+    """Return the rows no method can earn: each test section's noise ceiling and what its depth alone would score."""
+    tables = []
+    for section in exam.fold.test:
+        depth = np.broadcast_to(log_depth(section.counts)[:, None], (len(section), len(exam.space.genes)))
+        answers = Answers.collect(section, np.array(depth, np.float32), space=exam.space, train_mean=exam.train_mean)
+        oracle = {name: GENE_METRICS[name](answers) for name in _OF_RANKS}
+        ceiling = {"ceiling": noise_ceiling(section.counts, space=exam.space)}
+        for label, values in ((ORACLE, oracle), (CEILING, ceiling)):
+            tables.append(_per_gene(exam, values, _where(exam, label, section=section)))
+    return pd.concat(tables, ignore_index=True)
+
+
+def failure(exam: Exam, *, label: str, method: Predictor, reason: str) -> pd.DataFrame:
+    """Return the one row that a method leaves that failed in a fold."""
+    where = _where(exam, label, method=method)
+    return _of_whole(exam, {"failed": np.nan}, {**where, "reason": reason})
+
+
+def cost(exam: Exam, *, label: str, method: Predictor, seconds: float) -> pd.DataFrame:
+    """Return the row of wall time (s) of fit and prediction, and where the system tells, of the process's memory.
+
+    "peak_mib" is the most that this process ever held (MiB): a method's own where it runs in its own process.
+    """
+    values = {"seconds": seconds}
+    if resource is not None:
+        unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
+        values["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return _of_whole(exam, values, _where(exam, label, method=method))
+
+
+def describe_space(space: ExpressionSpace) -> str:
+    """Return the scale as text; rows whose texts differ are not comparable."""
+    return f"log{space.log_base:g}(1 + {space.target_sum:g} · counts / total of each {space.axis})"
+
+
+def _where(
+    exam: Exam, label: str, *, method: Predictor | None = None, section: Section | None = None
+) -> dict[str, Any]:
+    """Return the columns that all rows of a table share; without a method it is a reference."""
+    looks = exam.rules.protocol == "paper" or exam.space.axis == "gene" or (method is not None and method.transductive)
+    kind = "reference" if method is None else "control" if method.name in CONTROLS else "method"
+    return {
+        "method": label,
+        "kind": kind,
+        "fold": exam.fold.name,
+        "by": exam.fold.by,
+        "protocol": exam.rules.protocol,
+        "space": describe_space(exam.space),
+        "transductive": looks,
+        "patient": "" if section is None else section.patient,
+        "section": "" if section is None else section.id,
+        "reason": "",
+    }
+
+
+def _per_gene(exam: Exam, values: Mapping[str, np.ndarray], where: Mapping[str, Any]) -> pd.DataFrame:
+    genes = pd.DataFrame({"gene": exam.space.genes, **exam.gene_sets})
+    table = pd.concat([genes.assign(metric=name, value=value) for name, value in values.items()], ignore_index=True)
+    return table.assign(**where)[[*COLUMNS, *exam.gene_sets]]
+
+
+def _of_whole(exam: Exam, values: Mapping[str, float], where: Mapping[str, Any]) -> pd.DataFrame:
+    table = pd.DataFrame({"metric": list(values), "value": np.array(list(values.values()), np.float64)})
+    table = table.assign(**where, gene="", **dict.fromkeys(exam.gene_sets, False))
+    return table[[*COLUMNS, *exam.gene_sets]]

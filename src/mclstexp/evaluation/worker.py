@@ -1,0 +1,64 @@
+"""A process that judges one method: ``python -m mclstexp.evaluation.worker FOLDER LABEL FOLD …``.
+
+Processes of their own keep methods apart: each one's memory can be told, and one that dies takes no other with it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import sys
+import threading
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from anndata import AnnData
+
+from mclstexp.evaluation.exam import prepare
+from mclstexp.evaluation.harness import join_scores, sit
+from mclstexp.evaluation.run_plan import Plan, read_plan
+from mclstexp.io.predictions import write_prediction
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Judge a method on folds one after the other, leaving a part for each."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")  # to stderr: the method's log
+    warnings.simplefilter("default")
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    folder, label, *folds = arguments
+    plan = read_plan(Path(folder))
+    for fold in folds:
+        _say(fold, "begun")
+        _judge(plan, label, fold)
+        _say(fold, "done")
+
+
+def _judge(plan: Plan, label: str, fold: str) -> None:
+    key = plan.key(label, fold)
+    workdir = plan.folder / "work" / key
+
+    def keep(predicted: AnnData, section: str) -> None:
+        if plan.experiment.predictions:
+            write_prediction(predicted, plan.prediction(label, section))
+
+    exam = prepare(plan.folds[fold], plan.rules)
+    scores = sit(exam, plan.methods[label], label=label, workdir=workdir, keep=keep)
+    plan.parts.write(key, join_scores([scores]))
+    shutil.rmtree(workdir, ignore_errors=True)
+
+
+def _say(fold: str, state: str) -> None:
+    print(json.dumps({"fold": fold, "state": state}), flush=True)
+
+
+def _leave_with_parent() -> None:
+    """End when the run that started this process ends, however it ended: then its end of the pipe is closed."""
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
