@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section, check_sections
@@ -56,13 +58,28 @@ def select_hvg(sections: Sequence[Section], *, n_genes: int = 1000, min_spot_sha
     if len(keep) == 0:
         msg = f"no gene has a count in {min_spot_share:.0%} of the {n_spots} spots: lower min_spot_share"
         raise InputError(msg)
-    rank = np.zeros(len(keep))
-    for matrix in matrices:
-        panel = matrix[:, keep].toarray().astype(np.float64)
-        rank += np.argsort(np.argsort(_residual_variance(panel)))
-    # names settle equal ranks, so that the order of a file's columns does not
-    chosen = np.sort(keep[np.lexsort((genes[keep], -rank))[:n_genes]])
+    chosen = np.sort(keep[by_variability([matrix[:, keep] for matrix in matrices], names=genes[keep])[:n_genes]])
     return genes[chosen].tolist()
+
+
+def by_variability(counts: Sequence[sparse.spmatrix], *, names: ArrayLike) -> NDArray[np.intp]:
+    """Order genes from most to least variable, as `select_hvg` ranks them.
+
+    Parameters
+    ----------
+    counts
+        (n_spots, n_genes) raw counts of the same genes, sparse, one matrix per section.
+    names
+        (n_genes,) of the genes; they settle equal ranks, so that the order of a file's columns does not.
+
+    Returns
+    -------
+    (n_genes,) columns, the most variable first.
+    """
+    rank = np.zeros(counts[0].shape[1])
+    for matrix in counts:
+        rank += np.argsort(np.argsort(_residual_variance(matrix.toarray().astype(np.float64))))
+    return np.lexsort((np.asarray(names), -rank))
 
 
 def _residual_variance(counts: np.ndarray) -> np.ndarray:

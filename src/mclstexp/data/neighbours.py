@@ -51,6 +51,14 @@ def find_neighbours(xy_um: Float[np.ndarray, "n_spots 2"], *, n_neighbours: int,
     return Neighbourhood(index=index, offset_um=offset, present=present)
 
 
+def adjacency(xy_um: Float[np.ndarray, "n_spots 2"], *, radius_um: float) -> sparse.csr_matrix:
+    """Return the sparse (n_spots, n_spots) matrix with 1 where two different spots lie within `radius_um`."""
+    pairs = KDTree(xy_um).query_pairs(radius_um, output_type="ndarray")
+    n_spots = len(xy_um)
+    rows, columns = np.concatenate([pairs, pairs[:, ::-1]]).T if len(pairs) else np.zeros((2, 0), int)
+    return sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(n_spots, n_spots))
+
+
 def mean_of_neighbours(
     features: Float[np.ndarray, "n_tiles dim"], xy_um: Float[np.ndarray, "n_tiles 2"], *, radius_um: float
 ) -> Float[np.ndarray, "n_tiles dim"]:
@@ -58,10 +66,7 @@ def mean_of_neighbours(
 
     A tile without any keeps its own features: its surroundings are unknown, itself is the best guess.
     """
-    pairs = KDTree(xy_um).query_pairs(radius_um, output_type="ndarray")
-    n_tiles = len(xy_um)
-    rows, columns = np.concatenate([pairs, pairs[:, ::-1]]).T if len(pairs) else np.zeros((2, 0), int)
-    weights = sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(n_tiles, n_tiles))
+    weights = adjacency(xy_um, radius_um=radius_um)
     n_near = np.asarray(weights.sum(axis=1))
     mean = weights @ features.astype(np.float64) / np.maximum(n_near, 1)
     return np.where(n_near > 0, mean, features).astype(np.float32)
