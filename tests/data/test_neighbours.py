@@ -36,6 +36,16 @@ def test_the_order_of_rows_changes_nothing():
     np.testing.assert_array_equal(straight.offset_um[order], shuffled.offset_um)
 
 
+def test_without_a_limit_everybody_has_as_many_as_asked_and_all_ties_are_weighed():
+    far = np.vstack([GRID, [[5000.0, 0.0]]])
+    near = find_neighbours(far, n_neighbours=4, radius_um=np.inf)
+    assert near.present.all()
+    assert near.index[9, 1:].tolist() == [2, 5, 8, 1]
+    limited = find_neighbours(far, n_neighbours=4, radius_um=1e4)
+    np.testing.assert_array_equal(near.index, limited.index)
+    assert find_neighbours(GRID[:1], n_neighbours=4, radius_um=np.inf).present.sum() == 1
+
+
 def test_the_mean_leaves_the_tile_itself_out():
     features = np.arange(9, dtype=np.float32)[:, None]
     mean = mean_of_neighbours(features, GRID, radius_um=250)

@@ -33,14 +33,18 @@ def find_neighbours(xy_um: Float[np.ndarray, "n_spots 2"], *, n_neighbours: int,
         At most so many besides the spot itself, the nearest first; ties go to the smaller offset (x, then y),
         so that the result does not depend on the order of rows.
     radius_um
-        Nobody farther than this is a neighbour.
+        Nobody farther than this is a neighbour; infinite where distance does not matter.
     """
     n_spots = len(xy_um)
+    tree = KDTree(xy_um)
+    # no farther than the last one needed, and all that tie with it: a wide radius costs no more than a narrow one
+    farthest = tree.query(xy_um, k=[min(n_neighbours + 1, n_spots)])[0][:, 0]
+    radius = np.minimum(radius_um, farthest + 1e-3)
     index = np.repeat(np.arange(n_spots)[:, None], n_neighbours + 1, axis=1)
     offset = np.zeros((n_spots, n_neighbours + 1, 2), np.float32)
     present = np.zeros((n_spots, n_neighbours + 1), bool)
     present[:, 0] = True
-    for i, near in enumerate(KDTree(xy_um).query_ball_point(xy_um, radius_um)):
+    for i, near in enumerate(tree.query_ball_point(xy_um, radius)):
         others = np.array([j for j in near if j != i], dtype=np.intp)
         away = xy_um[others] - xy_um[i]
         order = np.lexsort((away[:, 1], away[:, 0], np.round(np.hypot(*away.T), 3)))[:n_neighbours]
