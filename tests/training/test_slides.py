@@ -66,6 +66,8 @@ def test_moments_and_means_are_those_of_all_tiles(sections):
     np.testing.assert_allclose(spread, features.std(axis=0), rtol=1e-6)
     expression = np.concatenate([one.expression for one in table.truth])
     np.testing.assert_allclose(table.expression_mean(), expression.mean(axis=0), rtol=1e-5)
+    spread = expression.std(axis=0)
+    np.testing.assert_allclose(table.expression_spread(), np.where(spread > 0, spread, 1), rtol=1e-4)
 
 
 def test_positions_beyond_the_table_are_refused(sections):

@@ -74,6 +74,11 @@ class SlideTable:
         """Return the mean expression per gene over all training spots, (n_genes,)."""
         return torch.cat([one.expression for one in self.truth]).double().mean(dim=0).float()
 
+    def expression_spread(self) -> Tensor:
+        """Return the standard deviation per gene over all training spots, (n_genes,); 1 where a gene is constant."""
+        spread = torch.cat([one.expression for one in self.truth]).double().std(dim=0, correction=0)
+        return torch.where(spread > 0, spread, 1.0).float()
+
 
 SlideLoss = Callable[[SlideInputs, SlideTruth], Tensor]
 """Loss of one section."""
