@@ -25,3 +25,20 @@ def contrastive_loss(logits: Float[Tensor, "n n"], *, targets: Float[Tensor, "n 
     spots = -(targets * logits.log_softmax(dim=-1)).sum(dim=-1)
     tiles = -(targets.T * logits.T.log_softmax(dim=-1)).sum(dim=-1)
     return (spots + tiles).mean() / 2
+
+
+def soft_targets(
+    images: Float[Tensor, "n dim"], spots: Float[Tensor, "n dim"], *, temperature: float | Float[Tensor, ""]
+) -> Float[Tensor, "n n"]:
+    """Return wanted probabilities for `contrastive_loss`: tiles and spots that resemble each other share them.
+
+    softmax over each row of (V Vᵀ + S Sᵀ) / 2 / temperature (BLEEP, Xie et al. 2023; nothing stops the gradient).
+
+    Parameters
+    ----------
+    images, spots
+        V and S: embeddings, row i of both belongs together.
+    temperature
+        That of the logits.
+    """
+    return ((images @ images.T + spots @ spots.T) / 2 / temperature).softmax(dim=-1)
