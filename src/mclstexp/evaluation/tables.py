@@ -1,0 +1,201 @@
+"""Summaries as people read them: plain text, Markdown and LaTeX."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from textwrap import wrap
+from typing import Final
+
+import pandas as pd
+
+from mclstexp.evaluation.score_table import merit
+from mclstexp.evaluation.summary import FAILED, TRANSDUCTIVE, headline
+
+_SETS: Final = {"heg": "highest", "hvg": "most variable", "svg": "most spatial"}
+_NOTHING: Final = "-"
+_HEADING: Final = 9  # letters in one line of a LaTeX heading
+_WIDE: Final = 11  # columns that fill a page at footnote size
+_LATEX: Final = str.maketrans(
+    {char: f"\\{char}" for char in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "²": "$^2$", "µ": r"$\mu$"}
+    | {TRANSDUCTIVE: r"$^\dagger$", FAILED: r"$^\ddagger$", "…": r"\ldots{}", "·": r"$\cdot$"}
+)
+
+
+@dataclass(frozen=True)
+class _Column:
+    """What one column shows."""
+
+    heading: str
+    name: str
+    show: Callable[[float], str]
+    compete: bool = True
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One method's cells, and which of them are the best of their columns."""
+
+    method: str
+    reference: bool
+    cells: list[str]
+    best: list[bool]
+
+
+def summary_rows(summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """Return heading and cells as plain text, references last.
+
+    Parameters
+    ----------
+    summary
+        Of `summarise`. Columns that it lacks, or that no method has a value in, are left out.
+    """
+    columns, rows = _table(summary)
+    return ["method", *(column.heading for column in columns)], [[row.method, *row.cells] for row in rows]
+
+
+def markdown_table(summary: pd.DataFrame) -> str:
+    """Return a summary as a Markdown table, best of each column bold, references last, `headline` beneath.
+
+    Methods that failed in a fold are not candidates for the best: they are averaged over other sections.
+    """
+    columns, rows = _table(summary)
+    lines = [["method", *(column.heading for column in columns)], ["---", *["---:"] * len(columns)]]
+    for row in rows:
+        if row.reference and not any("*references*" in line for line in lines):
+            lines.append(["*references*", *[""] * len(columns)])
+        cells = [f"**{cell}**" if best else cell for cell, best in zip(row.cells, row.best, strict=True)]
+        lines.append([_markdown(row.method), *cells])
+    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return f"{table}\n\n" + "\n".join(f"- {_markdown(sentence)}" for sentence in headline(summary)) + "\n"
+
+
+def latex_table(summary: pd.DataFrame) -> str:
+    r"""Return a summary as a LaTeX table for the package booktabs, laid out as `markdown_table`.
+
+    With one gene set it is as wide as a page (make it a ``table*`` where the text has two columns); with several,
+    turn the page or drop columns of the summary before.
+    """
+    columns, rows = _table(summary)
+    width = len(columns) + 1
+    lines = [
+        r"\begin{table}",
+        rf"\centering\{'script' if width > _WIDE else 'footnote'}size\setlength{{\tabcolsep}}{{2.5pt}}",
+        rf"\begin{{tabular}}{{@{{}}l{'r' * len(columns)}@{{}}}}",
+        r"\toprule",
+        _latex_line(["method", *(_stacked(column.heading) for column in columns)]),
+    ]
+    block = None
+    for row in rows:
+        if row.reference != block:
+            block = row.reference
+            lines += [
+                r"\midrule",
+                *([rf"\multicolumn{{{width}}}{{@{{}}l}}{{\emph{{references}}}} \\"] if block else []),
+            ]
+        cells = [_latex(cell).replace("-", "$-$" if cell != _NOTHING else "--") for cell in row.cells]
+        bold = [rf"\textbf{{{cell}}}" if best else cell for cell, best in zip(cells, row.best, strict=True)]
+        lines.append(_latex_line([_latex(row.method), *bold]))
+    sentences = [rf"{_latex(sentence)}\par" for sentence in headline(summary)]
+    lines += [r"\bottomrule", r"\end{tabular}", "", r"\medskip", r"\begin{minipage}{\linewidth}\footnotesize"]
+    return "\n".join([*lines, *sentences, r"\end{minipage}", r"\end{table}", ""])
+
+
+def _latex_line(cells: list[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _stacked(heading: str) -> str:
+    """Break a heading into lines hardly wider than the numbers beneath."""
+    width = len(heading) if "[" in heading else _HEADING  # there stands an interval beneath
+    lines = [_latex(line) for line in wrap(heading, width, break_long_words=False)]
+    return lines[0] if len(lines) == 1 else r"\shortstack[r]{" + r"\\".join(lines) + "}"
+
+
+def _latex(text: str) -> str:
+    text = re.sub(r'"([^"]*)"', r"``\1''", text).translate(_LATEX)
+    return text.replace(r" \%", r"\,\%")
+
+
+def _markdown(text: str) -> str:
+    return re.sub(r"([\\|<*`])", r"\\\1", " ".join(text.split()))
+
+
+def _table(summary: pd.DataFrame) -> tuple[list[_Column], list[_Row]]:
+    columns = [column for column in _columns(summary) if column.name in summary and summary[column.name].notna().any()]
+    cells = {column.name: [_cell(row, column) for _, row in summary.iterrows()] for column in columns}
+    best = {column.name: _best(summary, column, cells[column.name]) for column in columns}
+    rows = [
+        _Row(
+            method=" ".join([str(method), *_marks(row)]),
+            reference=row["kind"] == "reference",
+            cells=[cells[column.name][place] for column in columns],
+            best=[best[column.name][place] for column in columns],
+        )
+        for place, (method, row) in enumerate(summary.iterrows())
+    ]
+    return columns, rows
+
+
+def _columns(summary: pd.DataFrame) -> list[_Column]:
+    interval = " [95 % CI]" if summary["pcc_low"].notna().any() else ""
+    return [
+        _Column(f"PCC{interval}", "pcc", _number),
+        *(_Column(_set_heading(name), f"pcc_{name}", _number) for name in summary.attrs["gene_sets"]),
+        _Column("share of ceiling", "ceiling_share", lambda value: f"{100 * value:.0f} %"),
+        _Column("R²", "r2", _number),
+        _Column("MSE", "mse", _number),
+        _Column("MAE", "mae", _number),
+        _Column("SSIM", "ssim", _number),
+        _Column("AUC", "auc", _number),
+        _Column("dispersion", "dispersion", lambda value: f"{value:.2f}"),
+        _Column("time", "seconds", _time, compete=False),
+        _Column("memory", "peak_mib", _memory, compete=False),
+    ]
+
+
+def _set_heading(name: str) -> str:
+    known = re.fullmatch(r"(heg|hvg|svg)(\d+)", name)
+    return f"PCC, {known[2]} {_SETS[known[1]]}" if known else f"PCC, {name}"
+
+
+def _cell(row: pd.Series, column: _Column) -> str:
+    value = row[column.name]
+    if pd.isna(value):
+        return _NOTHING
+    if column.name == "pcc" and pd.notna(row["pcc_low"]):
+        return f"{_number(value)} [{_number(row['pcc_low'])}, {_number(row['pcc_high'])}]"
+    return column.show(value)
+
+
+def _best(summary: pd.DataFrame, column: _Column, cells: list[str]) -> list[bool]:
+    """Mark the best of those scored on all sections, and all that read the same."""
+    judged = (summary["kind"] != "reference") & (summary["n_sections"] == summary["n_sections"].max())
+    merits = merit(column.name, summary[column.name].astype(float)).where(judged)
+    if not column.compete or merits.notna().sum() < 2:
+        return [False] * len(cells)
+    shown = [column.show(value) for value in summary[column.name]]
+    winner = shown[merits.argmax()]
+    return [bool(text == winner and fair) for text, fair in zip(shown, judged & merits.notna(), strict=True)]
+
+
+def _marks(row: pd.Series) -> list[str]:
+    seen = bool(row["transductive"]) and row["kind"] != "reference"
+    return [*([TRANSDUCTIVE] if seen else []), *([FAILED] if row["n_failed"] else [])]
+
+
+def _number(value: float) -> str:
+    return f"{round(value, 3) + 0.0:.3f}"  # no -0.000
+
+
+def _time(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+
+
+def _memory(mib: float) -> str:
+    return f"{mib:.0f} MiB" if mib < 1024 else f"{mib / 1024:.1f} GiB"
