@@ -10,19 +10,20 @@ from mclstexp.core import keys
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.pearson import pearson_per_gene
 from mclstexp.demo import FLAGSHIP, GENES, run_demo
-from mclstexp.evaluation.harness import summarise
+from mclstexp.evaluation.summary import summarise
 from mclstexp.io.synthetic import make_sections
 
-METHODS = {"mean", "knn", "ridge", "mclstexp"}
+METHODS = {"mean", "coordinates", "knn", "ridge", "mclstexp"}
+REFERENCES = {"noise ceiling", "depth oracle"}
 
 
 def test_a_quick_demo_leaves_everything_it_says(tmp_path, capsys):
     out = tmp_path / "demo"
     run_demo(out, quick=True)
     scores = pd.read_csv(out / "scores.csv", keep_default_na=False, na_values=[""])
-    assert set(scores["method"]) == METHODS
+    assert set(scores["method"]) == METHODS | REFERENCES
     assert "failed" not in set(scores["metric"])
-    assert set(scores["patient"]) == {"P4"}
+    assert set(scores.loc[scores["metric"] == "pcc", "patient"]) == {"P4"}
 
     predicted = ad.read_h5ad(out / "prediction.h5ad")
     *train, test = make_sections(4, n_spots_side=6, n_genes=24, mpp=2.0)

@@ -263,7 +263,7 @@ def run_experiment(
 def _draw_scores(scores: pd.DataFrame, summary: pd.DataFrame, folder: Path) -> None:
     import matplotlib.pyplot as plt  # noqa: PLC0415  slow, and only drawing needs it
 
-    from mclstexp.plotting.scores import draw_figures  # noqa: PLC0415
+    from mclstexp.plotting.figures import draw_figures  # noqa: PLC0415
 
     folder.mkdir()
     for name, figure in draw_figures(scores, summary).items():

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from anndata import AnnData
 from matplotlib.figure import Figure
@@ -18,9 +17,7 @@ from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.predictor import Predictor
 from mclstexp.core.section import Section
 from mclstexp.data.folds import Fold
-from mclstexp.data.genes import select_heg
-from mclstexp.evaluation.ceiling import noise_ceiling
-from mclstexp.evaluation.harness import evaluate
+from mclstexp.evaluation.harness import evaluate, missing_controls
 from mclstexp.evaluation.summary import summarise
 from mclstexp.io.atomic import atomic_path
 from mclstexp.io.synthetic import make_sections
@@ -83,7 +80,7 @@ def run_demo(out: Path, *, seed: int = 0, quick: bool = False) -> None:
     say("Drawing maps")
     _draw_maps(test, predicted, space=space, folder=out / "maps")
 
-    say.console.print(_table(scores, fold, space=space))
+    say.console.print(_table(scores, fold))
     _say_next(say.console, out)
 
 
@@ -100,10 +97,8 @@ class _Steps:
 
 def _methods(*, quick: bool) -> dict[str, Predictor]:
     quickly: dict[str, Any] = {"epochs": 10, "k": 10, "sharpness": 1.0, "n_models": 1, "n_components": 16}
-    options: dict[str, dict[str, Any]] = {"mean": {}, "knn": {"encoder": ENCODER}, "ridge": {"encoder": ENCODER}}
-    return {name: create(name, **given) for name, given in options.items()} | {
-        FLAGSHIP: create(FLAGSHIP, encoder=ENCODER, **(quickly if quick else {}))
-    }
+    methods: dict[str, Predictor] = {FLAGSHIP: create(FLAGSHIP, encoder=ENCODER, **(quickly if quick else {}))}
+    return {**missing_controls(methods), **methods}
 
 
 def _overview(fold: Fold) -> Figure:
@@ -130,20 +125,19 @@ def _save(figure: Figure, target: Path) -> None:
     plt.close(figure)
 
 
-def _table(scores: pd.DataFrame, fold: Fold, *, space: ExpressionSpace) -> Table:
-    """Lay out one row per method, best first, and the ceiling below."""
-    test = fold.test[0]
-    table = Table(title=f"{test.id}, a patient none of the methods has seen ({len(space.genes)} genes)")
+def _table(scores: pd.DataFrame, fold: Fold) -> Table:
+    """Lay out one row per method, best first, and below what bounds them."""
+    summary = summarise(scores)
+    n_genes = scores["gene"].nunique() - ("" in set(scores["gene"]))
+    table = Table(title=f"{fold.test[0].id}, a patient none of the methods has seen ({n_genes} genes)")
     table.add_column("method")
     for heading in _COLUMNS.values():
         table.add_column(heading, justify="right")
-    for name, row in summarise(scores).iterrows():
-        cells = [f"{row[column]:.3f}" for column in _COLUMNS] if not row["failed"] else [str(row["failed"])]
-        table.add_row(str(name), *cells, style="bold" if name == FLAGSHIP else "")
-    table.add_section()
-    ceiling = noise_ceiling(test.counts, space=space)
-    top = np.isin(space.genes, select_heg(fold.train, space=space))
-    table.add_row("noise ceiling", f"{np.nanmean(ceiling):.3f}", f"{np.nanmean(ceiling[top]):.3f}", style="dim")
+    for name, row in summary.iterrows():
+        reference = row["kind"] == "reference"
+        cells = ["" if pd.isna(row[column]) else f"{row[column]:.3f}" for column in _COLUMNS]
+        cells = [str(row["failed"])] if row["failed"] else cells
+        table.add_row(str(name), *cells, style="bold" if name == FLAGSHIP else "dim" if reference else "")
     table.caption = "The ceiling is what a perfect predictor would reach: the counts themselves are noisy."
     return table
 

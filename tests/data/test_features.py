@@ -153,3 +153,17 @@ def test_the_folder_is_the_users_choice(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path / "mine"
     monkeypatch.delenv("MCLSTEXP_CACHE")
     assert cache_folder().name == "mclstexp"
+
+
+def test_processes_take_turns(tmp_path):
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom mclstexp.data.features import FeatureCache\n"
+        "cache = FeatureCache(Path(sys.argv[1]), key='ab' * 32)\ncache.check_writable()\n"
+        "with cache.turn():\n    print(time.monotonic(), flush=True)\n    time.sleep(0.5)\n    print(time.monotonic())"
+    )
+    waiting = [
+        subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    (start, stop), (other_start, other_stop) = (map(float, process.communicate()[0].split()) for process in waiting)
+    assert stop <= other_start or other_stop <= start

@@ -1,25 +1,30 @@
 """Configurations: read once, typed, wrong words refused by name."""
 
+import dataclasses
+
 import pytest
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.tiles import TileSpec
+from mclstexp.data.folds import folds_by_patient
 from mclstexp.evaluation.config import (
     DataConfig,
-    Experiment,
     FoldsConfig,
     GeneSetConfig,
     SpaceConfig,
     make_method,
-    read_experiment,
-    read_genes,
 )
+from mclstexp.evaluation.exam import prepare
+from mclstexp.evaluation.experiment import Experiment, read_experiment
+from mclstexp.evaluation.toml import read_genes
 from mclstexp.io.synthetic import make_sections
 
 WHOLE = """
 title = "all of it"
 seed = 7
+transductive = true
+encoder = "efficientnet_lite0"
 [data]
 synthetic = { n_patients = 2, n_spots_side = 4, n_genes = 10, mpp = 4 }
 [tile]
@@ -67,7 +72,9 @@ def test_a_whole_experiment_is_read(write):
     assert experiment.gene_sets == {"top": GeneSetConfig(heg=2)}
     methods = experiment.make_methods()
     names = {label: method.name for label, method in methods.items()}
-    assert names == {"mean": "mean", "near": "knn", "mclstexp": "mclstexp", "other": "mclstexp"}
+    given = {"mean": "mean", "near": "knn", "mclstexp": "mclstexp", "other": "mclstexp"}
+    assert names == {**given, "coordinates": "coordinates", "ridge": "ridge"}, "controls are in every table"
+    assert {methods[label].encoder for label in ("near", "mclstexp", "ridge")} == {"efficientnet_lite0"}
     assert methods["near"].k == 3
     assert methods["mclstexp"].context_radii_um == (100.0, 200.0)
     assert (methods["mclstexp"].seed, methods["other"].seed) == (7, 9), "a method's own seed counts for more"
@@ -77,7 +84,7 @@ def test_sections_folds_space_and_gene_sets_follow_it(write, sections):
     experiment = read_experiment(write(WHOLE))
     made = experiment.data.read(experiment.tile)
     assert [(s.id, s.patient, s.tiles.spec) for s in made] == [(s.id, s.patient, s.tiles.spec) for s in sections]
-    assert [fold.name for fold in experiment.folds.make(made)] == ["P1_S1", "P2_S1"]
+    assert [fold.name for fold in experiment.make_folds(made)] == ["P1_S1", "P2_S1"]
     space = experiment.space.rule()(made)
     assert (len(space.genes), space.axis) == (5, "gene")
     assert len(experiment.gene_sets["top"].rule()(made, space=space)) == 2
@@ -86,7 +93,7 @@ def test_sections_folds_space_and_gene_sets_follow_it(write, sections):
 def test_an_empty_file_is_an_experiment_without_methods(write):
     experiment = read_experiment(write(""))
     assert experiment == Experiment()
-    with pytest.raises(InputError, match=r"at least one method expected, found none: add a table \[methods.mean\]"):
+    with pytest.raises(InputError, match=r"at least one method expected, found none: add a table \[methods.mclstexp\]"):
         experiment.make_methods()
 
 
@@ -96,11 +103,11 @@ def test_an_empty_file_is_an_experiment_without_methods(write):
         ("metods = 1", r"has no option 'metods': did you mean 'methods'\?$"),
         ("[data]\npaht = '.'", r", data has no option 'paht': did you mean 'path'"),
         ("[data.synthetic]\nspots = 3", r", data, synthetic has no option 'spots'"),
-        ("[gene_sets]\ntop = { hge = 3 }", r", gene_sets.top has no option 'hge': did you mean 'heg'"),
+        ("[gene_sets]\ntop = { svgs = 3 }", r", gene_sets.top has no option 'svgs': did you mean 'svg'"),
         ("[tile]\nsize = 3", r", tile has no option 'size': did you mean 'size_px'"),
         ("[tile]\nsize_px = 'big'", r", tile: size_px must be int, found 'big'"),
         ("[tile]\nmpp = -1.0", r"tile mpp must be a positive number .* found -1.0"),
-        ("[folds]\nby = 'spot'", r", folds: by must be Literal\['patient', 'section'\], found 'spot'"),
+        ("[folds]\nby = 'spot'", r", folds: by must be Literal\['patient', 'section'\] \| None, found 'spot'"),
         ("folds = 3", r": folds must be FoldsConfig, found 3"),
         ("[data\n", r"a configuration in TOML expected in .* found an error \(.*line 1.*\): correct it"),
         (
@@ -125,9 +132,33 @@ def test_methods_are_checked_before_anything_runs():
             Experiment(methods=methods).make_methods()
 
 
-def test_a_seed_is_for_methods_that_have_one():
-    assert make_method("mclstexp", {}, seed=3).seed == 3
-    assert not hasattr(make_method("mean", {}, seed=3), "seed")
+def test_what_is_said_for_all_counts_where_a_method_has_it_and_is_not_given_its_own():
+    assert make_method("mclstexp", {}, common={"seed": 3, "encoder": None}).seed == 3
+    assert make_method("mclstexp", {"seed": 4}, common={"seed": 3}).seed == 4
+    assert not hasattr(make_method("mean", {}, common={"seed": 3}), "seed")
+    paper = make_method("mclstexp", {"k": 5}, preset="published")
+    assert (paper.protocol, paper.train_encoder, paper.k) == ("paper", True, 5)
+    with pytest.raises(InputError, match="method mclstexp has no preset 'publihed': did you mean 'published'"):
+        make_method("mclstexp", {}, preset="publihed")
+
+
+def test_a_transductive_step_must_be_let_in(sections):
+    experiment = Experiment(space=SpaceConfig(axis="gene", hvg=5), methods={"mean": {}})
+    with pytest.raises(InputError, match='axis = "spot" expected under the strict protocol, found "gene"'):
+        prepare(folds_by_patient(sections)[0], experiment.rules())
+    let_in = dataclasses.replace(experiment, transductive=True)
+    assert prepare(folds_by_patient(sections)[0], let_in.rules()).space.axis == "gene"
+
+
+def test_the_paper_protocol_leaves_out_sections_and_scales_genes(sections):
+    experiment = Experiment(protocol="paper", space=SpaceConfig(hvg=5), methods={"mean": {}})
+    folds = experiment.make_folds(sections)
+    assert {fold.by for fold in folds} == {"section"}
+    exams = [prepare(fold, experiment.rules()) for fold in folds]
+    assert {exam.space.axis for exam in exams} == {"gene"}
+    assert len({exam.space.genes for exam in exams}) == 1, "one panel, chosen on all sections"
+    with pytest.raises(InputError, match='folds by = "section" expected under the paper protocol'):
+        prepare(folds_by_patient(sections)[0], experiment.rules())
 
 
 def test_variables_are_replaced(write, tmp_path, monkeypatch):
@@ -142,7 +173,7 @@ def test_data_come_from_one_place():
         DataConfig().read(TileSpec())
     with pytest.raises(InputError, match="n_folds groups patients"):
         FoldsConfig(by="section", n_folds=2).make([])
-    with pytest.raises(InputError, match='either "heg" or "file", found neither'):
+    with pytest.raises(InputError, match='one of "heg", "hvg", "svg" and "file", found none'):
         GeneSetConfig().rule()
 
 

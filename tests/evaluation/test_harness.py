@@ -3,14 +3,20 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 import pytest
 
+from mclstexp.core.errors import InputError
 from mclstexp.core.pearson import pearson_per_gene
 from mclstexp.core.predictor import Predictor, State
 from mclstexp.data.folds import folds_by_patient, folds_by_section
-from mclstexp.evaluation.harness import COLUMNS, evaluate, summarise
+from mclstexp.evaluation.exam import Rules
+from mclstexp.evaluation.harness import evaluate
+from mclstexp.evaluation.metrics import GENE_METRICS
+from mclstexp.evaluation.score_table import COLUMNS
+from mclstexp.evaluation.structure import SECTION_METRICS
+from mclstexp.evaluation.summary import summarise
 from mclstexp.methods import create
+from mclstexp.methods.mean import Mean
 from small_methods import ENCODER, small_sections
 
 
@@ -34,6 +40,12 @@ class Broken(Predictor):
         pass
 
 
+class Looking(Mean):
+    """Says that it looks at all test tiles at once."""
+
+    transductive = True
+
+
 @pytest.fixture(scope="module")
 def sections():
     return small_sections(2, sections_per_patient=2)
@@ -41,10 +53,18 @@ def sections():
 
 def test_scores_are_tidy_and_can_be_checked_by_hand(sections):
     knn = create("knn", encoder=ENCODER, k=3)
-    scores = evaluate(folds_by_patient(sections), {"mean": create("mean"), "knn": knn})
+    scores = evaluate(folds_by_patient(sections), {"mean": create("mean"), "knn": knn}, controls={})
     assert list(scores.columns) == [*COLUMNS, "heg50"]
     assert not knn.is_fitted
-    assert len(scores) == 2 * 4 * 4 * 30  # methods, sections, metrics, genes
+    of_methods = scores[scores["kind"] != "reference"]
+    assert set(of_methods["kind"]) == {"control"}
+    counted = of_methods.groupby("metric", observed=True).size().to_dict()
+    assert counted == {
+        **dict.fromkeys(GENE_METRICS, 2 * 4 * 30),  # methods, sections, genes
+        **dict.fromkeys(SECTION_METRICS, 2 * 4),
+        **dict.fromkeys(("seconds", "peak_mib"), 2 * 2),  # methods, folds
+    }
+    assert set(scores.loc[scores["kind"] == "reference", "method"].unique()) == {"depth oracle", "noise ceiling"}
     train, test = sections[:2], sections[2]
     model = create("knn", encoder=ENCODER, k=3).fit(train)
     expected = pearson_per_gene(model.space_(test.counts), model.predict(test.tiles).X)
@@ -56,9 +76,9 @@ def test_scores_are_tidy_and_can_be_checked_by_hand(sections):
 
 def test_a_failure_is_a_row_and_the_others_go_on(sections):
     methods = {"bad": Broken(), "nan": Broken(how="nan"), "mean": create("mean")}
-    scores = evaluate(folds_by_patient(sections), methods)
+    scores = evaluate(folds_by_patient(sections), methods, controls={})
     failed = scores[scores["metric"] == "failed"]
-    assert failed.groupby("method").size().to_dict() == {"bad": 2, "nan": 2}
+    assert failed.groupby("method", observed=True).size().to_dict() == {"bad": 2, "nan": 2}
     assert "ValueError: no fit today" in set(failed["reason"])
     table = summarise(scores)
     assert table.loc["mean", "failed"] == ""
@@ -66,43 +86,32 @@ def test_a_failure_is_a_row_and_the_others_go_on(sections):
     assert np.isnan(table.loc["bad", "pcc"])
 
 
-def test_a_bug_is_shown_at_once(sections):
-    with pytest.raises(AttributeError):
-        evaluate(folds_by_patient(sections), {"bug": Broken(how="bug")})
+def test_a_bug_is_a_row_too_and_its_place_is_logged(sections, caplog):
+    scores = evaluate(folds_by_patient(sections)[:1], {"bug": Broken(how="bug")}, controls={})
+    assert scores["reason"].str.contains("AttributeError").any()
+    assert "no_such_attribute" in caplog.text, "the traceback"
+
+
+def test_controls_stand_in_every_table_on_the_methods_encoder(sections):
+    scores = evaluate(folds_by_patient(sections)[:1], {"mine": create("knn", encoder=ENCODER, k=3)})
+    assert set(scores["method"].unique()) == {
+        *("mean", "coordinates", "ridge", "mine"),
+        *("depth oracle", "noise ceiling"),
+    }
+    assert not (scores["metric"] == "failed").any()
+
+
+def test_a_method_that_looks_at_the_test_must_be_let_in(sections):
+    method = Looking()
+    with pytest.raises(InputError, match="found 'm', which learns from the test tiles as a set"):
+        evaluate(folds_by_patient(sections), {"m": method}, controls={})
+    scores = evaluate(folds_by_patient(sections), {"m": method}, controls={}, rules=Rules(transductive=True))
+    assert scores.loc[scores["kind"] == "method", "transductive"].all()
+    assert not scores.loc[scores["kind"] == "reference", "transductive"].any()
 
 
 def test_only_genes_common_to_a_fold_are_used(sections):
     fewer = replace(sections[0], counts=sections[0].counts[:, 3:])
-    scores = evaluate(folds_by_section([fewer, *sections[1:]]), {"mean": create("mean")})
-    assert set(scores["gene"]) == set(sections[0].genes[3:])
+    scores = evaluate(folds_by_section([fewer, *sections[1:]]), {"mean": create("mean")}, controls={})
+    assert set(scores["gene"]) - {""} == set(sections[0].genes[3:])
     assert set(scores["by"]) == {"section"}
-
-
-def _scores(rows):
-    base = {"fold": "f", "by": "patient", "gene": "G", "metric": "pcc", "reason": "", "heg50": True}
-    return pd.DataFrame([base | row for row in rows])
-
-
-def test_patients_weigh_alike_however_many_sections_they_have():
-    rows = [{"method": "m", "patient": "A", "section": f"A{i}", "value": 1.0} for i in range(3)]
-    rows += [{"method": "m", "patient": "B", "section": "B1", "value": 0.0}]
-    assert summarise(_scores(rows)).loc["m", "pcc"] == 0.5
-    assert summarise(_scores(rows), over="section").loc["m", "pcc"] == 0.75
-
-
-def test_genes_without_a_score_are_left_out_and_counted():
-    rows = [
-        {"method": "m", "patient": "A", "section": "A1", "gene": "G", "value": 0.4},
-        {"method": "m", "patient": "A", "section": "A1", "gene": "H", "value": np.nan},
-    ]
-    table = summarise(_scores(rows))
-    assert table.loc["m", "pcc"] == 0.4
-    assert table.loc["m", "n_constant"] == 1
-
-
-def test_the_best_stands_first_and_the_number_of_patients_beside():
-    rows = [{"method": m, "patient": p, "section": p, "value": v} for m, v in (("a", 0.1), ("b", 0.3)) for p in "PQ"]
-    table = summarise(_scores(rows))
-    assert list(table.index) == ["b", "a"]
-    assert table.loc["b", "n_patients"] == 2
-    assert table.attrs["by"] == "patient"

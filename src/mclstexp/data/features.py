@@ -6,12 +6,15 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, final
 
 import numpy as np
 import pooch
 import safetensors.numpy
+from filelock import FileLock
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 
@@ -115,6 +118,23 @@ class FeatureCache:
                 "set MCLSTEXP_CACHE (or cache_dir) to one of your own"
             )
             raise InputError(msg)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Compute under this key while no other process does; a process that dies gives its turn back.
+
+        Where the file system knows no locks, everybody computes: twice the work, never a wrong number.
+        """
+        try:
+            lock = FileLock(self._folder / "turn.lock")
+            lock.acquire()
+        except (OSError, NotImplementedError):
+            yield
+            return
+        try:
+            yield
+        finally:
+            lock.release()
 
     def add(self, xy: Float[np.ndarray, "n_tiles 2"], features: Float[np.ndarray, "n_tiles dim"]) -> None:
         """Keep the embeddings (float32) of the tiles centred on `xy` as one shard; none makes no shard.

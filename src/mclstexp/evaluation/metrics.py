@@ -145,7 +145,9 @@ def nmi(truth: Values, predicted: Values) -> PerGene:
     h_truth, h_predicted = (entr(joint.sum(axis=axis)).sum(axis=1) for axis in (2, 1))
     shared = h_truth + h_predicted - entr(joint).sum(axis=(1, 2))
     says_something = ~(constant_truth(truth) | constant_prediction(predicted))
-    share = np.divide(shared, np.sqrt(h_truth * h_predicted), out=np.zeros(n_genes), where=says_something)
+    share = np.divide(
+        shared, np.sqrt(np.maximum(h_truth * h_predicted, 0)), out=np.zeros(n_genes), where=says_something
+    )
     return np.where(constant_truth(truth), np.nan, np.clip(share, 0, 1))
 
 

@@ -110,12 +110,13 @@ def _work(
             process = crew.start(command, env=_environment(jobs), log=log.fileno())
             if process is None or process.stdout is None:
                 break
-            for line in process.stdout:
-                event = json.loads(line)
-                say(label, event["fold"], event["state"])
-                if event["state"] == "done":
-                    left.remove(event["fold"])
-            code = process.wait()
+            with process:  # closes its pipes when it has ended
+                for line in process.stdout:
+                    event = json.loads(line)
+                    say(label, event["fold"], event["state"])
+                    if event["state"] == "done":
+                        left.remove(event["fold"])
+            code = process.returncode
         if code != 0 and left and not crew.dismissed:
             died[label, left[0]] = _how(code)
             say(label, left.pop(0), "died")

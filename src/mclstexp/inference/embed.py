@@ -83,12 +83,16 @@ def embed_tiles(
     key = feature_key(tiles, encoder=network.name, weights_hash=weights_hash, precision=str(dtype))
     cache = FeatureCache(cache_dir or cache_folder(), key=key)
     features, present = cache.lookup(tiles.xy, dim=network.dim)
-    if not present.all():
-        cache.check_writable()
-        missing = tiles.take(~present)
-        features[~present] = _embed(
-            missing, network, dtype=dtype, batch_size=batch_size, progress=progress, cache=cache
-        )
+    if present.all():
+        return features
+    cache.check_writable()
+    with cache.turn():  # processes that need the same tiles at once wait, and then find them
+        features, present = cache.lookup(tiles.xy, dim=network.dim)
+        if not present.all():
+            missing = tiles.take(~present)
+            features[~present] = _embed(
+                missing, network, dtype=dtype, batch_size=batch_size, progress=progress, cache=cache
+            )
     return features
 
 
