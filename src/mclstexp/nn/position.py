@@ -36,6 +36,11 @@ class PositionTables(nn.Module):
         """Look up (column, row), each in [0, n_positions)."""
         return self.column(position[:, 0]) + self.row(position[:, 1])
 
+    def spread(self, std: float) -> None:
+        """Draw both tables anew with this standard deviation; torch's own, as published, is 1."""
+        for table in (self.column, self.row):
+            nn.init.normal_(table.weight, std=std)
+
 
 def whole(position: Float[Tensor, "n 2"]) -> Int[Tensor, "n 2"]:
     """Cut coordinates to whole numbers towards zero, as published."""

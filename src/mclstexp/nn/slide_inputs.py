@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Self
 
 import torch
-from jaxtyping import Bool, Float, Int, Shaped, UInt8
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
 from mclstexp.core.tiles import Tiles
@@ -97,6 +97,6 @@ class FeatureEmbedding(nn.Module):
         return self.project(self.dropout((features - self.mean) / self.spread))
 
 
-def columns_first(pixels: UInt8[Tensor, "n 3 rows columns"]) -> UInt8[Tensor, "n 3 columns rows"]:
+def columns_first(pixels: Shaped[Tensor, "n 3 rows columns"]) -> Shaped[Tensor, "n 3 columns rows"]:
     """Turn pixels the way the published loaders hold them; only an imported checkpoint can tell."""
     return pixels.transpose(-1, -2)

@@ -37,5 +37,13 @@ def as_published(images: UInt8[Tensor, "n 3 size size"]) -> Float[Tensor, "n 3 s
     return torch.stack([change(image) for image in images])
 
 
+def as_hist2st(images: UInt8[Tensor, "n 3 size size"]) -> UInt8[Tensor, "n 3 size size"]:
+    """Augment as the published Hist2ST does: grey, rotated by up to 90° with black corners, mirrored.
+
+    One throw of the dice for all tiles together, as published: a section is turned as a whole.
+    """
+    return v2.Compose([v2.RandomGrayscale(0.1), v2.RandomRotation(90.0), v2.RandomHorizontalFlip(0.2)])(images)
+
+
 def _dice(images: Tensor, sides: int) -> Tensor:
     return torch.randint(sides, (len(images),))
