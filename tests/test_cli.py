@@ -15,10 +15,11 @@ from safetensors.torch import load_file
 import st_files as files
 from mclstexp.cli import run
 from mclstexp.io.predictions import read_prediction
+from mclstexp.methods import list_methods
 
 TILE = ("--size-px", "32", "--mpp", "10")
 ENCODER = "efficientnet_lite0"
-COMMANDS = ["demo", "fit", "predict", "evaluate", "info", "validate", "list", "download", "import-checkpoint"]
+COMMANDS = ["demo", "fit", "predict", "evaluate", "info", "validate", "list", "download", "check", "import-checkpoint"]
 
 
 @pytest.fixture(scope="module")
@@ -180,29 +181,87 @@ def test_a_model_is_replaced_only_on_request(model, data, said):
 
 
 @pytest.mark.filterwarnings("default")  # a gene that never varies
-def test_an_experiment_leaves_scores_tables_and_its_record(data, said, tmp_path):
+def test_an_experiment_leaves_scores_tables_figures_predictions_and_its_record(data, said, tmp_path):
     (tmp_path / "e.toml").write_text(
-        f'title = "small"\n[data]\npath = "{data}"\n[tile]\nsize_px = 32\nmpp = 10\n[folds]\nby = "section"\n'
-        '[gene_sets]\ntwo = { heg = 2 }\n[methods.mean]\n[methods.zero]\nmethod = "mean"\n'
+        f'title = "small"\nencoder = "random:test_efficientnet"\n[data]\npath = "{data}"\n[tile]\nsize_px = 32\n'
+        'mpp = 10\n[folds]\nby = "section"\n[gene_sets]\ntwo = { heg = 2 }\n[methods.zero]\nmethod = "mean"\n'
     )
-    code, text, _ = said("evaluate", tmp_path / "e.toml", "--out", tmp_path / "results")
+    code, text, errors = said("evaluate", tmp_path / "e.toml", "--out", tmp_path / "results", "--jobs", "2")
     assert code == 0
-    assert "small" in text
-    assert "Held out by section; mean ± standard deviation over sections" in text
+    for expected in ("small", "noise ceiling", "3 patients, 3 sections; held out by section.", "Held out by section"):
+        assert expected in text
+    assert "zero, r1: done" in errors
     results = tmp_path / "results"
-    names = ["experiment.json", "scores.parquet", "summary.csv", "summary.md"]
-    assert sorted(path.name for path in results.iterdir()) == names
+    names = ["comparison.csv", "experiment.json", "figures", "logs", "predictions", "scores.parquet"]
+    assert sorted(path.name for path in results.iterdir()) == [*names, "summary.csv", "summary.md", "summary.tex"]
     scores = pd.read_parquet(results / "scores.parquet")
-    assert len(scores) == 2 * 3 * 4 * 4  # methods, sections, genes, metrics
-    assert pd.read_csv(results / "summary.csv", index_col=0).loc["mean", "n_sections"] == 3
-    assert (results / "summary.md").read_text().startswith("| method | pcc | pcc_two | mse | mae | r2 | n_sections |\n")
+    assert set(scores["method"].unique()) == {
+        *("zero", "coordinates", "knn", "ridge"),
+        *("depth oracle", "noise ceiling"),
+    }
+    assert not (scores["metric"] == "failed").any()
+    assert pd.read_csv(results / "summary.csv", index_col=0).loc["zero", "n_sections"] == 3
+    assert (results / "summary.md").read_text().startswith("| method |")
+    assert sorted(path.name for path in (results / "predictions").rglob("r1.h5ad")) == ["r1.h5ad"] * 4
+    assert np.asarray(Image.open(results / "figures" / "summary.png")).std() > 10
     record = json.loads((results / "experiment.json").read_text())
     assert record["experiment"]["folds"] == {"by": "section", "n_folds": None}
-    assert list(record["sections"]) == ["r1", "r2", "r3"]
+    assert list(record["sections"]) == list(record["images"]) == ["r1", "r2", "r3"]
     assert record["methods"]["zero"] == {"method": "mean"}
+    assert record["folds"]["r1"] == {"by": "section", "train": ["r2", "r3"], "test": ["r1"]}
     code, _, errors = said("evaluate", tmp_path / "e.toml", "--out", results)
     assert code == 2
     assert "a free place for the results expected" in errors
+
+
+OWN = '''
+"""A method of one's own."""
+from dataclasses import dataclass
+
+import numpy as np
+
+from mclstexp.core.predictor import Predictor, State, register
+
+
+@register("own_{name}")
+@dataclass
+class Own{name}(Predictor):
+    """Scales the mean by how dark a tile is."""
+
+    strength: float = 1.0
+    """How much."""
+
+    def _fit(self, sections):
+        self.mean_ = np.concatenate([self.space_(s.counts) for s in sections]).mean(axis=0)
+
+    def _predict(self, tiles):
+        dark = np.array([1 - tiles.read(i).mean() / 255 for i in range(len(tiles))])
+        return (self.mean_ * (1 + self.strength * {dark})[:, None]).astype(np.float32)
+
+    def _get_state(self):
+        return State(arrays={{"mean": self.mean_}}, meta={{}})
+
+    def _set_state(self, state):
+        self.mean_ = state.arrays["mean"]
+'''
+
+
+def test_a_method_of_ones_own_is_checked(said, tmp_path, monkeypatch):
+    monkeypatch.setattr("mclstexp.core.predictor._REGISTRY", dict(list_methods()))  # other tests need not know it
+    good, bad, none = (tmp_path / f"{name}.py" for name in ("good", "bad", "none"))
+    good.write_text(OWN.format(name="good", dark="dark"))
+    bad.write_text(OWN.format(name="bad", dark="(dark - dark.mean())"))
+    none.write_text("x = 1\n")
+    code, text, errors = said("check", good, "--option", "strength=0.5")
+    assert (code, errors) == (0, "")
+    assert "13 of 13 checks passed" in text
+    code, text, _ = said("check", bad)
+    assert code == 1
+    assert "12 of 13 checks passed" in text
+    assert "But a tile differs without the tiles beyond its context of 0 µm" in text
+    code, text, errors = said("check", none)
+    assert (code, text) == (2, "")
+    assert "one class with @register expected in" in errors
 
 
 @pytest.mark.filterwarnings("default")
@@ -243,6 +302,9 @@ def test_methods_and_their_options_are_listed(said):
         ("fit mean DATA --out OUT --patients r1", "patient must be written name=value, found 'r1'"),
         ("predict NOWHERE DATA --out OUT", "a saved model (a folder with model.json) expected at"),
         ("evaluate NOWHERE --out OUT", "a configuration (.toml) expected at"),
+        ("check NOWHERE", "a known method expected"),
+        ("check NOWHERE.py", "a Python file with a method expected at"),
+        ("import-checkpoint DATA DATA --genes DATA --out OUT --method ridge", "a method that takes checkpoints"),
         ("validate NOWHERE", "a file or folder with sections expected at"),
         ("info DATA", "found another folder"),
         ("list meen", "did you mean 'mean'?"),
@@ -252,7 +314,9 @@ def test_methods_and_their_options_are_listed(said):
 )
 def test_what_cannot_be_used_is_said_in_one_line(words, sentence, data, said, tmp_path):
     places = {"DATA": data, "OUT": tmp_path / "out", "NOWHERE": tmp_path / "nowhere"}
-    code, text, errors = said(*(places.get(word, word) for word in words.split()))
+    code, text, errors = said(
+        *(places.get(word, word) for word in words.replace("NOWHERE.py", f"{tmp_path}/nowhere.py").split())
+    )
     assert code == 2
     assert text == ""
     assert errors.startswith("mclstexp: ")

@@ -112,31 +112,43 @@ def import_checkpoint(
     genes: Path | str,
     out: Path | str,
     tile: TileSpec = TileSpec(),  # noqa: B008  frozen
+    method: str = "mclstexp",
+    option: Sequence[str] = (),
     overwrite: bool = False,
 ) -> Predictor:
-    """Make a model of a checkpoint of the published code: its weights, a bank of the sections given.
+    """Make a model of a checkpoint of a published method's code: its weights, and what it needs of its sections.
 
     Parameters
     ----------
     checkpoint
         The ``.pt`` of the authors' training script; opened as weights only.
     data
-        The sections it was trained on; their spots form the bank.
+        The sections it was trained on; a method that retrieves takes their spots as its bank.
     genes
         File of the panel it was trained on, one name a line, in channel order.
     out, overwrite
         See `fit_model`.
     tile
         Size and scale of the tiles it was trained on.
+    method
+        Whose checkpoint it is: a method with an option ``checkpoint``. Its preset "published" says the sizes.
+    option
+        As ``name=value``, where it was trained with others than the published ones.
 
     Raises
     ------
     InputError
-        If the checkpoint is none or of another shape, or the data or the place cannot be used.
+        If the method takes no checkpoint, the checkpoint is none or of another shape, or the data or the place
+        cannot be used.
     """
-    given = {"protocol": "paper", "checkpoint": str(checkpoint)}
-    config = FitConfig(data=data, tile=tile, genes=str(genes), options=given)
-    return fit_model("mclstexp", config, out=out, overwrite=overwrite)
+    cls = method_class(method)
+    given = {**options_from_text(cls, option, where=f"method {method}"), "checkpoint": str(checkpoint)}
+    if "checkpoint" not in cls.__dataclass_fields__:  # type: ignore[attr-defined]
+        able = [name for name, other in list_methods().items() if "checkpoint" in other.__dataclass_fields__]  # type: ignore[attr-defined]
+        msg = f"a method that takes checkpoints ({', '.join(able)}) expected, found {method}: name another"
+        raise InputError(msg)
+    config = FitConfig(data=data, tile=tile, genes=str(genes), preset="published", options=given)
+    return fit_model(method, config, out=out, overwrite=overwrite)
 
 
 def predict_files(run: Path | str, data: DataConfig, *, out: Path | str) -> list[Path]:

@@ -13,6 +13,7 @@ import pytest
 from mclstexp.evaluation.experiment import Experiment, experiment_of
 from mclstexp.evaluation.run_plan import Plan, safe_name
 from mclstexp.evaluation.runner import run_plan
+from mclstexp.methods import list_methods
 
 MORTAL = '''
 """A method that dies once."""
@@ -51,7 +52,8 @@ class Mortal(Predictor):
 
 
 @pytest.fixture
-def content(tmp_path):
+def content(tmp_path, monkeypatch):
+    monkeypatch.setattr("mclstexp.core.predictor._REGISTRY", dict(list_methods()))  # other tests need not know it
     (tmp_path / "mortal.py").write_text(MORTAL)
     return {
         "data": {"synthetic": {"n_patients": 3, "n_spots_side": 4, "n_genes": 10, "mpp": 4.0}},

@@ -11,7 +11,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from mclstexp._version import __version__
-from mclstexp.cli.flags import Method, Reading, Tile, data_config, fit_config, tile_spec
+from mclstexp.cli.flags import Method, Origin, Reading, Tile, data_config, fit_config, tile_spec
 from mclstexp.cli.terminal import cell, print_table, say
 
 app = App(
@@ -144,13 +144,12 @@ def check(
     from mclstexp.api import check_method
 
     results = check_method(str(method), option or [])
-    print_table(
-        [[result.name, "passed" if result.passed else "FAILED", result.reason] for result in results],
-        heading=["check", "", ""],
-        title=str(method),
-    )
-    failed = sum(not result.passed for result in results)
-    say(f"{len(results) - failed} of {len(results)} checks passed")
+    rows = [[result.name, "passed" if result.passed else "FAILED"] for result in results]
+    print_table(rows, heading=["promise", ""], title=str(method))
+    failed = [result for result in results if not result.passed]
+    for result in failed:
+        say(f"FAILED: {result.name} But {result.reason}")
+    say(f"{len(results) - len(failed)} of {len(results)} checks passed")
     return 1 if failed else 0
 
 
@@ -247,18 +246,19 @@ def import_checkpoint(
     *,
     genes: Path,
     out: Path,
-    tile: Tile = Tile(),  # noqa: B008  frozen, as the next
+    origin: Origin = Origin(),  # noqa: B008  frozen, as the two below
+    tile: Tile = Tile(),  # noqa: B008
     reading: Reading = Reading(),  # noqa: B008
     overwrite: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
-    """Make a model of a checkpoint (.pt) of the published mclSTExp code and the sections it was trained on.
+    """Make a model of a checkpoint (.pt) of a published method's code and the sections it was trained on.
 
     Parameters
     ----------
     checkpoint
         The file that the published training script wrote.
     data
-        The sections it was trained on: predictions are means of their spots.
+        The sections it was trained on; a method that retrieves predicts means of their spots.
     genes
         List of its genes, one a line, in its order.
     out
@@ -268,6 +268,14 @@ def import_checkpoint(
     """
     from mclstexp import api
 
-    config, spec = data_config(data, reading), tile_spec(tile)
-    api.import_checkpoint(checkpoint, config, genes=genes, out=out, tile=spec, overwrite=overwrite)
+    api.import_checkpoint(
+        checkpoint,
+        data_config(data, reading),
+        genes=genes,
+        out=out,
+        tile=tile_spec(tile),
+        method=origin.method,
+        option=origin.option,
+        overwrite=overwrite,
+    )
     say(f"imported: {out}")

@@ -72,6 +72,17 @@ class Method:
     """TOML file with tables [options], [data], [tile] and a key genes; flags count for more."""
 
 
+@Parameter(name="*", group="Checkpoint")
+@dataclass(frozen=True)
+class Origin:
+    """Whose checkpoint it is."""
+
+    method: str = "mclstexp"
+    """The method whose published code wrote it."""
+    option: Annotated[list[str], Parameter(negative="", show_default=False)] = field(default_factory=list)
+    """Option as NAME=VALUE where it was trained with others than published, any number of times."""
+
+
 def fit_config(method: str, data: Path, *, options: Method, tile: Tile, reading: Reading) -> FitConfig:
     """Lay flags over the file, file over defaults."""
     from mclstexp.core.options import build, options_from_text
