@@ -106,15 +106,7 @@ def _space(model: Predictor, sections: list[Section], genes: str | None) -> Expr
 
 
 def import_checkpoint(
-    checkpoint: Path | str,
-    data: DataConfig,
-    *,
-    genes: Path | str,
-    out: Path | str,
-    tile: TileSpec = TileSpec(),  # noqa: B008  frozen
-    method: str = "mclstexp",
-    option: Sequence[str] = (),
-    overwrite: bool = False,
+    checkpoint: Path | str, method: str, config: FitConfig, *, out: Path | str, overwrite: bool = False
 ) -> Predictor:
     """Make a model of a checkpoint of a published method's code: its weights, and what it needs of its sections.
 
@@ -122,33 +114,29 @@ def import_checkpoint(
     ----------
     checkpoint
         The ``.pt`` of the authors' training script; opened as weights only.
-    data
-        The sections it was trained on; a method that retrieves takes their spots as its bank.
-    genes
-        File of the panel it was trained on, one name a line, in channel order.
-    out, overwrite
-        See `fit_model`.
-    tile
-        Size and scale of the tiles it was trained on.
     method
         Whose checkpoint it is: a method with an option ``checkpoint``. Its preset "published" says the sizes.
-    option
-        As ``name=value``, where it was trained with others than the published ones.
+    config
+        The sections and tiles it was trained on, the file of its panel in channel order, and options where it was
+        trained with others than the published ones. A method that retrieves takes the sections' spots as its bank.
+    out, overwrite
+        See `fit_model`.
 
     Raises
     ------
     InputError
-        If the method takes no checkpoint, the checkpoint is none or of another shape, or the data or the place
-        cannot be used.
+        If the method takes no checkpoint, there is no panel, the checkpoint is none or of another shape, or the data
+        or the place cannot be used.
     """
-    cls = method_class(method)
-    given = {**options_from_text(cls, option, where=f"method {method}"), "checkpoint": str(checkpoint)}
-    if "checkpoint" not in cls.__dataclass_fields__:  # type: ignore[attr-defined]
-        able = [name for name, other in list_methods().items() if "checkpoint" in other.__dataclass_fields__]  # type: ignore[attr-defined]
+    able = [name for name, cls in list_methods().items() if "checkpoint" in cls.__dataclass_fields__]  # type: ignore[attr-defined]
+    if method_class(method).name not in able:
         msg = f"a method that takes checkpoints ({', '.join(able)}) expected, found {method}: name another"
         raise InputError(msg)
-    config = FitConfig(data=data, tile=tile, genes=str(genes), preset="published", options=given)
-    return fit_model(method, config, out=out, overwrite=overwrite)
+    if config.genes is None:
+        msg = "the list of genes the checkpoint was trained on, in its order, expected, found none: give genes"
+        raise InputError(msg)
+    given = {**config.options, "checkpoint": str(checkpoint)}
+    return fit_model(method, replace(config, preset="published", options=given), out=out, overwrite=overwrite)
 
 
 def predict_files(run: Path | str, data: DataConfig, *, out: Path | str) -> list[Path]:

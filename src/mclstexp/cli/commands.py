@@ -244,10 +244,9 @@ def import_checkpoint(
     data: Path,
     /,
     *,
-    genes: Path,
     out: Path,
-    origin: Origin = Origin(),  # noqa: B008  frozen, as the two below
-    tile: Tile = Tile(),  # noqa: B008
+    origin: Origin,
+    tile: Tile = Tile(),  # noqa: B008  frozen, as the next
     reading: Reading = Reading(),  # noqa: B008
     overwrite: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
@@ -259,8 +258,6 @@ def import_checkpoint(
         The file that the published training script wrote.
     data
         The sections it was trained on; a method that retrieves predicts means of their spots.
-    genes
-        List of its genes, one a line, in its order.
     out
         Folder for the model.
     overwrite
@@ -268,14 +265,7 @@ def import_checkpoint(
     """
     from mclstexp import api
 
-    api.import_checkpoint(
-        checkpoint,
-        data_config(data, reading),
-        genes=genes,
-        out=out,
-        tile=tile_spec(tile),
-        method=origin.method,
-        option=origin.option,
-        overwrite=overwrite,
-    )
+    method = Method(option=origin.option, genes=origin.genes)
+    config = fit_config(origin.method, data, options=method, tile=tile, reading=reading)
+    api.import_checkpoint(checkpoint, origin.method, config, out=out, overwrite=overwrite)
     say(f"imported: {out}")

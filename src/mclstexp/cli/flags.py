@@ -77,6 +77,8 @@ class Method:
 class Origin:
     """Whose checkpoint it is."""
 
+    genes: Path
+    """List of its genes, one a line, in its order."""
     method: str = "mclstexp"
     """The method whose published code wrote it."""
     option: Annotated[list[str], Parameter(negative="", show_default=False)] = field(default_factory=list)
