@@ -42,7 +42,8 @@ class Coordinates(Predictor):
             raise InputError(msg)
 
     def _fit(self, sections: list[Section]) -> None:
-        self.k_ = choose(sections, KS if self.k is None else (self.k,), self._score, usual=USUAL_K)
+        tried = KS if self.k is None else (self.k,)
+        self.k_ = choose(sections, tried, self._score, usual=USUAL_K, in_turn=True)
         self.places_, self.expression_ = self._table(sections)
 
     def _score(self, fitted_on: list[Section], held_out: list[Section], k: int) -> float:

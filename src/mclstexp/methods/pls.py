@@ -61,15 +61,17 @@ class PLS(Predictor):
     def _fit(self, sections: list[Section]) -> None:
         self.encoder_ = frozen_encoder(self.encoder)
         tried = N_COMPONENTS if self.n_components is None else (self.n_components,)
-        largest: list[_Maps] = []
+        fitted: dict[str, _Maps] = {}
 
         def score(fitted_on: list[Section], held_out: list[Section], n_components: int) -> float:
-            if not largest:  # components are found one after the other: those of the largest number hold them all
-                largest.append(self._maps(fitted_on, n_components=max(tried)))
-            coef, intercept = largest[0].affine(n_components)
+            split = " ".join(section.id for section in fitted_on)
+            if split not in fitted:  # components are found one after the other: the largest number holds them all
+                fitted.clear()
+                fitted[split] = self._maps(fitted_on, n_components=max(tried))
+            coef, intercept = fitted[split].affine(n_components)
             return mean_pcc(held_out, lambda s: self._features(s.tiles) @ coef + intercept, space=self.space_)
 
-        self.n_components_ = choose(sections, tried, score, usual=12)
+        self.n_components_ = choose(sections, tried, score, usual=12, in_turn=True)
         maps = self._maps(sections, n_components=self.n_components_)
         self.coef_, self.intercept_ = maps.affine(self.n_components_)
 
