@@ -22,7 +22,7 @@ from mclstexp.evaluation.tables import markdown_table
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 TITLES = {
-    "her2st_c": "HER2+ breast tumour (her2st C2–C6), one section left out",
+    "her2st_c": "HER2+ breast tumour (her2st C2 to C6), one section left out",
     "mob_st": "Mouse olfactory bulb (Ståhl et al. 2016), one replicate left out",
     "her2st_c_paper": "The same sections of her2st under the published evaluation",
     "mob_st_paper": "The same replicates of the olfactory bulb under the published evaluation",
