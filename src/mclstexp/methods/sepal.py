@@ -77,7 +77,7 @@ class SEPAL(Predictor):
     n_neighbours: int = 24
     """At most so many neighbours in it, the nearest."""
     layer: Layer = "graph_conv"
-    """Graph layers: "gcn" (published for Visium), or "graph_conv" (for ST-Net's) with own weights for the node itself."""
+    """Graph layers: "gcn" (published for Visium), or "graph_conv" (for ST-Net), with own weights for a node itself."""
     widths: tuple[int, ...] = (128, 128, 128)
     """Width of a node before the graph layers, then after each."""
     join: Join = "concat"
