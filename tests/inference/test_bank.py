@@ -17,12 +17,14 @@ def _bank(n=300, dim=16, n_genes=5):
     return ReferenceBank(keys, expression, section_ids=tuple(p + "1" for p in patients), patients=patients)
 
 
-def _by_hand(bank, query, *, k, power=0.0, norm=2.0, scale=None):
+def _by_hand(bank, query, *, k, power=0.0, norm=2.0, scale=None, gaussian=False):
     keys, query = bank.keys.astype(float), query.astype(float)
     cosine = keys @ query / np.linalg.norm(keys, axis=1) / np.linalg.norm(query)
     near = np.argsort(-cosine, kind="stable")[:k]
     distance = np.linalg.norm(keys[near] - query, ord=norm, axis=1)
     weights = distance**-power if scale is None else np.exp(scale * cosine[near])
+    if gaussian:
+        weights = np.exp(distance.min() ** 2 - distance**2)
     return weights @ bank.expression[near] / weights.sum()
 
 
@@ -33,6 +35,7 @@ def _by_hand(bank, query, *, k, power=0.0, norm=2.0, scale=None):
         ({"weights": "inverse_distance"}, {"power": 1.0}),
         ({"weights": "inverse_square", "norm": 1.0}, {"power": 2.0, "norm": 1.0}),
         ({"weights": "inverse_square"}, {"power": 2.0}),
+        ({"weights": "gaussian"}, {"gaussian": True}),
         ({"weights": "softmax", "scale": 7.0}, {"scale": 7.0}),
     ],
 )
@@ -42,7 +45,7 @@ def test_each_weight_rule_is_its_formula(options, by_hand):
     np.testing.assert_allclose(bank.query(queries, k=30, **options), expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize("weights", ["uniform", "inverse_distance", "inverse_square"])
+@pytest.mark.parametrize("weights", ["uniform", "inverse_distance", "inverse_square", "gaussian"])
 def test_with_k_1_a_key_returns_its_very_row(weights):
     bank = _bank()
     np.testing.assert_array_equal(bank.query(bank.keys, k=1, weights=weights), bank.expression)
@@ -109,5 +112,5 @@ def test_a_broken_bank_is_refused():
 def test_zeros_are_answered_without_nan():
     bank = _bank()
     zero = np.zeros((1, 16), np.float32)
-    for weights in ("uniform", "inverse_distance", "inverse_square", "softmax"):
+    for weights in ("uniform", "inverse_distance", "inverse_square", "gaussian", "softmax"):
         assert np.isfinite(bank.query(zero, k=9, weights=weights)).all()

@@ -16,7 +16,7 @@ from torch.nn import functional
 from mclstexp.core.errors import InputError
 from mclstexp.nn.cpu import prepare_cpu
 
-Weights = Literal["uniform", "inverse_distance", "inverse_square", "softmax"]
+Weights = Literal["uniform", "inverse_distance", "inverse_square", "gaussian", "softmax"]
 
 CHUNK_BYTES = 128 * 2**20
 """No temporary array grows beyond about this size, however many queries and keys there are."""
@@ -123,10 +123,11 @@ class ReferenceBank:
             How many, or all keys where there are fewer.
         weights
             "uniform"; "inverse_distance" and "inverse_square" of the distance between query and key as they are,
-            not normalised (published: inverse square); "softmax" of scale · cosine. A query that lies on keys takes
-            the mean of those alone, the limit of both inverse weights.
+            not normalised (mclSTExp: inverse square); "gaussian", exp(-distance²) of the same (BLEEP's weighted
+            average); "softmax" of scale · cosine. With both inverse weights a query that lies on keys takes the mean
+            of those alone, their limit.
         norm
-            Order p of that distance (published: 1 for her2st, 2 elsewhere).
+            Order p of that distance (mclSTExp: 1 for her2st, 2 elsewhere).
         scale
             Inverse temperature of the softmax.
         device
@@ -190,6 +191,8 @@ class _Found:
         if rule == "softmax":
             return (scale * self.cosine).softmax(dim=1)
         distance = self._distance(norm)
+        if rule == "gaussian":
+            return (-distance.square()).softmax(dim=1)
         # relative to the nearest: nothing overflows, and 0/0 is a key the query lies on
         nearer = torch.nan_to_num(distance.amin(dim=1, keepdim=True) / distance, nan=1.0)
         share = nearer if rule == "inverse_distance" else nearer.square()

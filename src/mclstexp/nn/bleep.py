@@ -25,7 +25,7 @@ class BleepModel(nn.Module):
     backbone
         What the tiles pass first, to features of length `n_features`; `nn.Identity` where those are given.
     n_features, n_genes
-        Length of the image features and of the expression vectors.
+        Length of the image features (after the reduction, if there is one) and of the expression vectors.
     dim
         Length of the embeddings.
     dropout
@@ -34,6 +34,11 @@ class BleepModel(nn.Module):
         Of logits and targets.
     unit_length
         Compare by cosine; otherwise, as published, by the plain product, which starts at a scale of about `dim`.
+
+    Attributes
+    ----------
+    reduction, scaling
+        What image features and expression pass before their heads; nothing as published.
     """
 
     def __init__(
@@ -49,17 +54,23 @@ class BleepModel(nn.Module):
     ) -> None:
         super().__init__()
         self.backbone = backbone
+        self.reduction: nn.Module = nn.Identity()
+        self.scaling: nn.Module = nn.Identity()
         self.image_projection = ProjectionHead(n_features, dim, dropout=dropout)
         self.spot_projection = ProjectionHead(n_genes, dim, dropout=dropout)
         self.temperature, self.unit_length = temperature, unit_length
 
     def embed_images(self, inputs: Tensor) -> Float[Tensor, "n dim"]:
-        """Embed tiles."""
-        return self._compared(self.image_projection(self.backbone(inputs)))
+        """Embed tiles from what the backbone takes."""
+        return self.embed_features(self.backbone(inputs))
+
+    def embed_features(self, features: Float[Tensor, "n _"]) -> Float[Tensor, "n dim"]:
+        """Embed tiles from the features the backbone makes of them."""
+        return self._compared(self.image_projection(self.reduction(features)))
 
     def embed_spots(self, expression: Float[Tensor, "n n_genes"]) -> Float[Tensor, "n dim"]:
         """Embed spots."""
-        return self._compared(self.spot_projection(expression))
+        return self._compared(self.spot_projection(self.scaling(expression)))
 
     def loss(self, images: Float[Tensor, "n dim"], spots: Float[Tensor, "n dim"]) -> Float[Tensor, ""]:
         """Symmetric cross-entropy against soft targets, of embeddings in the order of the spots."""

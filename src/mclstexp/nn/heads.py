@@ -1,7 +1,8 @@
-"""Heads: what turns an encoder's output into an embedding."""
+"""Heads: what turns an encoder's output into an embedding, or into expression."""
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -29,3 +30,49 @@ class ProjectionHead(nn.Module):
         """Project; with unit norm gain each row has length √dim."""
         projected = self.projection(inputs)
         return self.norm(projected + self.dropout(self.fc(self.gelu(projected))))
+
+
+class Reduction(nn.Module):
+    """(x - mean) C: a linear reduction that was learnt before and stays as it is.
+
+    Parameters
+    ----------
+    mean, components
+        As `training.aligned.fit_reduction` returns them.
+    """
+
+    mean: Tensor
+    components: Tensor
+
+    def __init__(
+        self, mean: Float[Tensor, " n_features"], components: Float[Tensor, "n_features n_components"]
+    ) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("components", components)
+
+    def forward(self, features: Float[Tensor, "n n_in"]) -> Float[Tensor, "n n_components"]:
+        """Reduce."""
+        return (features - self.mean) @ self.components
+
+
+class Standardise(nn.Module):
+    """(x - mean) / spread, each value by itself.
+
+    Parameters
+    ----------
+    mean, spread
+        Of the training spots; a spread of 0 counts as 1.
+    """
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, mean: Float[Tensor, " n"], spread: Float[Tensor, " n"]) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("spread", torch.where(spread > 0, spread, 1.0))
+
+    def forward(self, values: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
+        """Standardise."""
+        return (values - self.mean) / self.spread
