@@ -11,13 +11,23 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.tiles import TileSpec
 from mclstexp.io.synthetic import make_sections
+from mclstexp.methods import _mclstexp_strict as module
 from mclstexp.methods import create
-from mclstexp.methods import mclstexp as module
 from mclstexp.nn.position import whole
 from mclstexp.training.published import PublishedTable
 
 ENCODER = "random:test_efficientnet"
-STRICT = {"encoder": ENCODER, "epochs": 4, "k": 5, "sharpness": 0.0, "n_components": 8, "dim": 8, "batch_size": 16}
+STRICT = {
+    "encoder": ENCODER,
+    "epochs": 4,
+    "k": 5,
+    "sharpness": 0.0,
+    "context_share": 0.5,
+    "n_models": 2,
+    "n_components": 8,
+    "dim": 8,
+    "batch_size": 16,
+}
 PAPER = {"protocol": "paper", "encoder": ENCODER, "epochs": 2, "k": 5, "dim": 16, "batch_size": 16}
 
 
@@ -36,12 +46,23 @@ def _predict(options, sections, **fit):
     [
         STRICT | {"regression_share": 0.3, "sharpness": 1.0},
         STRICT | {"context_radii_um": ()},
+        STRICT | {"view_widths": (), "context_share": 1.0},
+        STRICT | {"correlation_weight": 1.0, "soft_temperature": 0.1, "symmetric": True},
         STRICT | {"train_encoder": True, "n_models": 1, "epochs": 2},
         STRICT | {"n_blocks": 0},
         PAPER,
         PAPER | {"train_encoder": True, "epochs": 1},
     ],
-    ids=["head", "no context", "end to end", "linear spots", "paper", "paper, end to end"],
+    ids=[
+        "head",
+        "no context",
+        "no views",
+        "other losses and symmetries",
+        "end to end",
+        "linear spots",
+        "paper",
+        "paper, end to end",
+    ],
 )
 def test_every_way_predicts_in_range_and_repeats_itself(options, sections):
     predicted = _predict(options, sections)
@@ -83,13 +104,41 @@ def test_a_killed_fit_goes_on_to_the_same_numbers(sections, tmp_path, monkeypatc
 def test_what_is_open_is_chosen_on_training_sections(sections, monkeypatch):
     monkeypatch.setattr(module, "EPOCHS", (1, 3))
     monkeypatch.setattr(module, "KS", (2, 5))
-    open_options = {name: value for name, value in STRICT.items() if name not in ("epochs", "k", "sharpness")}
+    open_options = {
+        name: value for name, value in STRICT.items() if name in ("encoder", "n_components", "dim", "batch_size")
+    }
     model = create("mclstexp", **open_options).fit(sections[:2])
     choice = model._get_state().meta["choice"]
     assert choice["epochs"] in (1, 3)
     assert choice["k"] in (2, 5)
-    alone = create("mclstexp", **open_options | {"epochs": 2}).fit(sections[:1])
-    assert alone._get_state().meta["choice"] == {"epochs": 2, "k": 100, "sharpness": 0.0}
+    assert choice["context_share"] in (0.5, 1.0, 0.0)
+    alone = create("mclstexp", **open_options | {"epochs": 2, "n_models": 1}).fit(sections[:1])
+    assert alone._get_state().meta["choice"] == {"epochs": 2, "k": 2, "sharpness": 0.5, "context_share": 0.5}
+
+
+def test_models_of_the_place_alone_look_at_no_other_tile(sections):
+    model = create("mclstexp", **STRICT | {"context_share": 0.0}).fit(sections[:2])
+    assert model.context_um == 0
+    tiles = sections[2].tiles
+    alone = model.predict(tiles.take([3])).X[0]
+    np.testing.assert_allclose(alone, model.predict(tiles).X[3], rtol=1e-5, atol=1e-6)
+    assert create("mclstexp").context_um == 600
+
+
+def test_the_prediction_weighs_what_is_seen(sections):
+    shares = {share: create("mclstexp", **STRICT | {"context_share": share}) for share in (0.0, 0.25, 1.0)}
+    sees = {share: model.fit(sections[:2])._get_state().meta["sights"] for share, model in shares.items()}
+    assert sees == {0.0: ["place"] * 2, 0.25: ["surroundings", "place"], 1.0: ["surroundings"] * 2}
+    model = shares[0.25]
+    state = model._get_state()
+    ends = []
+    for share in (1.0, 0.0):
+        state.meta["choice"]["context_share"] = share
+        model._set_state(state)
+        ends.append(model.predict(sections[2].tiles).X)
+    state.meta["choice"]["context_share"] = 0.25
+    model._set_state(state)
+    np.testing.assert_allclose(model.predict(sections[2].tiles).X, 0.25 * ends[0] + 0.75 * ends[1], atol=1e-6)
 
 
 def test_the_paper_protocol_scales_genes_over_the_section_and_feeds_spots(sections):
@@ -117,6 +166,7 @@ def test_the_paper_protocol_needs_array_coordinates(sections):
     [
         ({"protocol": "loose"}, "'strict' or 'paper'"),
         ({"k": 0}, "k must be at least 1"),
+        ({"context_share": 2.0}, "context_share must lie between 0 and 1"),
         ({"checkpoint": "model.pt"}, 'give protocol="paper"'),
     ],
 )

@@ -31,7 +31,7 @@ def main(out: str) -> None:
     )
     torch.manual_seed(0)
     model = ContrastiveModel(
-        TileEncoder(torch.zeros(10), torch.eye(10), dim=8, dropout=0.0),
+        TileEncoder(10, dim=8, dropout=0.0),
         NeighbourTransformer(n_genes, 8, dropout=0.0),
         n_genes=n_genes,
     )

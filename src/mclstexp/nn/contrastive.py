@@ -15,39 +15,51 @@ MAX_SCALE = 100.0
 """Upper bound of the learnt inverse temperature, as in CLIP (Radford et al. 2021, §2.5)."""
 
 
-class TileEncoder(nn.Module):
-    """Tile features (and their context) to an embedding: fixed reduction, dropout, one linear layer.
+class Reduction(nn.Module):
+    """A fixed linear map from tile features to fewer numbers, learnt from training tiles before the networks are.
 
     Parameters
     ----------
     mean, components
-        (n_features,) and (n_features, n_components): the reduction (standardising, PCA) learnt from training tiles.
-    dim
-        Length of the embedding.
-    dropout
-        Share of reduced features dropped in training.
+        (n_features,) and (n_features, n_components): standardising and PCA in one.
     """
 
     mean: Tensor
     components: Tensor
 
     def __init__(
-        self,
-        mean: Float[Tensor, " n_features"],
-        components: Float[Tensor, "n_features n_components"],
-        *,
-        dim: int,
-        dropout: float = 0.5,
+        self, mean: Float[Tensor, " n_features"], components: Float[Tensor, "n_features n_components"]
     ) -> None:
         super().__init__()
         self.register_buffer("mean", mean)
         self.register_buffer("components", components)
-        self.dropout = nn.Dropout(dropout)
-        self.project = nn.Linear(components.shape[1], dim)
 
-    def forward(self, features: Float[Tensor, "n n_features"]) -> Float[Tensor, "n dim"]:
-        """Embed tile features."""
-        return self.project(self.dropout((features - self.mean) @ self.components))
+    def forward(self, features: Float[Tensor, "n n_features"]) -> Float[Tensor, "n n_components"]:
+        """Reduce features."""
+        return (features - self.mean) @ self.components
+
+
+class TileEncoder(nn.Module):
+    """Reduced features of a tile (and its surroundings) to an embedding: dropout, one linear layer.
+
+    Parameters
+    ----------
+    n_components
+        Length of the reduced features.
+    dim
+        Length of the embedding.
+    dropout
+        Share of reduced features dropped in training.
+    """
+
+    def __init__(self, n_components: int, *, dim: int, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.project = nn.Linear(n_components, dim)
+
+    def forward(self, reduced: Float[Tensor, "n n_components"]) -> Float[Tensor, "n dim"]:
+        """Embed reduced features."""
+        return self.project(self.dropout(reduced))
 
 
 class ContrastiveModel(nn.Module):
@@ -110,26 +122,30 @@ def _zero_linear(dim: int, n_genes: int) -> nn.Linear:
 
 
 class TunedTileEncoder(nn.Module):
-    """A trainable image encoder in front of a `TileEncoder`: pixels and frozen context to an embedding.
+    """A trainable image encoder in front of a `TileEncoder`: pixels and frozen features to an embedding.
 
     Parameters
     ----------
     backbone
         Pixels (n, 3, size_px, size_px) to features (n, n_own), fitted end to end.
+    reduction
+        Takes the backbone's features and, behind them, the frozen ones of wider views and surroundings.
     head
-        Takes the backbone's features and, behind them, those of the tile's surroundings.
+        Embeds what is left.
     dtype
         Precision of the backbone's products; weights and their updates stay float32.
     """
 
-    def __init__(self, backbone: ImageEncoder, head: TileEncoder, *, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self, backbone: ImageEncoder, reduction: Reduction, head: TileEncoder, *, dtype: torch.dtype = torch.float32
+    ) -> None:
         super().__init__()
         self.backbone = backbone.to(memory_format=torch.channels_last)
-        self.head = head
+        self.reduction, self.head = reduction, head
         self.dtype = dtype
 
-    def forward(self, images: Tensor, context: Float[Tensor, "n n_context"]) -> Float[Tensor, "n dim"]:
+    def forward(self, images: Tensor, others: Float[Tensor, "n n_others"]) -> Float[Tensor, "n dim"]:
         """Embed tiles from their pixels."""
         with torch.autocast(images.device.type, self.dtype, enabled=self.dtype != torch.float32):
             own = self.backbone(images.to(memory_format=torch.channels_last))
-        return self.head(torch.cat([own, context], dim=-1))
+        return self.head(self.reduction(torch.cat([own, others], dim=-1)))

@@ -42,3 +42,11 @@ def soft_targets(
         That of the logits.
     """
     return ((images @ images.T + spots @ spots.T) / 2 / temperature).softmax(dim=-1)
+
+
+def correlation_loss(predicted: Float[Tensor, "n n_genes"], truth: Float[Tensor, "n n_genes"]) -> Float[Tensor, ""]:
+    """Mean over genes of 1 - PCC over the batch: scale and offset of a gene, hence its dispersion, do not count."""
+    read, wanted = predicted - predicted.mean(dim=0), truth - truth.mean(dim=0)
+    # the small number: a head that starts at zero is constant, and its correlation has no slope to follow
+    together = (read * wanted).sum(dim=0) / (read.norm(dim=0) * wanted.norm(dim=0) + 1e-6)
+    return (1 - together).mean()

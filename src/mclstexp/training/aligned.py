@@ -17,7 +17,7 @@ from torch.nn import functional
 from mclstexp.core.section import Section
 from mclstexp.data.neighbours import find_neighbours
 from mclstexp.nn.contrastive import ContrastiveModel
-from mclstexp.nn.losses import contrastive_loss
+from mclstexp.nn.losses import contrastive_loss, correlation_loss
 from mclstexp.training.distributed import gather
 from mclstexp.training.loop import TrainingOptions, my_share, train
 from mclstexp.training.progress import epoch_progress
@@ -99,12 +99,24 @@ def fit_reduction(
     return mean.astype(np.float32), components.astype(np.float32)
 
 
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised beside the plain contrast."""
+
+    soft_temperature: float = 0.0
+    """Spots of like expression share a target: softmax of the cosine of standardised expression over this; 0: each
+    tile has its own spot alone."""
+    correlation_weight: float = 0.0
+    """Weight of 1 - PCC of the head's prediction, per gene over the batch."""
+
+
 def fit_aligned(
     model: ContrastiveModel,
     table: SpotTable,
     image_inputs: ImageInputs,
     *,
     options: TrainingOptions,
+    objective: Objective = Objective(),
     workdir: Path | None = None,
     label: str = "fit",
 ) -> list[dict[str, float]]:
@@ -122,14 +134,25 @@ def fit_aligned(
         mine = my_share(rows).to(device)
         images = model.embed_images(*image_inputs(mine))
         spots = model.embed_spots(expression[index[mine]], offset[mine], present[mine])
-        loss = contrastive_loss(model.scale * gather(spots) @ gather(images).T)
+        # gathered: each process then holds the joined batch's loss, as the averaging of gradients expects
+        images, spots, truth = gather(images), gather(spots), gather(expression[mine])
+        targets = _alike(truth, objective.soft_temperature) if objective.soft_temperature else None
+        loss = contrastive_loss(model.scale * spots @ images.T, targets=targets)
         if model.regression is not None:
-            # gathered too: each process then holds the joined batch's loss, as the averaging of gradients expects
-            loss = loss + functional.mse_loss(model.regress(gather(images)), gather(expression[mine]))
+            read = model.regress(images)
+            loss = loss + functional.mse_loss(read, truth)
+            if objective.correlation_weight:
+                loss = loss + objective.correlation_weight * correlation_loss(read, truth)
         return loss
 
     with epoch_progress(label, options.epochs) as on_epoch:
         return train(model, step, len(expression), options=options, workdir=workdir, key=label, on_epoch=on_epoch)
+
+
+def _alike(expression: Float[Tensor, "n n_genes"], temperature: float) -> Float[Tensor, "n n"]:
+    """Return wanted probabilities from the likeness of measured expression; it is data, and fixed."""
+    unit = functional.normalize(expression, dim=-1)
+    return (unit @ unit.T / temperature).softmax(dim=-1)
 
 
 @torch.inference_mode()
