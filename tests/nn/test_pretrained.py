@@ -74,7 +74,7 @@ def test_the_installed_weights_have_their_own_preprocessing():
     assert np.allclose(encoder.std, 0.5)
 
 
-@pytest.mark.parametrize("kind", ["pt", "pt with state_dict", "safetensors"])
+@pytest.mark.parametrize("kind", ["pt", "pt with state_dict", "pt with model", "safetensors"])
 def test_local_weights_give_what_they_gave_where_they_were_saved(tmp_path, kind):
     whole = build_network(f"random:{TINY}", classifier=True)
     with torch.no_grad():
@@ -84,7 +84,8 @@ def test_local_weights_give_what_they_gave_where_they_were_saved(tmp_path, kind)
     if kind == "safetensors":
         save_file(whole.state_dict(), file)
     else:
-        torch.save({"state_dict": whole.state_dict()} if "with" in kind else whole.state_dict(), file)
+        wrapped = {kind.split()[-1]: whole.state_dict(), "optim": {"state": {}, "lr": 1e-6}}
+        torch.save(wrapped if "with" in kind else whole.state_dict(), file)
     whole.reset_classifier(0)
     with torch.inference_mode():
         expected = ImageEncoder(whole, name="whole")(IMAGES)

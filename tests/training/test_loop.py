@@ -27,7 +27,7 @@ def test_the_loss_goes_down():
     assert not net.training
 
 
-@pytest.mark.parametrize("optimiser", ["adam", "adamw"])
+@pytest.mark.parametrize("optimiser", ["adam", "adamw", "sgd"])
 def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path, optimiser):
     options = TrainingOptions(epochs=6, batch_size=16, optimiser=optimiser)
     straight = _net()
@@ -90,3 +90,20 @@ def test_fewer_rows_than_a_batch_make_one_batch():
     net = _net()
     history = train(net, lambda rows: (net(X[rows]) ** 2).mean(), 5, options=TrainingOptions(epochs=1, batch_size=128))
     assert len(history) == 1
+
+
+def test_sgd_keeps_nine_tenths_of_its_momentum():
+    weight = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(weight.weight)
+    options = TrainingOptions(
+        epochs=3,
+        batch_size=4,
+        learning_rate=0.1,
+        weight_decay=0.0,
+        optimiser="sgd",
+        schedule="constant",
+        clip_norm=None,
+    )
+    train(weight, lambda rows: 2 * weight.weight.sum(), 4, options=options)
+    # a gradient of 2: steps of 0.1 times 2, 2 + 0.9 · 2 and 2 + 0.9 · 3.8
+    assert weight.weight.item() == pytest.approx(-0.1 * (2 + 3.8 + 5.42), rel=1e-5)

@@ -89,8 +89,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     except (SafetensorError, pickle.UnpicklingError, EOFError, OSError, RuntimeError, ValueError) as error:
         msg = f"encoder weights (.safetensors, or .pt of tensors alone) expected in {path}, found a file that is not"
         raise InputError(msg) from error
-    if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
-        found = found["state_dict"]
+    for wrapper in ("state_dict", "model"):  # training scripts keep the optimiser's state beside the weights
+        if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping):
+            found = found[wrapper]
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
         msg = f"encoder weights (tensors by name) expected in {path}, found {type(found).__name__}: save a state dict"
         raise InputError(msg)

@@ -12,7 +12,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam, AdamW, Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from mclstexp.training.checkpoint import load_checkpoint, save_checkpoint
 from mclstexp.training.distributed import average_gradients, rank, world_size
@@ -32,9 +32,9 @@ class TrainingOptions:
     learning_rate: float = 1e-3
     """Peak learning rate."""
     weight_decay: float = 1e-2
-    """Decoupled for "adamw"; added to the gradient for "adam", as published."""
-    optimiser: Literal["adamw", "adam"] = "adamw"
-    """Optimiser."""
+    """Decoupled for "adamw"; added to the gradient for "adam" and "sgd", as published."""
+    optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
+    """Optimiser; "sgd" has a momentum of 0.9 (ST-Net)."""
     schedule: Literal["cosine", "constant", "step"] = "cosine"
     """"cosine": linear warm-up over a tenth of the steps, then down to zero; "constant": as published in mclSTExp;
     "step": down by `step_factor` every `step_epochs` epochs, as published in Hist2ST."""
@@ -152,6 +152,8 @@ def _optimiser(module: nn.Module, options: TrainingOptions) -> Optimizer:
     slow = [parameter for name, parameter in named if "backbone" in name.split(".")]
     rest = [parameter for name, parameter in named if "backbone" not in name.split(".")]
     groups = [{"params": p, "share": s} for p, s in ((rest, 1.0), (slow, options.slow_share)) if p]
+    if options.optimiser == "sgd":
+        return SGD(groups, lr=options.learning_rate, weight_decay=options.weight_decay, momentum=0.9)
     kind = {"adamw": AdamW, "adam": Adam}[options.optimiser]
     return kind(groups, lr=options.learning_rate, weight_decay=options.weight_decay)
 
