@@ -12,8 +12,8 @@ def neighbour_mean(
 ) -> Float[Tensor, "n dim"]:
     """Average the neighbours of each tile; a tile without any gets zeros.
 
-    The published Hist2ST divides by the number of neighbours as it is: 0/0 there makes a lone spot NaN, and through
-    the attention of no later layer but through the loss every weight with it.
+    The published Hist2ST divides by the number of neighbours as it is: a lone spot becomes 0/0, and through the loss
+    every weight NaN.
     """
     weights = present.to(hidden.dtype)[..., None]
     return (hidden[neighbours] * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
