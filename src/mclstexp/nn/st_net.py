@@ -23,20 +23,20 @@ class StNet(nn.Module):
     backbone
         What the tiles pass first, to features; `nn.Identity` where those are given.
     n_features
-        Length of the features (after the reduction, if there is one).
+        Length of the features.
     mean
         (n_genes,) mean expression of the training spots.
 
     Attributes
     ----------
-    reduction
+    scaling
         What features pass before the linear layer; nothing as published.
     """
 
     def __init__(self, backbone: nn.Module, *, n_features: int, mean: Float[Tensor, " n_genes"]) -> None:
         super().__init__()
         self.backbone = backbone
-        self.reduction: nn.Module = nn.Identity()
+        self.scaling: nn.Module = nn.Identity()
         self.head = nn.Linear(n_features, len(mean))
         nn.init.zeros_(self.head.weight)
         with torch.no_grad():
@@ -48,7 +48,7 @@ class StNet(nn.Module):
 
     def read(self, features: Float[Tensor, "n _"]) -> Float[Tensor, "n n_genes"]:
         """Read expression off the features the backbone makes; the mean of features gives the mean of predictions."""
-        return self.head(self.reduction(features))
+        return self.head(self.scaling(features))
 
 
 def st_net_loss(predicted: Float[Tensor, "n n_genes"], truth: Float[Tensor, "n n_genes"]) -> Float[Tensor, ""]:
