@@ -74,7 +74,7 @@ class Experiment:
             name = str(given.get("method", load_method_file(given["file"]) if "file" in given else label))
             made[label] = make_method(name, options, preset=given.get("preset"), common=common)
         made = {**missing_controls(made, encoder=self.encoder), **made}
-        check_methods(made, self.rules())
+        check_methods(made, transductive=self.transductive)
         return made
 
     def make_folds(self, sections: Sequence[Section]) -> list[Fold]:

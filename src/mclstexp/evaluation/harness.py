@@ -79,7 +79,7 @@ def evaluate(
     """
     rules = Rules(space=space, gene_sets=gene_sets) if rules is None else rules
     methods = {**(missing_controls(methods) if controls is None else controls), **methods}
-    check_methods(methods, rules)
+    check_methods(methods, transductive=rules.transductive)
     tables = []
     for fold in folds:
         exam = prepare(fold, rules)
@@ -137,7 +137,7 @@ def missing_controls(methods: Mapping[str, Predictor], *, encoder: str | None = 
     }
 
 
-def check_methods(methods: Mapping[str, Predictor], rules: Rules) -> None:
+def check_methods(methods: Mapping[str, Predictor], *, transductive: bool) -> None:
     """Refuse methods that look at the test sections as a whole where that is not let in.
 
     Raises
@@ -146,7 +146,7 @@ def check_methods(methods: Mapping[str, Predictor], rules: Rules) -> None:
         If there is one.
     """
     looking = [label for label, method in methods.items() if method.transductive]
-    if looking and not rules.transductive:
+    if looking and not transductive:
         msg = (
             f"methods that predict tile by tile expected, found {looking[0]!r}, which learns from the test tiles as a "
             "set: say transductive = true if that is meant"
