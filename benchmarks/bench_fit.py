@@ -13,8 +13,10 @@ from pathlib import Path
 
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.inference.embed import embed_tiles
+from mclstexp.inference.views import embed_views
 from mclstexp.io.read import read_sections
 from mclstexp.methods import create
+from mclstexp.methods.mclstexp import MclSTExp
 
 ENCODER = "efficientnet_lite0"
 
@@ -25,8 +27,13 @@ def main(data: Path) -> None:
     space = ExpressionSpace.fit(sections, genes=genes)
     for section in sections:
         embed_tiles(section.tiles, ENCODER)
+        embed_views(section.tiles, ENCODER, widths=MclSTExp.view_widths)
     rows = {}
-    ways = {"ridge": {}, "mclstexp": {}, "mclstexp, nothing left to choose": {"epochs": 20, "k": 100, "sharpness": 0.0}}
+    ways = {
+        "ridge": {},
+        "mclstexp": {},
+        "mclstexp, nothing left to choose": {"epochs": 20, "k": 200, "sharpness": 0.5, "context_share": 0.5},
+    }
     for way, options in ways.items():
         model = create(way.split(",")[0], encoder=ENCODER, **options)
         start = time.perf_counter()
