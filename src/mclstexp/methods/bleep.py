@@ -39,7 +39,7 @@ USUAL_EPOCHS = 10
 class Bleep(Predictor):
     """Tiles and expression through a projection head each, aligned by contrast; the mean of the 50 nearest spots.
 
-    As published (Xie et al. 2023, §3; ALGORITHMS of its release): heads, soft targets softmax((VVᵀ + SSᵀ) / 2τ)
+    As published (Xie et al. 2023, §3, and its release): heads, soft targets softmax((VVᵀ + SSᵀ) / 2τ)
     through which the gradient passes, retrieval by cosine among all training spots. What differs by default, and in
     the preset "published" does not:
 

@@ -34,7 +34,7 @@ _BATCH = 1024
 class DeepSpot(Predictor):
     """Deep sets over frozen features: φ of the tile, the sum of φ over its parts, its maximum around it; then ρ.
 
-    As published (section "DeepSpot"; ALGORITHMS of its release): one φ for the three levels, the median of an
+    As published (Nonchev et al. 2025 and its release): one φ for the three levels, the median of an
     ensemble; ρ the mean of another; expression standardised over the training spots; squared error. What differs:
 
     - The surroundings are read from the slide's pixels, white outside. Published neighbours are measured spots, and

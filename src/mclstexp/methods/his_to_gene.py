@@ -33,7 +33,7 @@ _AS_PUBLISHED = TrainingOptions(optimiser="adam", schedule="constant", clip_norm
 @register("his_to_gene")
 @dataclass
 class HisToGene(Predictor):
-    """Tiles plus their array positions through a Transformer over the whole section; squared error (ALGORITHMS §4.2).
+    """Tiles plus their array positions through a Transformer over the whole section; squared error.
 
     All tiles asked are predicted at once, and each looks at all others: memory grows with their number, time with
     its square. The preset "published" is the released network and its tutorial's training (depth 8).

@@ -37,7 +37,7 @@ class Hist2ST(Predictor):
     """Tiles plus positions through a Transformer and GraphSAGE layers to expression and the law of its counts.
 
     All tiles asked are predicted at once, and each looks at all others: memory grows with their number, time with
-    its square. Maths: ALGORITHMS §4.3. The preset "published" is the released network and its training.
+    its square. The preset "published" is the released network and its training.
 
     Where the defaults differ, and why: frozen features of an image encoder through a linear layer take the place of
     the ConvMixer, which has to be learnt from pixels on a GPU; they cannot be augmented, so that there is no

@@ -40,7 +40,7 @@ USUAL_EPOCHS = 20
 class StNetRegression(Predictor):
     """A linear layer on image features that starts at the mean expression; tiles are seen in all eight symmetries.
 
-    As published (He et al. 2020, Methods; ALGORITHMS of its release): zero weights, the bias at the training mean,
+    As published (He et al. 2020, Methods, and its release): zero weights, the bias at the training mean,
     squared error summed over the batch, a random turn and reflection of each tile in training and the mean over all
     eight in prediction. What differs by default, and in the preset "published" does not: the encoder is frozen and
     its features standardised, AdamW fits the layer, and epochs are chosen on held-out training sections (published:

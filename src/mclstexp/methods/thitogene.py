@@ -40,7 +40,7 @@ _LEAST = {"depth": 0, **dict.fromkeys((*_POSITIVE, *_POSITIVE_GRAPH), 1)}
 class THItoGene(Predictor):
     """Tiles as capsules, joined by their places, seen together by a Transformer, then by a graph of neighbours.
 
-    All tiles of a section are predicted at once, and each looks at all others. Maths: ALGORITHMS §4.4; the graph is
+    All tiles of a section are predicted at once, and each looks at all others. The graph is
     Veličković et al. 2018, the dynamic convolution Li et al. 2022, the routing Mazzia et al. 2021.
 
     Where the defaults differ from the published code, and why: frozen features of an image encoder through one

@@ -86,7 +86,7 @@ _RENAMED = (
     (r"^image_encoder\.model\.", "backbone.network."),
     (r"_projection\.layer_norm\.", "_projection.norm."),
 )
-"""Published key → ours (ALGORITHMS: state dict of the release)."""
+"""Published key → ours, as the release names its tensors."""
 
 
 def load_bleep(path: Path, *, encoder: str = "resnet50") -> BleepModel:

@@ -24,7 +24,7 @@ _RENAMED = (
     (r"^(blocks\.\d+)\.1\.norm\.", r"\1.norm_feed."),
     (r"^(blocks\.\d+)\.1\.fn\.net\.", r"\1.feed."),
 )
-"""Key of the authors' checkpoint → ours (ALGORITHMS §4.2)."""
+"""Key of the authors' checkpoint → ours."""
 
 
 class PixelEmbedding(nn.Module):

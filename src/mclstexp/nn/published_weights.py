@@ -26,7 +26,7 @@ _RENAMED = (
     (r"\.ff\.fn\.net\.", ".feed."),
     (r"_projection\.layer_norm\.", "_projection.norm."),
 )
-"""Published key → ours (ALGORITHMS: state dict of the release)."""
+"""Published key → ours, as the release names its tensors."""
 
 _TABLES = ("position.column.weight", "position.row.weight")
 

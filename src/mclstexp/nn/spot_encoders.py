@@ -16,7 +16,7 @@ class NeighbourTransformer(nn.Module):
 
     Each spot is a sequence of its own (itself first, then its neighbours), so the embedding does not depend on
     which other spots stand in the batch, in which order, or how many: unlike the published model, whose
-    sequence is the mini-batch (ALGORITHMS: Min et al., arXiv 2407.08216, spot encoder). Positions enter only
+    sequence is the mini-batch (Min et al., arXiv 2407.08216, spot encoder). Positions enter only
     as offsets in µm between tokens, through a learnt bias on the attention, hence a section may be shifted.
 
     Both branches of each block start at zero: the untrained encoder is linear, and with few spots it stays

@@ -61,7 +61,7 @@ _RENAMED = (
     (r"^features\.", "backbone.network.features."),
     (r"^classifier\.", "head."),
 )
-"""torchvision's key → ours (ALGORITHMS: state dict of the release)."""
+"""torchvision's key → ours, as the release names its tensors."""
 
 
 def load_st_net(path: Path) -> StNet:

@@ -41,7 +41,7 @@ _RENAMED = (
     (r"^(graph\..*)\.a$", r"\1.attention"),
     (r"^gene_head\.", "head."),
 )
-"""Published key → ours (ALGORITHMS §4.4), in this order."""
+"""Published key → ours, in this order."""
 
 
 def load_thitogene(path: Path) -> tuple[THItoGeneNet, Sizes]:

@@ -18,7 +18,7 @@ from mclstexp.training.slides import SlideTruth
 
 @dataclass(frozen=True)
 class Hist2STLoss:
-    """MSE + `zinb_weight` · ZINB + `distil_weight` · MSE(mean of augmented passes, plain pass) (ALGORITHMS §4.3)."""
+    """MSE + `zinb_weight` · ZINB + `distil_weight` · MSE(mean of augmented passes, plain pass)."""
 
     mean: Float[Tensor, " n_genes"]
     """Taken off the expression before it is compared."""
