@@ -10,9 +10,10 @@ import resource
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from mclstexp.core.expression import ExpressionSpace
-from mclstexp.inference.embed import embed_tiles
+from mclstexp.inference.symmetries import embed_symmetries
 from mclstexp.inference.views import embed_views
 from mclstexp.io.read import read_sections
 from mclstexp.methods import create
@@ -26,10 +27,10 @@ def main(data: Path) -> None:
     genes = (data / "gene_lists" / "her2st_785.txt").read_text().split()
     space = ExpressionSpace.fit(sections, genes=genes)
     for section in sections:
-        embed_tiles(section.tiles, ENCODER)
-        embed_views(section.tiles, ENCODER, widths=MclSTExp.view_widths)
+        embed_symmetries(section.tiles, ENCODER)
+        embed_views(section.tiles, ENCODER, widths=MclSTExp.view_widths, symmetric=True)
     rows = {}
-    ways = {
+    ways: dict[str, dict[str, Any]] = {
         "ridge": {},
         "mclstexp": {},
         "mclstexp, nothing left to choose": {"epochs": 20, "k": 200, "sharpness": 0.5, "context_share": 0.5},

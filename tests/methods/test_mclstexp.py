@@ -27,6 +27,7 @@ STRICT = {
     "n_components": 8,
     "dim": 8,
     "batch_size": 16,
+    "symmetric": False,
 }
 PAPER = {"protocol": "paper", "encoder": ENCODER, "epochs": 2, "k": 5, "dim": 16, "batch_size": 16}
 
@@ -105,7 +106,9 @@ def test_what_is_open_is_chosen_on_training_sections(sections, monkeypatch):
     monkeypatch.setattr(module, "EPOCHS", (1, 3))
     monkeypatch.setattr(module, "KS", (2, 5))
     open_options = {
-        name: value for name, value in STRICT.items() if name in ("encoder", "n_components", "dim", "batch_size")
+        name: value
+        for name, value in STRICT.items()
+        if name in ("encoder", "n_components", "dim", "batch_size", "symmetric")
     }
     model = create("mclstexp", **open_options).fit(sections[:2])
     choice = model._get_state().meta["choice"]
@@ -113,7 +116,7 @@ def test_what_is_open_is_chosen_on_training_sections(sections, monkeypatch):
     assert choice["k"] in (2, 5)
     assert choice["context_share"] in (0.5, 1.0, 0.0)
     alone = create("mclstexp", **open_options | {"epochs": 2, "n_models": 1}).fit(sections[:1])
-    assert alone._get_state().meta["choice"] == {"epochs": 2, "k": 2, "sharpness": 0.5, "context_share": 0.5}
+    assert alone._get_state().meta["choice"] == {"epochs": 2, "k": 2, "sharpness": 0.5, "context_share": 1.0}
 
 
 def test_models_of_the_place_alone_look_at_no_other_tile(sections):

@@ -201,7 +201,9 @@ class Strict:
         With `train_encoder` too it is settled on frozen features: end to end it would cost as much as the fit.
         """
         o = self.options
-        shares = CONTEXT_SHARES if o.context_share is None else (o.context_share,)
+        shares: tuple[float, ...] = CONTEXT_SHARES if o.context_share is None else (o.context_share,)
+        if o.context_share is None and o.n_models == 1:
+            shares = (1.0, 0.0)  # one model sees the one or the other
         tried = (
             EPOCHS if o.epochs is None else (o.epochs,),
             KS if o.k is None else (o.k,),

@@ -84,8 +84,9 @@ class MclSTExp(Predictor):
     """Strict only: weight of that head's 1 - PCC per gene in the loss."""
     soft_temperature: float = 0.0
     """Strict only: spots of like expression share a target, by softmax of their cosine over this; 0: they do not."""
-    symmetric: bool = False
-    """Strict only: features are averaged over the tile's eight turned and mirrored copies (eight times the cost)."""
+    symmetric: bool = True
+    """Strict only: features are averaged over a tile's eight turned and mirrored copies: better, and eight times the
+    work of an encoder whose features are not cached yet."""
     n_models: int = 4
     """Strict only: models fitted with different seeds; predictions are averaged."""
     batch_size: int = 128
