@@ -60,7 +60,7 @@ def test_the_features_themselves_may_be_taken(sections):
 
 def test_the_published_preset_is_the_published_size():
     model = create("deepspot", preset="published")
-    assert (model.dim, model.n_members, model.window_side, model.parts_side) == (512, 10, 3, 3)
+    assert (model.dim, model.n_members, model.dropout, model.window_side, model.parts_side) == (512, 10, 0.3, 3, 3)
     assert (model.learning_rate, model.weight_decay, model.batch_size, model.epochs) == (1e-4, 1e-6, 1024, 10)
 
 

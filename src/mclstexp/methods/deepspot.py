@@ -24,7 +24,7 @@ from mclstexp.training.choice import choose, mean_pcc
 from mclstexp.training.loop import TrainingOptions
 from mclstexp.training.scenes import SceneTable, fit_deep_sets, others
 
-EPOCHS = (10, 20, 40)
+EPOCHS = (20, 40)
 """What is tried on held-out training sections where `epochs` is left open."""
 _BATCH = 1024
 
@@ -50,6 +50,7 @@ class DeepSpot(Predictor):
             "n_components": None,
             "dim": 512,
             "n_members": 10,
+            "dropout": 0.3,
             "n_models": 1,
             "epochs": 10,
             "batch_size": 1024,
@@ -69,15 +70,15 @@ class DeepSpot(Predictor):
     """Distance between the window's tiles (µm); None: the tile's side."""
     n_components: int | None = 128
     """Principal components of the features that phi sees; None: the features themselves."""
-    dim: int = 256
+    dim: int = 128
     """Length of the output of phi."""
     n_members: int = 5
     """Members of phi and of rho."""
-    dropout: float = 0.3
+    dropout: float = 0.5
     """Share of inputs dropped in phi and rho, in training."""
     out_dropout: float = 0.1
     """Share of outputs dropped in rho, in training."""
-    n_models: int = 1
+    n_models: int = 2
     """Networks fitted with different seeds; predictions are averaged."""
     epochs: int | None = None
     """Passes over the training spots; None: chosen on held-out training sections."""
@@ -85,7 +86,7 @@ class DeepSpot(Predictor):
     """Spots in a batch."""
     learning_rate: float = 1e-3
     """Peak learning rate."""
-    weight_decay: float = 1e-2
+    weight_decay: float = 0.1
     """Decoupled weight decay."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """Of the learning rate."""
@@ -112,7 +113,7 @@ class DeepSpot(Predictor):
             return mean_pcc(held_out, lambda section: self._apply(scenes[section.id]), space=self.space_)
 
         tried = EPOCHS if self.epochs is None else (self.epochs,)
-        self.epochs_ = choose(sections, tried, score, usual=EPOCHS[1], seed=self.seed)
+        self.epochs_ = choose(sections, tried, score, usual=EPOCHS[-1], seed=self.seed)
         self._train(sections, scenes, epochs=self.epochs_, n_models=self.n_models, workdir=self._workdir)
 
     def _predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:
