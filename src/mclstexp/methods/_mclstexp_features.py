@@ -46,8 +46,8 @@ class TileFeatures:
     ) -> TileFeatures:
         """Take features from the cache or compute them.
 
-        The context is the mean of the widest view over the other tiles within each radius: on real sections that
-        beats the mean of the tiles themselves (0.346 against 0.328 on the olfactory bulb, docs/ablation.md).
+        The context is the mean of the widest view over the other tiles within each radius, which says more about
+        real sections than the mean of the tiles themselves.
         """
         own = embed_symmetries(tiles, encoder).mean(axis=1) if symmetric else embed_tiles(tiles, encoder)
         views = embed_views(tiles, encoder, widths=sorted(view_widths), size_px=view_size_px, symmetric=symmetric)

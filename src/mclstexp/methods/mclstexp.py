@@ -34,7 +34,9 @@ class MclSTExp(Predictor):
     The strict protocol differs from the published code where that leaks or depends on chance: one expression space
     for input, bank and truth; attention over a spot's true neighbours instead of its batch mates; offsets in µm
     instead of tables of coordinates; unit-length embeddings and a learnt temperature in loss and retrieval; length
-    of training and retrieval chosen on held-out training sections. The paper protocol is the published algorithm,
+    of training and retrieval chosen on held-out training sections. Beyond the paper, a place is seen at several
+    widths, models with and without the tiles around it are averaged, and so are a tile's eight symmetries (what each
+    adds: docs/ablation.md). The paper protocol is the published algorithm,
     except that no held-out spot ever stands among those whose keys are exported.
     """
 
