@@ -11,8 +11,8 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.tiles import TileSpec
 from mclstexp.io.synthetic import make_sections
-from mclstexp.methods import _mclstexp_strict as module
 from mclstexp.methods import create
+from mclstexp.methods.mclstexp import strict as module
 from mclstexp.nn.position import whole
 from mclstexp.training.published import PublishedTable
 

@@ -9,34 +9,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mclstexp.nn.heads import Reduction
 from mclstexp.nn.image_encoders import ImageEncoder
 
 MAX_SCALE = 100.0
 """Upper bound of the learnt inverse temperature, as in CLIP (Radford et al. 2021, §2.5)."""
-
-
-class Reduction(nn.Module):
-    """A fixed linear map from tile features to fewer numbers, learnt from training tiles before the networks are.
-
-    Parameters
-    ----------
-    mean, components
-        (n_features,) and (n_features, n_components): standardising and PCA in one.
-    """
-
-    mean: Tensor
-    components: Tensor
-
-    def __init__(
-        self, mean: Float[Tensor, " n_features"], components: Float[Tensor, "n_features n_components"]
-    ) -> None:
-        super().__init__()
-        self.register_buffer("mean", mean)
-        self.register_buffer("components", components)
-
-    def forward(self, features: Float[Tensor, "n n_features"]) -> Float[Tensor, "n n_components"]:
-        """Reduce features."""
-        return (features - self.mean) @ self.components
 
 
 class TileEncoder(nn.Module):

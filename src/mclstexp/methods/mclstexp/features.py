@@ -15,7 +15,7 @@ from mclstexp.data.neighbours import mean_of_neighbours
 from mclstexp.inference.embed import embed_tiles
 from mclstexp.inference.symmetries import embed_symmetries
 from mclstexp.inference.views import embed_views
-from mclstexp.nn.contrastive import Reduction
+from mclstexp.nn.heads import Reduction
 from mclstexp.training.aligned import fit_reduction
 
 Sight = Literal["place", "surroundings"]

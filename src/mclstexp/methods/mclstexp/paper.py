@@ -19,7 +19,7 @@ from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.features import cache_folder
 from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
-from mclstexp.methods._mclstexp_bank import bank_of, origins, saved_bank
+from mclstexp.methods.mclstexp.bank import bank_of, origins, saved_bank
 from mclstexp.nn.image_encoders import ImageEncoder, create_encoder, untrained_encoder
 from mclstexp.nn.published import PublishedModel, as_released, embed_in_batches
 from mclstexp.nn.published_weights import load_published
@@ -29,7 +29,7 @@ from mclstexp.training.published import PublishedTable, fit_published
 from mclstexp.training.tile_batches import TileBatches
 
 if TYPE_CHECKING:
-    from mclstexp.methods.mclstexp import MclSTExp
+    from mclstexp.methods.mclstexp.method import MclSTExp
 
 
 class Paper:
@@ -53,6 +53,7 @@ class Paper:
         return as_released(create_encoder(self.encoder_name))
 
     def fit(self, sections: list[Section], *, workdir: Path | None) -> None:
+        """Learn from training sections; see `Predictor.fit`."""
         self.encoder = {} if self._tuned else frozen_encoder(self.encoder_name)
         table = PublishedTable.build(sections, space=self.space)
         n_positions = int(table.position.max()) + 1
@@ -104,6 +105,7 @@ class Paper:
 
     @torch.inference_mode()
     def predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:
+        """Predict at tiles; see `Predictor.predict`."""
         if not self._tuned:
             check_encoder(self.encoder_name, self.encoder)
         device = self.options.torch_device()
@@ -113,11 +115,13 @@ class Paper:
         return self.bank.query(queries, k=k, weights="inverse_square", norm=self.options.norm, device=str(device))
 
     def get_state(self) -> State:
+        """Return what a saved model keeps."""
         arrays = {"bank.keys": self.bank.keys, "bank.expression": self.bank.expression}
         arrays |= {f"model.{name}": array for name, array in flat_state(self.model).items()}
         return State(arrays=arrays, meta={"encoder": self.encoder, **origins(self.bank)})
 
     def set_state(self, state: State) -> None:
+        """Take back what `get_state` returned."""
         self.encoder = state.meta["encoder"]
         weights = unflatten(state.arrays, "model.")
         encoder: nn.Module = nn.Identity()

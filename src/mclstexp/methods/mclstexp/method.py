@@ -1,6 +1,6 @@
 """mclSTExp (Min et al., arXiv 2407.08216): tiles and measured spots aligned by contrast; expression retrieved.
 
-`MclSTExp` holds the options; `_mclstexp_strict` and `_mclstexp_paper` fit the two protocols. Their parts lie in `nn`,
+`MclSTExp` holds the options; `strict` and `paper` fit the two protocols. Their parts lie in `nn`,
 `training` and `inference`.
 """
 
@@ -20,8 +20,8 @@ from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles
-from mclstexp.methods._mclstexp_paper import Paper
-from mclstexp.methods._mclstexp_strict import Strict
+from mclstexp.methods.mclstexp.paper import Paper
+from mclstexp.methods.mclstexp.strict import Strict
 from mclstexp.nn.cpu import fast_dtype
 from mclstexp.training.loop import TrainingOptions
 

@@ -23,9 +23,10 @@ from mclstexp.core.tiles import Tiles
 from mclstexp.data.folds import split_validation
 from mclstexp.inference.bank import ReferenceBank
 from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
-from mclstexp.methods._mclstexp_bank import bank_of, origins, saved_bank
-from mclstexp.methods._mclstexp_features import Sight, TileFeatures
-from mclstexp.nn.contrastive import ContrastiveModel, Reduction, TileEncoder, TunedTileEncoder
+from mclstexp.methods.mclstexp.bank import bank_of, origins, saved_bank
+from mclstexp.methods.mclstexp.features import Sight, TileFeatures
+from mclstexp.nn.contrastive import ContrastiveModel, TileEncoder, TunedTileEncoder
+from mclstexp.nn.heads import Reduction
 from mclstexp.nn.image_encoders import ImageEncoder, create_encoder, untrained_encoder
 from mclstexp.nn.spot_encoders import NeighbourTransformer
 from mclstexp.training.aligned import Objective, SpotTable, embed_table, fit_aligned, flat_state, unflatten
@@ -33,7 +34,7 @@ from mclstexp.training.augment import stain_jitter, symmetries
 from mclstexp.training.tile_batches import TileBatches
 
 if TYPE_CHECKING:
-    from mclstexp.methods.mclstexp import MclSTExp
+    from mclstexp.methods.mclstexp.method import MclSTExp
 
 EPOCHS = (20, 10, 40)
 KS = (200, 100, 50, 25)
@@ -68,6 +69,7 @@ class Strict:
         self.options, self.space = options, space
 
     def fit(self, sections: list[Section], *, workdir: Path | None) -> None:
+        """Learn from training sections; see `Predictor.fit`."""
         self.encoder = frozen_encoder(self.options.encoder)
         self.choice = self._choose(sections)
         in_turn = itertools.cycle(_sights(self.choice.context_share))
@@ -75,6 +77,7 @@ class Strict:
         self._fit_members(sections, epochs=self.choice.epochs, sights=sights, workdir=workdir)
 
     def predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:
+        """Predict at tiles; see `Predictor.predict`."""
         check_encoder(self.options.encoder, self.encoder)
         parts = self._retrieve(self._queries(tiles), k=self.choice.k, sharpness=self.choice.sharpness)
         return self._blend(parts, context_share=self.choice.context_share)
@@ -230,6 +233,7 @@ class Strict:
         return max(scores, key=lambda choice: scores[choice])
 
     def get_state(self) -> State:
+        """Return what a saved model keeps."""
         arrays = {"bank.expression": self.members[0].bank.expression, "mean": self.mean, "spread": self.spread}
         for sight, reduction in self.reductions.items():
             arrays |= {f"reduction.{sight}.{name}": array for name, array in flat_state(reduction).items()}
@@ -244,6 +248,7 @@ class Strict:
         return State(arrays=arrays, meta=meta | origins(self.members[0].bank))
 
     def set_state(self, state: State) -> None:
+        """Take back what `get_state` returned."""
         self.choice, self.encoder = Choice(**state.meta["choice"]), state.meta["encoder"]
         self.mean, self.spread = state.arrays["mean"], state.arrays["spread"]
         sights = state.meta["sights"]
