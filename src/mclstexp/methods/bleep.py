@@ -24,9 +24,9 @@ from mclstexp.nn.heads import Reduction, Standardise
 from mclstexp.nn.image_encoders import ImageEncoder, create_encoder, untrained_encoder
 from mclstexp.training.aligned import fit_reduction, flat_state, unflatten
 from mclstexp.training.augment import symmetries
-from mclstexp.training.bleep import fit_bleep
 from mclstexp.training.choice import choose, mean_pcc
 from mclstexp.training.loop import TrainingOptions
+from mclstexp.training.spots import fit_bleep
 from mclstexp.training.tile_batches import TileBatches
 
 EPOCHS = (5, 10, 20, 40)

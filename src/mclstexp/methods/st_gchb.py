@@ -24,8 +24,8 @@ from mclstexp.nn.hsic import hsic_bottleneck
 from mclstexp.nn.losses import contrastive_loss, soft_targets
 from mclstexp.training.aligned import SpotTable, fit_reduction, flat_state, unflatten
 from mclstexp.training.infomax import fit_infomax
-from mclstexp.training.loop import TrainingOptions, train
-from mclstexp.training.progress import epoch_progress
+from mclstexp.training.loop import TrainingOptions
+from mclstexp.training.progress import train_shown
 
 EMBED_ROWS = 1024
 """Tiles whose neighbours are gathered at once: bounds the memory on a whole slide."""
@@ -214,8 +214,7 @@ class STGCHB(Predictor):
             return contrastive_loss(logits, targets=targets) + bottleneck
 
         folder = None if self._workdir is None else self._workdir / "aligned"
-        with epoch_progress("st_gchb", self.epochs) as on_epoch:
-            train(self.model_, step, len(index), options=options, workdir=folder, key="st_gchb", on_epoch=on_epoch)
+        train_shown(self.model_, step, len(index), options=options, workdir=folder, label="st_gchb")
 
     @torch.inference_mode()
     def _project(self, branch: Branch, nodes: Tensor, near: tuple[Tensor, Tensor]) -> Float[np.ndarray, "n dim"]:

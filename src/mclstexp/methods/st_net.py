@@ -27,7 +27,7 @@ from mclstexp.training.aligned import flat_state, unflatten
 from mclstexp.training.augment import symmetries as any_symmetry
 from mclstexp.training.choice import choose, mean_pcc
 from mclstexp.training.loop import TrainingOptions
-from mclstexp.training.st_net import fit_st_net
+from mclstexp.training.spots import fit_st_net
 from mclstexp.training.tile_batches import TileBatches
 
 EPOCHS = (5, 10, 20, 40)

@@ -19,8 +19,8 @@ from mclstexp.data.neighbours import find_neighbours
 from mclstexp.nn.contrastive import ContrastiveModel
 from mclstexp.nn.losses import contrastive_loss, correlation_loss
 from mclstexp.training.distributed import gather
-from mclstexp.training.loop import TrainingOptions, my_share, train
-from mclstexp.training.progress import epoch_progress
+from mclstexp.training.loop import TrainingOptions, my_share
+from mclstexp.training.progress import train_shown
 
 ImageInputs = Callable[[Tensor], tuple[Tensor, ...]]
 """Row numbers → what the image encoder takes for them."""
@@ -145,8 +145,7 @@ def fit_aligned(
                 loss = loss + objective.correlation_weight * correlation_loss(read, truth)
         return loss
 
-    with epoch_progress(label, options.epochs) as on_epoch:
-        return train(model, step, len(expression), options=options, workdir=workdir, key=label, on_epoch=on_epoch)
+    return train_shown(model, step, len(expression), options=options, workdir=workdir, label=label)
 
 
 def _alike(expression: Float[Tensor, "n n_genes"], temperature: float) -> Float[Tensor, "n n"]:

@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mclstexp.training.loop import TrainingOptions, train
-from mclstexp.training.progress import epoch_progress
+from mclstexp.training.loop import TrainingOptions
+from mclstexp.training.progress import train_shown
 
 
 def fit_deltas(
@@ -48,8 +48,7 @@ def fit_deltas(
     def step(rows: Tensor) -> Tensor:
         return squared_error(predict(rows), delta[rows], None if counted is None else counted[rows])
 
-    with epoch_progress(label, options.epochs) as on_epoch:
-        return train(module, step, len(delta), options=options, workdir=workdir, key=label, on_epoch=on_epoch)
+    return train_shown(module, step, len(delta), options=options, workdir=workdir, label=label)
 
 
 def squared_error(

@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from mclstexp.nn.infomax import Discriminator, infomax_loss
-from mclstexp.training.loop import TrainingOptions, train
-from mclstexp.training.progress import epoch_progress
+from mclstexp.training.loop import TrainingOptions
+from mclstexp.training.progress import train_shown
 
 
 def fit_infomax(
@@ -62,5 +62,4 @@ def fit_infomax(
         corrupted = encoder(nodes[source[index[rows]]], present[rows])
         return infomax_loss(real, corrupted, both["discriminator"])
 
-    with epoch_progress(label, options.epochs) as on_epoch:
-        return train(both, step, len(sections), options=options, workdir=workdir, key=label, on_epoch=on_epoch)
+    return train_shown(both, step, len(sections), options=options, workdir=workdir, label=label)

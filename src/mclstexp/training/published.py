@@ -18,8 +18,8 @@ from mclstexp.nn.cpu import prepare_cpu
 from mclstexp.nn.position import whole
 from mclstexp.nn.published import PublishedModel
 from mclstexp.training.distributed import gather
-from mclstexp.training.loop import Step, TrainingOptions, my_share, train
-from mclstexp.training.progress import epoch_progress
+from mclstexp.training.loop import Step, TrainingOptions, my_share
+from mclstexp.training.progress import train_shown
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,7 @@ def fit_published(
     The history of `train`.
     """
     step = published_step(model, table, images, dtype=dtype)
-    with epoch_progress(label, options.epochs) as on_epoch:
-        return train(model, step, len(table.inputs), options=options, workdir=workdir, key=label, on_epoch=on_epoch)
+    return train_shown(model, step, len(table.inputs), options=options, workdir=workdir, label=label)
 
 
 def published_step(

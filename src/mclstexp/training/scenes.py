@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from mclstexp.nn.deep_sets import DeepSets
 from mclstexp.nn.triplex import Triplex, TriplexInputs, triplex_loss
-from mclstexp.training.loop import Step, TrainingOptions, train
-from mclstexp.training.progress import epoch_progress
+from mclstexp.training.loop import Step, TrainingOptions
+from mclstexp.training.progress import train_shown
 
 
 @dataclass(frozen=True)
@@ -135,5 +135,4 @@ def fit_triplex(
 def _fit(
     model: nn.Module, step: Step, n_rows: int, *, options: TrainingOptions, workdir: Path | None, label: str
 ) -> list[dict[str, float]]:
-    with epoch_progress(label, options.epochs) as on_epoch:
-        return train(model, step, n_rows, options=options, workdir=workdir, key=label, on_epoch=on_epoch)
+    return train_shown(model, step, n_rows, options=options, workdir=workdir, label=label)

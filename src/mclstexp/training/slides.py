@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.section import Section
 from mclstexp.nn.slide_inputs import SlideInputs
-from mclstexp.training.loop import TrainingOptions, train
-from mclstexp.training.progress import epoch_progress
+from mclstexp.training.loop import TrainingOptions
+from mclstexp.training.progress import train_shown
 
 
 @dataclass(frozen=True)
@@ -119,5 +119,4 @@ def fit_slides(
         return loss(table.inputs[number].to(device), table.truth[number].to(device))
 
     options = replace(options, batch_size=1)
-    with epoch_progress(label, options.epochs) as on_epoch:
-        return train(model, step, len(table), options=options, workdir=workdir, key=label, on_epoch=on_epoch)
+    return train_shown(model, step, len(table), options=options, workdir=workdir, label=label)

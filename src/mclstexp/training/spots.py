@@ -1,4 +1,4 @@
-"""Fitting BLEEP's network: batches of tiles and the expression of their spots."""
+"""Fitting over batches of spots: a tile's pixels or features, and the expression measured there."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mclstexp.nn.bleep import BleepModel
+from mclstexp.nn.st_net import StNet, st_net_loss
 from mclstexp.training.distributed import gather
-from mclstexp.training.loop import TrainingOptions, my_share, train
-from mclstexp.training.progress import epoch_progress
+from mclstexp.training.loop import TrainingOptions, my_share
+from mclstexp.training.progress import train_shown
 
 
 def fit_bleep(
@@ -21,7 +22,6 @@ def fit_bleep(
     *,
     options: TrainingOptions,
     workdir: Path | None = None,
-    label: str = "bleep",
 ) -> list[dict[str, float]]:
     """Align tiles with their spots by soft targets over the joined batch.
 
@@ -35,8 +35,6 @@ def fit_bleep(
         Row numbers → what the backbone takes for them.
     options, workdir
         See `train`.
-    label
-        Shown with the progress; a checkpoint of another label is not resumed.
 
     Returns
     -------
@@ -49,5 +47,21 @@ def fit_bleep(
         spots = model.embed_spots(expression[mine.to(expression.device)])
         return model.loss(gather(tiles), gather(spots))
 
-    with epoch_progress(label, options.epochs) as on_epoch:
-        return train(model, step, len(expression), options=options, workdir=workdir, key=label, on_epoch=on_epoch)
+    return train_shown(model, step, len(expression), options=options, workdir=workdir, label="bleep")
+
+
+def fit_st_net(
+    model: StNet,
+    expression: Float[Tensor, "n_spots n_genes"],
+    images: Callable[[Tensor], Tensor],
+    *,
+    options: TrainingOptions,
+    workdir: Path | None = None,
+) -> list[dict[str, float]]:
+    """Minimise the squared error of `expression`, what is to be met; the rest as for `fit_bleep`."""
+
+    def step(rows: Tensor) -> Tensor:
+        predicted = gather(model(images(my_share(rows))))
+        return st_net_loss(predicted, expression[rows.to(expression.device)])
+
+    return train_shown(model, step, len(expression), options=options, workdir=workdir, label="st_net")
