@@ -1,4 +1,7 @@
-"""Public functions behind the commands: each command calls one of these."""
+"""Public functions behind the commands: each command calls one of these.
+
+Long because the commands are many: the functions are short, and only put together what lies in the rooms below.
+"""
 
 from __future__ import annotations
 

@@ -36,4 +36,4 @@ def test_it_scores_exactly_zero(model, sections):
 
 def test_it_reads_no_pixel(model, sections, monkeypatch):
     monkeypatch.setattr(type(sections[2].tiles), "read", lambda *_: pytest.fail("a tile was read"))
-    model.predict(sections[2].tiles)
+    assert model.predict(sections[2].tiles).n_obs == len(sections[2])
