@@ -86,12 +86,12 @@ class FeatureCache:
         """
         features = np.zeros((len(xy), dim), np.float32)
         present = np.zeros(len(xy), bool)
-        wanted = _places(xy)
+        wanted = places(xy)
         for path in self._shards():
             shard = _read_shard(path)
             if shard is None:
                 continue
-            stored = _places(shard["xy"])
+            stored = places(shard["xy"])
             order = np.argsort(stored)
             at = order[np.searchsorted(stored, wanted, sorter=order).clip(max=len(stored) - 1)]
             hit = stored[at] == wanted
@@ -164,8 +164,8 @@ class FeatureCache:
             raise InputError(msg) from error
 
 
-def _places(xy: NDArray[np.float64]) -> NDArray[np.complex128]:
-    """One sortable number per (column, row)."""
+def places(xy: NDArray[np.float64]) -> NDArray[np.complex128]:
+    """Return one sortable number per (column, row)."""
     return np.ascontiguousarray(xy, np.float64).view(np.complex128).ravel()
 
 

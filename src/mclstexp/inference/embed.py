@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal
@@ -21,6 +22,7 @@ from rich.progress import Progress
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.features import FeatureCache, cache_folder, feature_key
+from mclstexp.data.recent_features import KeptFeatures, RecentFeatures
 from mclstexp.nn.cpu import fast_dtype, prepare_cpu
 from mclstexp.nn.image_encoders import ImageEncoder, create_encoder
 
@@ -34,6 +36,19 @@ N_AHEAD: Final = 2
 """Batches read ahead of the one being computed; bounds the memory."""
 SHARD_TILES: Final = 512
 """Embeddings kept at once: all that a killed process loses."""
+
+
+_store: ContextVar[RecentFeatures | None] = ContextVar("_store", default=None)
+
+
+@contextmanager
+def features_kept_in(store: RecentFeatures) -> Iterator[None]:
+    """Within the block embeddings are looked for and kept in `store` (memory) and not in the cache on disk."""
+    token = _store.set(store)
+    try:
+        yield
+    finally:
+        _store.reset(token)
 
 
 def embed_tiles(
@@ -55,7 +70,7 @@ def embed_tiles(
         Where to look.
     encoder
         A name of `create_encoder`, whose embeddings are cached and which runs on a GPU where there is one; or an
-        encoder, which runs where it is and is cached only with a `cache_dir`.
+        encoder, which runs where it is and is cached only with a `cache_dir` or within `features_kept_in`.
     precision
         ``"auto"`` is bfloat16 where the device computes it natively, else float32. bfloat16 moves embeddings by
         about 0.5 %.
@@ -77,11 +92,12 @@ def embed_tiles(
     """
     network, weights_hash = _named(encoder) if isinstance(encoder, str) else (_prepared(encoder), None)
     dtype = _dtype(precision, network.mean.device)
-    if cache_dir is None and weights_hash is None:
+    store = _store.get() if cache_dir is None else None
+    if cache_dir is None and weights_hash is None and store is None:
         return _embed(tiles, network, dtype=dtype, batch_size=batch_size, progress=progress)
     weights_hash = weights_hash or network.weights_hash
     key = feature_key(tiles, encoder=network.name, weights_hash=weights_hash, precision=str(dtype))
-    cache = FeatureCache(cache_dir or cache_folder(), key=key)
+    cache = FeatureCache(cache_dir or cache_folder(), key=key) if store is None else store.under(key)
     features, present = cache.lookup(tiles.xy, dim=network.dim)
     if present.all():
         return features
@@ -103,7 +119,7 @@ def _embed(
     dtype: torch.dtype,
     batch_size: int | None,
     progress: bool,
-    cache: FeatureCache | None = None,
+    cache: FeatureCache | KeptFeatures | None = None,
 ) -> Float[np.ndarray, "n_tiles dim"]:
     """Compute every embedding, keeping each in the cache if there is one."""
     batch_size = batch_size or BATCH_SIZE["cuda" if encoder.mean.is_cuda else "cpu"]
@@ -211,7 +227,9 @@ def _read_ahead(tiles: Tiles, batch_size: int) -> Generator[tuple[slice, UInt8[n
 
 
 @contextmanager
-def _kept(cache: FeatureCache | None) -> Iterator[Callable[[NDArray[np.float64], NDArray[np.float32]], None]]:
+def _kept(
+    cache: FeatureCache | KeptFeatures | None,
+) -> Iterator[Callable[[NDArray[np.float64], NDArray[np.float32]], None]]:
     """Collect embeddings into shards; what was computed before an interruption is kept too."""
     parts: list[tuple[NDArray[np.float64], NDArray[np.float32]]] = []
 

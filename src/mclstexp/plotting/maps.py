@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import matplotlib as mpl
@@ -255,5 +256,5 @@ def _pcc(r: float) -> str:
 
 
 def _unit(space: ExpressionSpace) -> str:
-    base = "ln" if np.isclose(space.log_base, np.e) else f"log{space.log_base:g}"
+    base = "ln" if np.isclose(space.log_base, math.e) else f"log{space.log_base:g}"
     return f"{base}(1 + counts per {space.target_sum:,.0f})" if space.axis == "spot" else "normalised expression"
