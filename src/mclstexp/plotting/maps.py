@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Final
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -11,7 +12,8 @@ import numpy as np
 from anndata import AnnData
 from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.collections import Collection, EllipseCollection, PolyCollection
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import EllipseCollection
 from numpy.typing import ArrayLike, NDArray
 
 from mclstexp.core import keys
@@ -20,10 +22,12 @@ from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.pearson import pearson_per_gene
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Slide, Tiles
+from mclstexp.plotting.squares import draw_squares
 from mclstexp.plotting.style import COLUMN_IN, DIFFERENCE, EXPRESSION, MISSING, PAGE_IN, scale_bar, style
 
 _IMAGE_PX = 1200  # enough for a page at 300 dpi
-_FADED = 0.45  # the tissue beneath coloured spots is there to find one's way
+FADED: Final = 0.45
+"""How pale tissue is drawn beneath coloured spots, where it is there to find one's way."""
 _MANY = 3000  # beyond it, vector files keep the spots as a picture
 
 
@@ -95,9 +99,9 @@ def plot_map(
         raise InputError(msg)
     limits = robust_limits(values) if limits is None else limits
     with style():
-        ax = plot_slide(tiles.slide, ax=ax, fade=_FADED)
+        ax = plot_slide(tiles.slide, ax=ax, fade=FADED)
         drawn = _draw(ax, tiles, values, limits=limits, cmap=cmap, spot_um=spot_um)
-        _colour_bar(drawn, [ax], label=label)
+        colour_bar(drawn, [ax], label=label)
     return ax
 
 
@@ -150,15 +154,15 @@ def plot_truth_and_prediction(
             raise InputError(msg)
         names = (f"{gene} · {section.id}", "measured", f"predicted · {_pcc(r)}", "difference")
         for number, (ax, name) in enumerate(zip(axes, names, strict=True)):
-            plot_slide(section.tiles.slide, ax=ax, fade=_FADED if number else 0.0)
+            plot_slide(section.tiles.slide, ax=ax, fade=FADED if number else 0.0)
             ax.set_title(name)
         shown = [
             _draw(ax, section.tiles, values, limits=(low, high), cmap=EXPRESSION, spot_um=spot_um)
             for ax, values in zip(axes[1:3], (truth, guess), strict=True)
         ]
         off = _draw(axes[3], section.tiles, error, limits=(-most, most), cmap=DIFFERENCE, spot_um=spot_um)
-        _colour_bar(shown[0], list(axes[1:3]), label=_unit(space), beneath=True)
-        _colour_bar(off, [axes[3]], label="predicted minus measured", beneath=True)
+        colour_bar(shown[0], list(axes[1:3]), label=expression_unit(space), beneath=True)
+        colour_bar(off, [axes[3]], label="predicted minus measured", beneath=True)
     return axes
 
 
@@ -179,29 +183,27 @@ def _axes(ax: Axes | None, ratio: float) -> Axes:
 
 def _draw(
     ax: Axes, tiles: Tiles, values: NDArray, *, limits: tuple[float, float], cmap: str, spot_um: float | None
-) -> Collection:
+) -> ScalarMappable:
     """Draw values as discs or squares of their true size."""
     xy = tiles.xy_um
-    drawn: Collection
     if spot_um is None:
-        corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * tiles.spec.size_um / 2
-        drawn = PolyCollection(list(xy[:, None] + corners))
-    else:
-        size = np.full(len(xy), float(spot_um))
-        drawn = EllipseCollection(size, size, np.zeros(len(xy)), units="xy", offsets=xy, offset_transform=ax.transData)
-    drawn.set(
+        return draw_squares(ax, xy, values, side=tiles.spec.size_um, limits=limits, cmap=cmap)
+    size = np.full(len(xy), float(spot_um))
+    discs = EllipseCollection(size, size, np.zeros(len(xy)), units="xy", offsets=xy, offset_transform=ax.transData)
+    discs.set(
         array=np.ma.masked_invalid(values),
         clim=limits,
         cmap=mpl.colormaps[cmap].with_extremes(bad=MISSING),
-        edgecolor="face" if spot_um is None else "#7f7f7f",
-        linewidth=0 if spot_um is None else 0.2,  # what is white stays visible on glass
+        edgecolor="#7f7f7f",
+        linewidth=0.2,  # what is white stays visible on glass
         rasterized=len(xy) > _MANY,
     )
-    ax.add_collection(drawn, autolim=False)
-    return drawn
+    ax.add_collection(discs, autolim=False)
+    return discs
 
 
-def _colour_bar(drawn: Collection, axes: list[Axes], *, label: str, beneath: bool = False) -> None:
+def colour_bar(drawn: ScalarMappable, axes: list[Axes], *, label: str, beneath: bool = False) -> None:
+    """Add a colour bar to axes, pointed at an end beyond which there are values."""
     values: NDArray = np.ma.masked_invalid(np.ma.asarray(drawn.get_array())).compressed()
     low, high = drawn.get_clim()
     below, above = (values < low).any(), (values > high).any()
@@ -255,6 +257,7 @@ def _pcc(r: float) -> str:
     return "PCC undefined" if np.isnan(r) else f"PCC {r:.2f}"
 
 
-def _unit(space: ExpressionSpace) -> str:
+def expression_unit(space: ExpressionSpace) -> str:
+    """Say in words what a number on a scale is."""
     base = "ln" if np.isclose(space.log_base, math.e) else f"log{space.log_base:g}"
     return f"{base}(1 + counts per {space.target_sum:,.0f})" if space.axis == "spot" else "normalised expression"
