@@ -12,6 +12,12 @@ PXL_COL = "pxl_col_in_fullres"
 LABEL = "label"
 SECTION = "section"
 PATIENT = "patient"
+TISSUE = "tissue"
+"""obs: the region of a slide a tile lies in."""
+UNREADABLE = "unreadable"
+"""obs: whether a tile could not be decoded."""
+REFERENCE_DISTANCE = "reference_distance"
+"""obs: how far a tile lies from the nearest measured spot, see `Predictor.reference_distance`."""
 
 # var
 GENE_ID = "gene_id"

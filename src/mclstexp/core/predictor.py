@@ -136,12 +136,7 @@ class Predictor(ABC):
         RuntimeError
             If the method returned a wrong shape or a number that is not finite.
         """
-        if not self.is_fitted:
-            msg = f"{self.name or type(self).__name__} must be fitted before it predicts: call fit(sections) first"
-            raise InputError(msg)
-        if tiles.spec != self.spec_:
-            msg = f"tiles must be read with {self.spec_}, found {tiles.spec}: use tiles.with_spec(model.spec_)"
-            raise InputError(msg)
+        self._check_tiles(tiles)
         expression = np.asarray(self._predict(tiles), dtype=np.float32)
         expected = (len(tiles), len(self.genes_))
         if expression.shape != expected or not np.isfinite(expression).all():
@@ -157,6 +152,39 @@ class Predictor(ABC):
             obsm={keys.SPATIAL: np.array(tiles.xy)},
             uns={keys.PROVENANCE: self._describe(tiles)},
         )
+
+    @final
+    def reference_distance(self, tiles: Tiles) -> NDArray[np.float32] | None:
+        """Say how far each tile lies from the measured spots that a method retrieves from.
+
+        A first sign of unfamiliar tissue, to be compared between tiles of one model: what nobody measured lies far
+        from everything.
+
+        Parameters
+        ----------
+        tiles
+            As for `predict`.
+
+        Returns
+        -------
+        (n_tiles,) 1 - cosine between the tile's embedding and the nearest spot's: 0 alike, 1 unrelated; the mean
+        where several models are averaged. None for a method that keeps no spots.
+
+        Raises
+        ------
+        InputError
+            As `predict`.
+        """
+        self._check_tiles(tiles)
+        return self._reference_distance(tiles)
+
+    def _check_tiles(self, tiles: Tiles) -> None:
+        if not self.is_fitted:
+            msg = f"{self.name or type(self).__name__} must be fitted before it predicts: call fit(sections) first"
+            raise InputError(msg)
+        if tiles.spec != self.spec_:
+            msg = f"tiles must be read with {self.spec_}, found {tiles.spec}: use tiles.with_spec(model.spec_)"
+            raise InputError(msg)
 
     def _describe(self, tiles: Tiles) -> dict[str, Any]:
         space = {k: v for k, v in self.space_.to_dict().items() if k != "genes"}
@@ -181,6 +209,10 @@ class Predictor(ABC):
     @abstractmethod
     def _predict(self, tiles: Tiles) -> NDArray[np.float32]:
         """Return (n_tiles, n_genes) expression in `space_`."""
+
+    def _reference_distance(self, tiles: Tiles) -> NDArray[np.float32] | None:  # noqa: ARG002  for those that do
+        """Return what `reference_distance` does; a method that retrieves overrides it."""
+        return None
 
     @abstractmethod
     def _get_state(self) -> State:

@@ -78,6 +78,10 @@ def predicts_tiles_by_genes(subject: Subject) -> None:
     _hold(list(predicted.obs_names) == list(tiles.ids), "rows are not named after the tiles")
     _hold(list(predicted.var_names) == list(model.genes_), "columns are not named after the genes")
     _hold(np.array_equal(predicted.obsm[keys.SPATIAL], tiles.xy), "positions are not the tiles'")
+    distance = model.reference_distance(tiles)
+    if distance is not None:
+        good = distance.shape == (len(tiles),) and bool(np.isfinite(distance).all())
+        _hold(good, "reference distances are not one finite number per tile")
 
 
 def rows_follow_tiles(subject: Subject) -> None:

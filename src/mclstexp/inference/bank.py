@@ -149,6 +149,12 @@ class ReferenceBank:
             parts.append(functional.embedding_bag(found.index, expression, per_sample_weights=share, mode="sum").cpu())
         return torch.cat(parts).numpy().astype(np.float32, copy=False)
 
+    def distance(
+        self, queries: Float[np.ndarray, "n_queries dim"], *, device: str = "cpu"
+    ) -> Float[np.ndarray, " n_queries"]:
+        """Return 1 - cosine between each query and its nearest key: 0 alike, 1 unrelated."""
+        return 1 - self.nearest(queries, k=1, device=device)[1][:, 0]
+
     def _checked(self, queries: np.ndarray) -> np.ndarray:
         if queries.ndim != 2 or queries.shape[1] != self.keys.shape[1]:
             msg = f"queries of length {self.keys.shape[1]}, like the keys, expected, found an array of {queries.shape}"

@@ -92,7 +92,7 @@ def embed_tiles(
     """
     network, weights_hash = _named(encoder) if isinstance(encoder, str) else (_prepared(encoder), None)
     dtype = _dtype(precision, network.mean.device)
-    store = _store.get() if cache_dir is None else None
+    store = _store.get()
     if cache_dir is None and weights_hash is None and store is None:
         return _embed(tiles, network, dtype=dtype, batch_size=batch_size, progress=progress)
     weights_hash = weights_hash or network.weights_hash

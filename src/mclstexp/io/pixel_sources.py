@@ -131,7 +131,7 @@ class OpenSlidePixels(PixelSource):
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path, self._lock = path, threading.Lock()
         try:
             self._slide = openslide.OpenSlide(path)
         except openslide.OpenSlideError as error:
@@ -155,14 +155,22 @@ class OpenSlidePixels(PixelSource):
             If the pixels there are damaged.
         """
         left, top, right, bottom = box
-        scale = self._slide.level_downsamples[level]
+        shared = self._slide
+        scale = shared.level_downsamples[level]
+        where = (round(left * scale), round(top * scale)), level, (right - left, bottom - top)
         try:
-            picture = self._slide.read_region(
-                (round(left * scale), round(top * scale)), level, (right - left, bottom - top)
-            )
+            return to_rgb(shared.read_region(*where))
+        except openslide.OpenSlideError:
+            pass
+        # after an error a handle refuses every read, those of other threads too: look again with one of our own
+        try:
+            fresh = openslide.OpenSlide(self._path)
+            with self._lock:
+                if self._slide is shared:
+                    self._slide = openslide.OpenSlide(self._path)
+            return to_rgb(fresh.read_region(*where))
         except openslide.OpenSlideError as error:
             raise InputError(self._damaged(error)) from error
-        return to_rgb(picture)
 
     def _damaged(self, error: Exception) -> str:
         return f"{self._path}: a whole slide expected, found it damaged or cut short ({error}): copy it again"

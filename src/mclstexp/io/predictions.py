@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import anndata as ad
+import h5py
 import numpy as np
 
 from mclstexp.core import keys
@@ -37,6 +38,37 @@ def write_prediction(predicted: ad.AnnData, path: Path | str) -> Path:
     with atomic_path(path) as temporary:
         copy.write_h5ad(temporary, compression="gzip")
     return path
+
+
+def write_rows(frame: ad.AnnData, rows: Iterable[np.ndarray], path: Path) -> None:
+    """Write a prediction whose expression does not fit into memory; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    frame
+        The prediction without ``X``.
+    rows
+        Its expression in order, (n, n_genes) float32 each.
+    path
+        The ``.h5ad``.
+
+    Raises
+    ------
+    InputError
+        If the place cannot be written to.
+    """
+    copy = frame.copy()
+    copy.uns[keys.PROVENANCE] = _storable(copy.uns[keys.PROVENANCE])
+    with atomic_path(path) as temporary:
+        copy.write_h5ad(temporary)
+        with h5py.File(temporary, "r+") as file:
+            chunks = (min(256, frame.n_obs), frame.n_vars)
+            matrix = file.create_dataset("X", frame.shape, "<f4", chunks=chunks, compression="gzip", compression_opts=1)
+            matrix.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+            start = 0
+            for block in rows:
+                matrix[start : start + len(block)] = block
+                start += len(block)
 
 
 def read_prediction(path: Path | str) -> ad.AnnData:

@@ -225,18 +225,29 @@ class Bleep(Predictor):
     def _retrieve(
         self, model: BleepModel, bank: ReferenceBank, features: Float[np.ndarray, "n_tiles n_features"]
     ) -> Float[np.ndarray, "n_tiles n_genes"]:
-        device = torch_device(self.device)
-        queries = model.eval().embed_features(torch.from_numpy(features).to(device)).cpu().numpy()
-        return bank.query(queries, k=self.k, weights=self.weights, device=str(device))
+        queries = self._queries(model, features)
+        return bank.query(queries, k=self.k, weights=self.weights, device=str(torch_device(self.device)))
 
-    def _predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:
+    @torch.inference_mode()
+    def _queries(
+        self, model: BleepModel, features: Float[np.ndarray, "n_tiles n_features"]
+    ) -> Float[np.ndarray, "n_tiles dim"]:
+        inputs = torch.from_numpy(features).to(torch_device(self.device))
+        return model.eval().embed_features(inputs).cpu().numpy()
+
+    def _features(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_features"]:
         if self._tuned:
             assert isinstance(self.model_.backbone, ImageEncoder)  # `_train` or `_loaded` put it there
-            features = embed_tiles(tiles, self.model_.backbone, precision="float32")
-        else:
-            check_encoder(self.encoder, self.encoder_)
-            features = embed_tiles(tiles, self.encoder)
-        return self._retrieve(self.model_, self.bank_, features)
+            return embed_tiles(tiles, self.model_.backbone, precision="float32")
+        check_encoder(self.encoder, self.encoder_)
+        return embed_tiles(tiles, self.encoder)
+
+    def _predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:
+        return self._retrieve(self.model_, self.bank_, self._features(tiles))
+
+    def _reference_distance(self, tiles: Tiles) -> Float[np.ndarray, " n_tiles"]:
+        queries = self._queries(self.model_, self._features(tiles))
+        return self.bank_.distance(queries, device=str(torch_device(self.device)))
 
     def _get_state(self) -> State:
         arrays = {"bank.keys": self.bank_.keys, "bank.expression": self.bank_.expression}

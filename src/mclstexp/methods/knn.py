@@ -47,11 +47,17 @@ class KNN(Predictor):
         k = min(self.k, len(tiles))
         self.neighbours_ = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(tiles)
 
-    def _predict(self, tiles: Tiles) -> NDArray[np.float32]:
+    def _queries(self, tiles: Tiles) -> NDArray[np.float32]:
         check_encoder(self.encoder, self.encoder_)
-        features = (embed_tiles(tiles, self.encoder) - self.centre_) / self.scale_
-        nearest = self.neighbours_.kneighbors(features, return_distance=False)
+        return (embed_tiles(tiles, self.encoder) - self.centre_) / self.scale_
+
+    def _predict(self, tiles: Tiles) -> NDArray[np.float32]:
+        nearest = self.neighbours_.kneighbors(self._queries(tiles), return_distance=False)
         return np.stack([self.expression_[rows].mean(axis=0) for rows in nearest])
+
+    def _reference_distance(self, tiles: Tiles) -> NDArray[np.float32]:
+        distance, _ = self.neighbours_.kneighbors(self._queries(tiles), n_neighbors=1)
+        return distance[:, 0].astype(np.float32)
 
     def _get_state(self) -> State:
         arrays = {

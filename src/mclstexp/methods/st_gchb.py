@@ -225,14 +225,19 @@ class STGCHB(Predictor):
         ]
         return torch.cat(parts).numpy()
 
-    def _predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:
+    def _queries(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles dim"]:
         check_encoder(self.encoder, self.encoder_)
         device = torch_device(self.device)
         features = (embed_tiles(tiles, self.encoder) - self.centre_) @ self.components_
         found = find_neighbours(tiles.xy_um, n_neighbours=self.n_neighbours, radius_um=self.neighbour_radius_um)
         near = torch.from_numpy(found.index).to(device), torch.from_numpy(found.present).to(device)
-        queries = self._project("image", torch.from_numpy(features).to(device), near)
-        return self.bank_.query(queries, k=self.k, device=str(device))
+        return self._project("image", torch.from_numpy(features).to(device), near)
+
+    def _predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:
+        return self.bank_.query(self._queries(tiles), k=self.k, device=str(torch_device(self.device)))
+
+    def _reference_distance(self, tiles: Tiles) -> Float[np.ndarray, " n_tiles"]:
+        return self.bank_.distance(self._queries(tiles), device=str(torch_device(self.device)))
 
     def _get_state(self) -> State:
         arrays = {"centre": self.centre_, "components": self.components_}

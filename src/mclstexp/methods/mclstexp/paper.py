@@ -104,15 +104,22 @@ class Paper:
         return embed_tiles(tiles, self._frozen, cache_dir=cache_folder())
 
     @torch.inference_mode()
-    def predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:
-        """Predict at tiles; see `Predictor.predict`."""
+    def _queries(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles dim"]:
         if not self._tuned:
             check_encoder(self.encoder_name, self.encoder)
-        device = self.options.torch_device()
-        features = torch.from_numpy(self._features(tiles)).to(device)
-        queries = self.model.eval().image_projection(features).cpu().numpy()
-        k = self.options.k or 200
-        return self.bank.query(queries, k=k, weights="inverse_square", norm=self.options.norm, device=str(device))
+        features = torch.from_numpy(self._features(tiles)).to(self.options.torch_device())
+        return self.model.eval().image_projection(features).cpu().numpy()
+
+    def predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:
+        """Predict at tiles; see `Predictor.predict`."""
+        k, device = self.options.k or 200, str(self.options.torch_device())
+        return self.bank.query(
+            self._queries(tiles), k=k, weights="inverse_square", norm=self.options.norm, device=device
+        )
+
+    def reference_distance(self, tiles: Tiles) -> Float[np.ndarray, " n_tiles"]:
+        """Say how far tiles lie from the bank; see `Predictor.reference_distance`."""
+        return self.bank.distance(self._queries(tiles), device=str(self.options.torch_device()))
 
     def get_state(self) -> State:
         """Return what a saved model keeps."""

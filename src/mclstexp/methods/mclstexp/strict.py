@@ -82,6 +82,12 @@ class Strict:
         parts = self._retrieve(self._queries(tiles), k=self.choice.k, sharpness=self.choice.sharpness)
         return self._blend(parts, context_share=self.choice.context_share)
 
+    def reference_distance(self, tiles: Tiles) -> Float[np.ndarray, " n_tiles"]:
+        """Say how far tiles lie from the banks, on average; see `Predictor.reference_distance`."""
+        pairs = zip(self.members, self._queries(tiles), strict=True)
+        parts = [member.bank.distance(query, device=str(_device(member.model))) for member, query in pairs]
+        return np.mean(parts, axis=0, dtype=np.float32)
+
     def _features(self, tiles: Tiles) -> TileFeatures:
         o = self.options
         return TileFeatures.look_up(

@@ -1,0 +1,156 @@
+"""A slide through a model, block by block: memory follows the block, and what is done stays done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from numpy.typing import NDArray
+
+from mclstexp.core.errors import InputError
+from mclstexp.core.predictor import Predictor, options
+from mclstexp.core.tiles import Tiles
+from mclstexp.data.recent_features import RecentFeatures
+from mclstexp.inference.embed import features_kept_in
+from mclstexp.io.provenance import source_hash
+from mclstexp.whole_slide.blocks import Block, cut
+from mclstexp.whole_slide.readable import ReadableSlide
+from mclstexp.whole_slide.store import BlockStore
+
+BLOCK_TILES: Final = {"cpu": 256, "cuda": 4096}
+"""All that a killed process loses; many batches, so that the last one's filling costs little."""
+MAX_UNREADABLE: Final = 0.01
+"""Of more tiles than this share it is the slide that is damaged, and not a tile."""
+
+OnProgress = Callable[[int, int], None]
+"""Called with (tiles done, tiles in all) after each block."""
+
+
+@dataclass(frozen=True, eq=False)
+class Streamed:
+    """A slide's predictions, on disk."""
+
+    store: BlockStore
+    """The expression, in the order of the tiles; NaN where a tile was unreadable."""
+    unreadable: Bool[np.ndarray, " n_tiles"]
+    """Which tiles could not be decoded."""
+    reference_distance: Float[np.ndarray, " n_tiles"] | None
+    """See `Predictor.reference_distance`."""
+    n_resumed: int
+    """Tiles that an earlier, interrupted run had done."""
+    reason: str
+    """What the first tile that could not be read said."""
+
+
+def stream(model: Predictor, tiles: Tiles, *, folder: Path, on_progress: OnProgress | None = None) -> Streamed:
+    """Predict tiles of one slide block by block; a run that was killed goes on where it stopped.
+
+    Embeddings of the last blocks stay in memory, so that what the rims of blocks share is computed once; nothing is
+    kept in the cache on disk. The result equals that of `Predictor.predict` on all tiles at once, and that of a run
+    that was never interrupted.
+
+    Parameters
+    ----------
+    model
+        A fitted model.
+    tiles
+        Tiles of one slide, read with the model's spec.
+    folder
+        Where finished blocks are kept.
+    on_progress
+        Called after each block.
+
+    Raises
+    ------
+    InputError
+        If more than 1 % of the tiles cannot be decoded, there is no room, or the method cannot take so many tiles.
+    """
+    n_tiles = BLOCK_TILES["cuda" if torch.cuda.is_available() else "cpu"]
+    blocks = cut(tiles, n_tiles=n_tiles, context_um=model.context_um)
+    key = {"model": model_hash(model), "tiles": _tiles_hash(tiles), "block": n_tiles, "code": source_hash()}
+    store = BlockStore(folder, key=key, shape=(len(tiles), len(model.genes_)))
+    slide = ReadableSlide(tiles.slide)
+    found, n_done, n_resumed, n_bad, recent = {}, 0, 0, 0, RecentFeatures()
+    for block in blocks:
+        kept = store.read(block.number)
+        if kept is None:
+            expression, kept = _predict(model, replace(tiles, slide=slide), block, recent)
+            store.write(block.number, block.rows, expression, kept)
+        else:
+            n_resumed += len(block.rows)
+        found[block.number] = kept
+        n_done, n_bad = n_done + len(block.rows), n_bad + int(kept["unreadable"].sum())
+        if n_bad > MAX_UNREADABLE * len(tiles):
+            msg = (
+                f"{tiles.slide.id}: at least {1 - MAX_UNREADABLE:.0%} readable tiles expected, found {n_bad} of "
+                f"{len(tiles)} that are not ({slide.reason or 'as an earlier run found'}): copy the slide again"
+            )
+            raise InputError(msg)
+        if on_progress is not None:
+            on_progress(n_done, len(tiles))
+    distance = None
+    if all("reference_distance" in kept for kept in found.values()):
+        distance = _gathered(blocks, found, "reference_distance", len(tiles)).astype(np.float32)
+    unreadable = _gathered(blocks, found, "unreadable", len(tiles)).astype(bool)
+    return Streamed(store, unreadable, distance, n_resumed=n_resumed, reason=slide.reason)
+
+
+def _predict(
+    model: Predictor, tiles: Tiles, block: Block, recent: RecentFeatures
+) -> tuple[Float[np.ndarray, "n g"], dict[str, NDArray]]:
+    """Return the expression of a block's own rows, and columns about them."""
+    asked = tiles.take(np.concatenate([block.rows, block.rim]))
+    n_own, slide = len(block.rows), tiles.slide
+    with features_kept_in(recent):
+        # Predictor.predict would make an AnnData of the rim too
+        expression = np.asarray(model._predict(asked), np.float32)[:n_own]
+        distance = model.reference_distance(asked)
+    assert isinstance(slide, ReadableSlide)
+    unreadable = slide.unreadable(tiles.take(block.rows))
+    if not np.isfinite(expression).all():
+        msg = f"{model.name} returned numbers that are not finite"
+        raise RuntimeError(msg)
+    expression = np.where(unreadable[:, None], np.float32(np.nan), expression)
+    columns = {"unreadable": unreadable.astype(np.uint8)}
+    if distance is not None:
+        columns["reference_distance"] = np.where(unreadable, np.float32(np.nan), distance[:n_own]).astype(np.float32)
+    return expression, columns
+
+
+def _gathered(
+    blocks: list[Block], found: Mapping[int, Mapping[str, NDArray]], name: str, n_tiles: int
+) -> NDArray[np.float64]:
+    values = np.empty(n_tiles)
+    for block in blocks:
+        values[block.rows] = found[block.number][name]
+    return values
+
+
+def model_hash(model: Predictor) -> str:
+    """Hash a fitted model: options, space, spec and everything learnt."""
+    state = model._get_state()
+    about: dict[str, Any] = {
+        "method": model.name,
+        "options": {name: repr(value) for name, value in options(model).items()},
+        "space": model.space_.to_dict(),
+        "spec": repr(model.spec_),
+        "meta": state.meta,
+    }
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode())
+    for name, array in sorted(state.arrays.items()):
+        digest.update(f"{name} {array.shape} {array.dtype}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:32]
+
+
+def _tiles_hash(tiles: Tiles) -> str:
+    digest = hashlib.sha256(f"{tiles.slide.fingerprint()} {tiles.slide.mpp!r} {tiles.spec!r}".encode())
+    digest.update(np.ascontiguousarray(tiles.xy).data)
+    return digest.hexdigest()[:32]
