@@ -8,7 +8,9 @@ import pytest
 
 import mclstexp as mx
 from mclstexp.api import predict_files
+from mclstexp.core.predictor import Predictor
 from mclstexp.evaluation.config import DataConfig, FitConfig, SyntheticConfig
+from mclstexp.evaluation.experiment import Experiment
 from mclstexp.io.synthetic import make_sections
 
 SPEC = mx.TileSpec(32, 4.0)
@@ -56,7 +58,7 @@ def test_a_given_panel_stands_on_the_methods_own_scale(tmp_path, monkeypatch):
     (tmp_path / "panel.txt").write_text("STROMA1\nTUMOUR1\n")
     made = DataConfig(synthetic=SyntheticConfig(n_patients=1, n_spots_side=4, n_genes=8, mpp=4.0))
     spaces = []
-    monkeypatch.setattr(api.Predictor, "fit", lambda model, _, *, space, workdir: spaces.append(space))
+    monkeypatch.setattr(Predictor, "fit", lambda model, _, *, space, workdir: spaces.append(space))
     for protocol in ("strict", "paper"):
         config = FitConfig(data=made, tile=SPEC, genes=str(tmp_path / "panel.txt"), options={"protocol": protocol})
         with pytest.raises(AttributeError, match="provenance_"):
@@ -77,7 +79,7 @@ def test_a_place_that_is_taken_is_said_before_the_work(tmp_path, monkeypatch):
         with pytest.raises(mx.InputError, match="found other files"):
             api.fit_model("mean", FitConfig(), out=tmp_path, overwrite=overwrite)
         with pytest.raises(mx.InputError, match="found other files"):
-            api.run_experiment(api.Experiment(methods={"mean": {}}), out=tmp_path, overwrite=overwrite)
+            api.run_experiment(Experiment(methods={"mean": {}}), out=tmp_path, overwrite=overwrite)
 
 
 def test_predictions_never_carry_measured_expression(sections, tmp_path):

@@ -1,0 +1,18 @@
+"""Public functions behind the commands: each command calls one of these."""
+
+from mclstexp.api.experiments import check_method, run_experiment
+from mclstexp.api.models import fit_model, import_checkpoint, load_model, model_info
+from mclstexp.api.predictions import predict, predict_files
+from mclstexp.api.sections import validate
+
+__all__ = [
+    "check_method",
+    "fit_model",
+    "import_checkpoint",
+    "load_model",
+    "model_info",
+    "predict",
+    "predict_files",
+    "run_experiment",
+    "validate",
+]

@@ -1,0 +1,117 @@
+"""Experiments, and methods put to the test."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from mclstexp.core.errors import InputError
+from mclstexp.core.options import options_from_text
+from mclstexp.core.predictor import hash_section, options
+from mclstexp.evaluation.config import make_method
+from mclstexp.evaluation.conformance import Result, run_checks
+from mclstexp.evaluation.experiment import Experiment
+from mclstexp.evaluation.results import SCORES, write_results
+from mclstexp.evaluation.run_plan import Plan
+from mclstexp.evaluation.runner import OnEvent, run_plan
+from mclstexp.io.atomic import atomic_path
+from mclstexp.io.targets import require_free
+from mclstexp.methods import load_method_file, method_class
+
+
+def run_experiment(
+    experiment: Experiment,
+    *,
+    out: Path | str,
+    overwrite: bool = False,
+    jobs: int = 1,
+    on_event: OnEvent | None = None,
+) -> pd.DataFrame:
+    """Run a comparison of methods and write its results; one that was killed goes on where it stopped.
+
+    Finished parts (a method on a fold) lie in a hidden folder beside `out` until all are there.
+
+    Parameters
+    ----------
+    experiment
+        What is compared; see `read_experiment`.
+    out
+        Folder for scores, summaries, comparisons, predictions, figures and ``experiment.json``.
+    overwrite
+        Whether results that are already there are replaced.
+    jobs
+        Methods judged at once, each in its own process.
+    on_event
+        Called with (label, fold, "begun", "done" or "died") as the run goes.
+
+    Returns
+    -------
+    The summary, a table with one row per method.
+
+    Raises
+    ------
+    InputError
+        If data, methods or the place cannot be used.
+    """
+    out = Path(out)
+    if jobs < 1:
+        msg = f"a number of jobs of at least 1 expected, found {jobs}"
+        raise InputError(msg)
+    require_free(out, mark=SCORES, what="the results", overwrite=overwrite)
+    plan = Plan(experiment, out.with_name(f".{out.name}.partial"))
+    scores = run_plan(plan, jobs=jobs, on_event=on_event)
+    record = {
+        "experiment": asdict(experiment),
+        "methods": {label: {"method": method.name, **options(method)} for label, method in plan.methods.items()},
+        "folds": {
+            name: {"by": fold.by, "train": [s.id for s in fold.train], "test": [s.id for s in fold.test]}
+            for name, fold in plan.folds.items()
+        },
+        "sections": {section.id: hash_section(section) for section in plan.sections},
+        "images": {section.id: section.tiles.slide.fingerprint() for section in plan.sections},
+        "patients": {section.id: section.patient for section in plan.sections},
+        "code": plan.code,
+    }
+    with atomic_path(out) as path:
+        summary = write_results(scores, path, record=record, run_folder=plan.folder)
+        _draw_scores(scores, summary, path / "figures")
+    shutil.rmtree(plan.folder, ignore_errors=True)
+    return summary
+
+
+def _draw_scores(scores: pd.DataFrame, summary: pd.DataFrame, folder: Path) -> None:
+    import matplotlib.pyplot as plt  # noqa: PLC0415  slow, and only drawing needs it
+
+    from mclstexp.plotting.figures import draw_figures  # noqa: PLC0415
+
+    folder.mkdir()
+    for name, figure in draw_figures(scores, summary).items():
+        for ending in ("png", "pdf"):
+            figure.savefig(folder / f"{name}.{ending}", dpi=200)
+        plt.close(figure)
+
+
+def check_method(method: str, option: Sequence[str] = ()) -> list[Result]:
+    """Put a method to the checks that every method here must pass, on small made-up sections.
+
+    Parameters
+    ----------
+    method
+        A Python file with one ``@register``ed class, or a name of `list_methods`.
+    option
+        Its options as ``name=value``. An image encoder, where it has one and none is given, is a small random one.
+
+    Raises
+    ------
+    InputError
+        If the file or an option cannot be used.
+    """
+    name = load_method_file(method) if method.endswith(".py") else method
+    cls = method_class(name)
+    given = options_from_text(cls, option, where=f"method {name}")
+    common = {"encoder": "random:test_efficientnet"}
+    return run_checks(lambda: make_method(name, given, common=common))

@@ -1,0 +1,118 @@
+"""Models: fitted, imported, loaded, described."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mclstexp.core.errors import InputError
+from mclstexp.core.expression import ExpressionSpace
+from mclstexp.core.predictor import Predictor
+from mclstexp.core.section import Section
+from mclstexp.evaluation.config import FitConfig, make_method
+from mclstexp.evaluation.toml import read_genes
+from mclstexp.io import models
+from mclstexp.io.provenance import code_version
+from mclstexp.io.targets import require_free
+from mclstexp.methods import list_methods, method_class
+from mclstexp.training.distributed import process_group, rank
+
+
+def load_model(folder: Path | str) -> Predictor:
+    """Read a fitted model of any known method; see `mclstexp.io.models.load_model`."""
+    return models.load_model(folder, methods=list_methods())
+
+
+def fit_model(method: str, config: FitConfig, *, out: Path | str, overwrite: bool = False) -> Predictor:
+    """Fit a method on sections and save it; a fit that was killed goes on where it stopped.
+
+    Checkpoints lie in a hidden folder beside `out` until the model is saved. Under ``torchrun`` the processes train
+    together and the first one writes.
+
+    Parameters
+    ----------
+    method
+        A name of `list_methods`.
+    config
+        Data, tiles, panel and options.
+    out
+        Folder of the model.
+    overwrite
+        Whether a model that is already there is replaced.
+
+    Raises
+    ------
+    InputError
+        If an option, the data or the place cannot be used.
+    """
+    out = Path(out)
+    require_free(out, mark=models.DESCRIPTION, what="the model", overwrite=overwrite)
+    model = make_method(method, config.options, preset=config.preset)
+    sections = config.data.read(config.tile)
+    workdir = out.with_name(f".{out.name}.partial")
+    with process_group():
+        model.fit(sections, space=_space(model, sections, config.genes), workdir=workdir)
+        if rank() == 0:
+            model.provenance_["code"] = code_version()
+            models.save_model(model, out, overwrite=overwrite)
+            shutil.rmtree(workdir, ignore_errors=True)
+    return model
+
+
+def _space(model: Predictor, sections: list[Section], genes: str | None) -> ExpressionSpace | None:
+    """Put a given panel on the method's own scale."""
+    return None if genes is None else replace(model._default_space(sections), genes=tuple(read_genes(genes)))
+
+
+def import_checkpoint(
+    checkpoint: Path | str, method: str, config: FitConfig, *, out: Path | str, overwrite: bool = False
+) -> Predictor:
+    """Make a model of a checkpoint of a published method's code: its weights, and what it needs of its sections.
+
+    Parameters
+    ----------
+    checkpoint
+        The ``.pt`` of the authors' training script; opened as weights only.
+    method
+        Whose checkpoint it is: a method with an option ``checkpoint``. Its preset "published" says the sizes.
+    config
+        The sections and tiles it was trained on, the file of its panel in channel order, and options where it was
+        trained with others than the published ones. A method that retrieves takes the sections' spots as its bank.
+    out, overwrite
+        See `fit_model`.
+
+    Raises
+    ------
+    InputError
+        If the method takes no checkpoint, there is no panel, the checkpoint is none or of another shape, or the data
+        or the place cannot be used.
+    """
+    able = [name for name, cls in list_methods().items() if "checkpoint" in cls.__dataclass_fields__]  # type: ignore[attr-defined]
+    if method_class(method).name not in able:
+        msg = f"a method that takes checkpoints ({', '.join(able)}) expected, found {method}: name another"
+        raise InputError(msg)
+    if config.genes is None:
+        msg = "the list of genes the checkpoint was trained on, in its order, expected, found none: give genes"
+        raise InputError(msg)
+    given = {**config.options, "checkpoint": str(checkpoint)}
+    return fit_model(method, replace(config, preset="published", options=given), out=out, overwrite=overwrite)
+
+
+def model_info(run: Path | str) -> dict[str, Any]:
+    """Say what a saved model is, without loading its weights."""
+    description = models.read_description(run)
+    space, spec = description["space"], description["spec"]
+    provenance = description["provenance"]
+    return {
+        "method": description["method"],
+        "version": provenance.get("version", ""),
+        "genes": len(space["genes"]),
+        "scale": f"log{space['log_base']:g}(1 + {space['target_sum']:g} · counts / total of each {space['axis']})",
+        "tiles": f"{spec['size_px']} px at {spec['mpp']:g} µm per pixel ({spec['size_px'] * spec['mpp']:g} µm)",
+        "training sections": ", ".join(provenance["sections"]),
+        "training patients": ", ".join(provenance["patients"]),
+        **{f"code: {name}": value for name, value in provenance.get("code", {}).items() if name != "mclstexp"},
+        **{f"option: {name}": value for name, value in description["options"].items()},
+    }

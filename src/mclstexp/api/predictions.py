@@ -1,0 +1,102 @@
+"""Predictions of sections, of ready-made tiles and of whole slides."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from anndata import AnnData
+
+from mclstexp.api.models import load_model
+from mclstexp.core.errors import InputError
+from mclstexp.core.predictor import Predictor, hash_section
+from mclstexp.core.tiles import Tiles
+from mclstexp.evaluation.config import DataConfig
+from mclstexp.io.predictions import write_prediction
+from mclstexp.io.read import READERS
+from mclstexp.io.tile_folder import read_tiles
+
+_IMAGES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".btf")
+_SLIDES: Final = (*_IMAGES, ".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".dcm")
+
+
+def predict(model: Predictor | Path | str, tiles: Tiles) -> AnnData:
+    """Predict expression at tiles, read at the size and scale the model was fitted on; see `Predictor.predict`.
+
+    Parameters
+    ----------
+    model
+        A fitted model, or the folder of a saved one.
+    tiles
+        Where to look: ``section.tiles``, `read_tiles`, ``Tiles.grid``.
+
+    Raises
+    ------
+    InputError
+        If the model cannot be read or is not fitted, or ready-made tiles are of another size or scale.
+    """
+    fitted = model if isinstance(model, Predictor) else load_model(model)
+    return fitted.predict(tiles.with_spec(fitted.spec_) if fitted.is_fitted else tiles)
+
+
+def predict_files(run: Path | str, data: DataConfig, *, out: Path | str) -> list[Path]:
+    """Predict every section, or every tile of a folder, and write the predictions.
+
+    Parameters
+    ----------
+    run
+        Folder of a saved model.
+    data
+        Sections of any known format, or a folder of ready-made tiles (also by ``format="tiles"``).
+    out
+        A file that ends in ``.h5ad``; or a folder, which then holds one file per section.
+
+    Returns
+    -------
+    The files written.
+
+    Raises
+    ------
+    InputError
+        If the model or the data cannot be read, or several sections are to go into one file.
+    """
+    model, out = load_model(run), Path(out)
+    queries = dict(_queries(model, data))
+    if out.suffix != ".h5ad":
+        targets = {name: out / f"{name.replace('/', '_')}.h5ad" for name in queries}
+    elif len(queries) == 1:
+        targets = dict.fromkeys(queries, out)
+    else:
+        msg = f"one section expected for the file {out}, found {len(queries)}: give a folder as out"
+        raise InputError(msg)
+    return [write_prediction(model.predict(tiles), targets[name]) for name, tiles in queries.items()]
+
+
+def _queries(model: Predictor, data: DataConfig) -> Iterator[tuple[str, Tiles]]:
+    path = Path(data.path)
+    if data.format == "tiles" or (data.format is None and _holds_tiles(path)):
+        tiles = read_tiles(path, spec=model.spec_)
+        yield tiles.slide.id, tiles
+        return
+    if path.is_file() and path.suffix.lower() in _SLIDES and data.format is None:
+        msg = (
+            f"measured sections or a folder of tile images expected to predict, found a slide ({path}): cut it into "
+            f"tiles of {model.spec_.size_px} px at {model.spec_.mpp:g} µm per pixel, or use Tiles.grid in Python"
+        )
+        raise InputError(msg)
+    trained_on = set(model.provenance_["sections"].values())
+    for section in data.read(model.spec_):
+        if hash_section(section) in trained_on:
+            text = f"the model was trained on {section.id}: its prediction there says nothing about new tissue"
+            warnings.warn(text, stacklevel=2)
+        yield section.id, section.tiles
+
+
+def _holds_tiles(path: Path) -> bool:
+    """Whether a path is a folder of images and nothing else."""
+    if not path.is_dir() or any(reader.looks_like(path) for reader in READERS.values()):
+        return False
+    files = [file for file in path.iterdir() if not file.name.startswith(".")]
+    return bool(files) and all(file.suffix.lower() in _IMAGES for file in files)
