@@ -34,7 +34,7 @@ def write_prediction(predicted: ad.AnnData, path: Path | str) -> Path:
         msg = f"a file name for the prediction expected, found the folder {path}: give {path / 'prediction.h5ad'}"
         raise InputError(msg)
     copy = predicted.copy()  # writing turns text columns into categories
-    copy.uns[keys.PROVENANCE] = _storable(copy.uns[keys.PROVENANCE])
+    copy.uns[keys.PROVENANCE] = storable(copy.uns[keys.PROVENANCE])
     with atomic_path(path) as temporary:
         copy.write_h5ad(temporary, compression="gzip")
     return path
@@ -58,7 +58,7 @@ def write_rows(frame: ad.AnnData, rows: Iterable[np.ndarray], path: Path) -> Non
         If the place cannot be written to.
     """
     copy = frame.copy()
-    copy.uns[keys.PROVENANCE] = _storable(copy.uns[keys.PROVENANCE])
+    copy.uns[keys.PROVENANCE] = storable(copy.uns[keys.PROVENANCE])
     with atomic_path(path) as temporary:
         copy.write_h5ad(temporary)
         with h5py.File(temporary, "r+") as file:
@@ -91,10 +91,10 @@ def read_prediction(path: Path | str) -> ad.AnnData:
     return predicted
 
 
-def _storable(value: Any) -> Any:
+def storable(value: Any) -> Any:
     """Spell slashes in keys (a section may be called "2/3"): HDF5 would take them for folders."""
     if isinstance(value, Mapping):
-        return {name.replace("%", "%25").replace("/", "%2F"): _storable(part) for name, part in value.items()}
+        return {name.replace("%", "%25").replace("/", "%2F"): storable(part) for name, part in value.items()}
     return value
 
 
