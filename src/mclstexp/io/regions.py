@@ -77,7 +77,7 @@ class Regions:
 
     def area_um2(self, mpp: float) -> float:
         """Return the area covered in µm², counted once where regions overlap, at `mpp` µm per level-0 pixel."""
-        polygons = np.array(self.polygons)
+        polygons = np.array(self.polygons, dtype=object)
         one, other = shapely.STRtree(polygons).query(polygons, predicate="intersects")
         # a union is slow, and few regions need one
         shared = np.isin(np.arange(len(polygons)), one[one != other])
