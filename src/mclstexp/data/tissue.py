@@ -9,7 +9,6 @@ import numpy as np
 import shapely
 from jaxtyping import Bool, Float
 from scipy import ndimage
-from skimage.color import rgb2hsv
 from skimage.filters import gaussian, threshold_otsu
 from skimage.measure import find_contours
 
@@ -17,16 +16,16 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Slide
 from mclstexp.io.regions import Regions
 
-Picture = Float[np.ndarray, "rows columns 3"]
+Picture = Float[np.ndarray, "3 rows columns"]
 Plane = Float[np.ndarray, "rows columns"]
 Mask = Bool[np.ndarray, "rows columns"]
 
 _PIXEL_UM: Final = 8.0  # a cell: fine enough for an outline, coarse enough that nuclei and their gaps melt together
-_LARGEST_PX: Final = 4096  # 33 mm at 8 µm, more than a section is long; 50 MB
+_LARGEST_PX: Final = 3072  # 25 mm at 8 µm, the width of a glass slide; what is longer is looked at more coarsely
 _SMOOTH_UM: Final = 16.0  # bridges gaps between fibres and the membranes of fat cells
 # Otsu's threshold always cuts in two: kept within these a blank slide stays blank and one full of tissue stays whole.
-# H&E at 8 µm has a saturation of 0.1 to 0.6, glass (once its tint is divided out) one below 0.05.
-_SATURATION: Final = (0.05, 0.1)
+# H&E at 8 µm has a saturation of 0.1 to 0.6, glass (once its tint is divided out) one below 0.03.
+_SATURATION: Final = (0.04, 0.1)
 _GAP_UM: Final = 24.0  # gaps in membranes that are closed, and the half width of hairs that are cut
 _INK_UM: Final = 64.0  # how far the frayed edge of a pen stroke reaches
 _SMALLEST_INK_UM2: Final = 20_000.0  # a stroke is far larger, single dark-blue nuclei and pigment are smaller
@@ -43,7 +42,7 @@ def find_tissue(slide: Slide, *, smallest_um2: float = 50_000.0, largest_hole_um
     Parameters
     ----------
     slide
-        The slide; only a thumbnail of at most 4096 pixels is read.
+        The slide; only a thumbnail of at most 3072 pixels is read.
     smallest_um2
         Pieces below this area (µm²) are taken for debris, dust and fiducial marks. The default is that of four tiles
         of 112 µm, a blob 250 µm across: smaller than any biopsy's fragment worth a prediction.
@@ -66,14 +65,15 @@ def find_tissue(slide: Slide, *, smallest_um2: float = 50_000.0, largest_hole_um
        of haematoxylin (red, green, blue) 0.65, 0.70, 0.29 and of eosin 0.07, 0.99, 0.11.
     """
     side_px = math.ceil(max(slide.size_px) * slide.mpp / _PIXEL_UM)
-    thumbnail = slide.thumbnail(min(max(side_px, 1), _LARGEST_PX)) / 255
+    thumbnail = slide.thumbnail(min(max(side_px, 1), _LARGEST_PX))
     scale = np.array(slide.size_px) / thumbnail.shape[1::-1]  # level-0 pixels per pixel, (columns, rows)
     pixel_um = slide.mpp * float(np.sqrt(scale.prod()))
-    picture = np.minimum(thumbnail / _glass(thumbnail), 1)
-    ink = _ink(gaussian(picture, 0.5 * _SMOOTH_UM / pixel_um, channel_axis=2), pixel_um)
-    smooth = gaussian(picture, _SMOOTH_UM / pixel_um, channel_axis=2)
+    picture = np.ascontiguousarray(np.moveaxis(thumbnail, 2, 0), dtype=np.float32) / np.float32(255)
+    picture = np.minimum(picture / _glass(picture)[:, None, None], 1)
+    ink = _ink(_blurred(picture, 0.5 * _SMOOTH_UM / pixel_um), pixel_um)
+    smooth = _blurred(picture, _SMOOTH_UM / pixel_um)
     coloured = _coloured(smooth, ink)
-    dense = coloured & ~_film(picture[..., 1], smooth[..., 1], coloured=coloured, pixel_um=pixel_um)
+    dense = coloured & ~_film(picture[1], smooth[1], coloured=coloured, pixel_um=pixel_um)
     largest_hole_px = largest_hole_um2 / pixel_um**2
     smallest_px = smallest_um2 / pixel_um**2
     seeds = _pieces(_filled(dense, largest_hole_px), smallest_px)
@@ -90,18 +90,19 @@ def find_tissue(slide: Slide, *, smallest_um2: float = 50_000.0, largest_hole_um
     return Regions(polygons, tuple(str(number) for number in range(1, len(polygons) + 1)))
 
 
-def _glass(thumbnail: Picture) -> Float[np.ndarray, " 3"]:
+def _glass(picture: Picture) -> Float[np.ndarray, " 3"]:
     """Return the commonest colour among smooth bright pixels; white where there are none.
 
     Glass differs by lamp, camera and mounting medium, and a pinkish one has the saturation of pale tissue. Tissue is
     not smooth; pure white is padding by a program.
     """
-    texture = gaussian(np.abs(np.diff(thumbnail[..., 1], axis=0, prepend=thumbnail[:1, :, 1])), 2)
-    low, high = thumbnail.min(axis=2), thumbnail.max(axis=2)
-    is_glass = (low > 0.74) & (low < 0.99) & (high - low < 0.1) & (texture < 0.012)
+    green = _blurred(picture[1], 1)
+    texture = _blurred(np.abs(np.diff(green, axis=0, prepend=green[:1])), 2)
+    low, high = picture.min(axis=0), picture.max(axis=0)
+    is_glass = (low > 0.74) & (low < 0.99) & (high - low < 0.1) & (texture < 0.008)
     if is_glass.mean() < 0.01:
-        return np.ones(3)
-    colours = thumbnail[is_glass]
+        return np.ones(3, np.float32)
+    colours = picture[:, is_glass].T
     bins = (colours * 63).astype(int)
     common = np.bincount(bins @ [4096, 64, 1]).argmax()
     near = np.abs(bins - [common // 4096, common // 64 % 64, common % 64]).max(axis=1) <= 1
@@ -111,20 +112,22 @@ def _glass(thumbnail: Picture) -> Float[np.ndarray, " 3"]:
 def _ink(picture: Picture, pixel_um: float) -> Mask:
     """Find pen marks and black borders; what is too small for either is tissue (blood, pigment, folds)."""
     density = -np.log(np.maximum(picture, 1 / 255))
-    red, green, blue = np.moveaxis(density, 2, 0)
+    red, green, blue = density
     # thickness cancels in a ratio of densities; the bluest nuclei seen have 0.85, a blue pen 0.7, a green one 0.3
-    cold = (green < 0.85 * red) & (red > 0.1)
+    cold = ((green < 0.85 * red) & (red > 0.1)) | ((green < 0.95 * red) & (red > 1.2))
     # eosin and blood let blue through, or are not as deep as a red pen, which passes red alone
-    hot = (blue > 0.85 * green) & (green - red > 1.2)
-    brightest = picture.max(axis=2)
-    black = (brightest < 0.15) | ((brightest < 0.4) & (brightest - picture.min(axis=2) < 0.08))
+    hot = (blue > 0.7 * green) & (green - red > 1.4)
+    brightest = picture.max(axis=0)
+    black = (brightest < 0.15) | ((brightest < 0.4) & (brightest - picture.min(axis=0) < 0.08))
     marks = _pieces(cold | hot | black, _SMALLEST_INK_UM2 / pixel_um**2)
+    # where a stroke crosses tissue their densities add up, to more than that of tissue alone
+    marks = _touching(marks | (red > 1.2), marks)
     return _grown(marks, _INK_UM / pixel_um)
 
 
 def _coloured(smooth: Picture, ink: Mask) -> Mask:
     """Cut saturation by Otsu's threshold, held within what H&E can be."""
-    saturation = rgb2hsv(smooth)[..., 1]
+    saturation = _saturation(smooth)
     if ink.all():
         return ~ink
     return (saturation > np.clip(threshold_otsu(saturation[~ink]), *_SATURATION)) & ~ink
@@ -148,15 +151,20 @@ def _film(green: Plane, smooth: Plane, *, coloured: Mask, pixel_um: float) -> Ma
 
 def _lace(picture: Picture, pixel_um: float) -> Mask:
     """Find the membranes of fat cells: faint lines on glass, which smoothing wipes out."""
-    saturation = rgb2hsv(gaussian(picture, 0.25 * _SMOOTH_UM / pixel_um, channel_axis=2))[..., 1]
-    lines = (saturation > 0.03) & (_texture(picture[..., 1], 0.5 * _SMOOTH_UM / pixel_um) > 0.03)
+    saturation = _saturation(_blurred(picture, 0.25 * _SMOOTH_UM / pixel_um))
+    lines = (saturation > 0.03) & (_texture(picture[1], 0.5 * _SMOOTH_UM / pixel_um) > 0.03)
     return ~_grown(~_grown(lines, _GAP_UM / pixel_um), _GAP_UM / pixel_um)
 
 
 def _joined(seeds: Mask, mask: Mask, *, pixel_um: float) -> Mask:
     """Keep what hangs together with the seeds by more than a hair."""
     broad = _grown(~_grown(~mask, _GAP_UM / pixel_um), _GAP_UM / pixel_um)
-    label, _ = ndimage.label(broad | seeds)
+    return _touching(broad | seeds, seeds)
+
+
+def _touching(mask: Mask, seeds: Mask) -> Mask:
+    """Keep the connected pieces in which a seed lies."""
+    label, _ = ndimage.label(mask)
     kept = np.bincount(label.ravel(), weights=seeds.ravel()) > 0
     kept[0] = False
     return kept[label]
@@ -164,12 +172,23 @@ def _joined(seeds: Mask, mask: Mask, *, pixel_um: float) -> Mask:
 
 def _texture(plane: Plane, sigma: float) -> Plane:
     """Return the standard deviation around each pixel."""
-    mean = gaussian(plane, sigma)
-    return np.sqrt(np.maximum(gaussian(plane**2, sigma) - mean**2, 0))
+    mean = _blurred(plane, sigma)
+    return np.sqrt(np.maximum(_blurred(plane**2, sigma) - mean**2, 0))
+
+
+def _saturation(picture: Picture) -> Plane:
+    """Return the S of HSV: how far the least channel is from the largest, between 0 and 1."""
+    return 1 - picture.min(axis=0) / np.maximum(picture.max(axis=0), np.float32(1 / 255))
+
+
+def _blurred(
+    picture: Float[np.ndarray, "*planes rows columns"], sigma: float
+) -> Float[np.ndarray, "*planes rows columns"]:
+    return gaussian(picture, sigma, channel_axis=0 if picture.ndim == 3 else None)
 
 
 def _grown(mask: Mask, by_px: float) -> Mask:
-    return ndimage.distance_transform_edt(~mask) <= by_px if mask.any() else mask
+    return ndimage.maximum_filter(mask, 2 * round(by_px) + 1)
 
 
 def _filled(mask: Mask, largest_px: float) -> Mask:
