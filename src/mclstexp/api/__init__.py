@@ -2,12 +2,13 @@
 
 from mclstexp.api.experiments import check_method, run_experiment
 from mclstexp.api.models import fit_model, import_checkpoint, load_model, model_info
-from mclstexp.api.predictions import predict, predict_files
+from mclstexp.api.predictions import holds_slides, predict, predict_files
 from mclstexp.api.sections import validate
 
 __all__ = [
     "check_method",
     "fit_model",
+    "holds_slides",
     "import_checkpoint",
     "load_model",
     "model_info",

@@ -5,21 +5,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from anndata import AnnData
 
 from mclstexp.api.models import load_model
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, hash_section
-from mclstexp.core.tiles import Tiles
+from mclstexp.core.tiles import Tiles, TileSpec
 from mclstexp.evaluation.config import DataConfig
+from mclstexp.io.models import read_description
 from mclstexp.io.predictions import write_prediction
 from mclstexp.io.read import READERS
+from mclstexp.io.slides import IMAGES, SUFFIXES, probe_slide
 from mclstexp.io.tile_folder import read_tiles
-
-_IMAGES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".btf")
-_SLIDES: Final = (*_IMAGES, ".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".dcm")
 
 
 def predict(model: Predictor | Path | str, tiles: Tiles) -> AnnData:
@@ -76,16 +74,10 @@ def predict_files(run: Path | str, data: DataConfig, *, out: Path | str) -> list
 
 def _queries(model: Predictor, data: DataConfig) -> Iterator[tuple[str, Tiles]]:
     path = Path(data.path)
-    if data.format == "tiles" or (data.format is None and _holds_tiles(path)):
+    if data.format == "tiles" or (data.format is None and _holds_tiles(path, model.spec_)):
         tiles = read_tiles(path, spec=model.spec_)
         yield tiles.slide.id, tiles
         return
-    if path.is_file() and path.suffix.lower() in _SLIDES and data.format is None:
-        msg = (
-            f"measured sections or a folder of tile images expected to predict, found a slide ({path}): cut it into "
-            f"tiles of {model.spec_.size_px} px at {model.spec_.mpp:g} µm per pixel, or use Tiles.grid in Python"
-        )
-        raise InputError(msg)
     trained_on = set(model.provenance_["sections"].values())
     for section in data.read(model.spec_):
         if hash_section(section) in trained_on:
@@ -94,9 +86,41 @@ def _queries(model: Predictor, data: DataConfig) -> Iterator[tuple[str, Tiles]]:
         yield section.id, section.tiles
 
 
-def _holds_tiles(path: Path) -> bool:
-    """Whether a path is a folder of images and nothing else."""
+def holds_slides(data: str, *, run: Path | str, format: str | None = None) -> bool:  # noqa: A002  as the flag
+    """Say whether whole slides are meant, not measured sections or ready-made tiles.
+
+    Parameters
+    ----------
+    data
+        What was given to be predicted: a file, a folder, a glob, a CSV file of slides, a URL.
+    run
+        Folder of the model, for the size of its tiles.
+    format
+        What was said of the format: of slides nothing, or what is to be written of them.
+
+    Raises
+    ------
+    InputError
+        If there is no model.
+    """
+    path = Path(data)
+    if format not in (None, "h5ad", "spatialdata"):
+        return False
+    if path.is_dir():
+        entries = [path, *(entry for entry in path.iterdir() if entry.is_dir())]
+        measured = any(reader.looks_like(entry) for entry in entries for reader in READERS.values())
+        tiles = _holds_tiles(path, TileSpec(**read_description(run)["spec"]))
+        return not (measured or tiles) and any(file.suffix.lower() in SUFFIXES for file in path.rglob("*"))
+    if path.exists():
+        return path.suffix.lower() != ".h5ad"  # the only section in a single file
+    return "://" in data or any(sign in data for sign in "*?[") or path.suffix.lower() in (*SUFFIXES, ".csv")
+
+
+def _holds_tiles(path: Path, spec: TileSpec) -> bool:
+    """Whether a path is a folder of images and nothing else, the first of them of a tile's size."""
     if not path.is_dir() or any(reader.looks_like(path) for reader in READERS.values()):
         return False
-    files = [file for file in path.iterdir() if not file.name.startswith(".")]
-    return bool(files) and all(file.suffix.lower() in _IMAGES for file in files)
+    files = sorted(file for file in path.iterdir() if not file.name.startswith("."))
+    if not files or not all(file.suffix.lower() in IMAGES for file in files):
+        return False
+    return probe_slide(files[0]).size_px == (spec.size_px, spec.size_px)

@@ -8,19 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
-from mclstexp._version import __version__
+from mclstexp.cli.application import app
 from mclstexp.cli.flags import Method, Origin, Reading, Tile, data_config, fit_config, tile_spec
 from mclstexp.cli.terminal import cell, print_table, say
-
-app = App(
-    name="mclstexp",
-    help="Predict spatial gene expression from H&E images, judge the prediction honestly.\n\n"
-    "`--debug` anywhere shows where an error came from.",
-    version=__version__,
-    suppress_keyboard_interrupt=False,  # `run` has a word for it
-)
 
 
 @app.command
@@ -70,25 +62,6 @@ def fit(
     model = fit_model(method, config, out=out, overwrite=overwrite)
     n_sections = len(model.provenance_["sections"])
     say(f"{method} learnt {len(model.genes_)} genes from {n_sections} sections: {out}")
-
-
-@app.command
-def predict(run: Path, data: Path, /, *, out: Path, reading: Reading = Reading()) -> None:  # noqa: B008  frozen
-    """Predict expression for measured sections or a folder of tile images.
-
-    Parameters
-    ----------
-    run
-        Folder of a fitted model.
-    data
-        Sections in any known format, or a folder of tile images of the model's size and scale (--format tiles).
-    out
-        File to write (.h5ad), or for several sections a folder.
-    """
-    from mclstexp.api import predict_files
-
-    for path in predict_files(run, data_config(data, reading), out=out):
-        say(str(path))
 
 
 @app.command

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from mclstexp.core.tiles import TileSpec
     from mclstexp.evaluation.config import DataConfig, FitConfig
+    from mclstexp.whole_slide.settings import SlideSettings
 
 
 @Parameter(name="*", group="Reading the data")
@@ -72,6 +73,40 @@ class Method:
     """TOML file with tables [options], [data], [tile] and a key genes; flags count for more."""
 
 
+@Parameter(name="*", group="Whole slides")
+@dataclass(frozen=True)
+class Slides:
+    """How a slide is cut into tiles, and what is written of it."""
+
+    stride_um: float | None = None
+    """Distance between tile centres in µm: 100 is like Visium's, less is denser; the tile's side by default."""
+    mask: Path | None = None
+    """GeoJSON file with the regions to predict, in pixels of the full image (QuPath's export); found by default."""
+    gene: str | None = None
+    """Gene of the picture beside the result; by default the one that varies most."""
+    heatmap: Annotated[list[str], Parameter(negative="", show_default=False)] = field(default_factory=list)
+    """Gene to write as an OME-TIFF too, any number of times."""
+    allow_upsampling: Annotated[bool, Parameter(negative="")] = False
+    """Take a slide that is coarser than the model's tiles all the same; the result is stamped with it."""
+
+
+@Parameter(name="*", group="Many slides")
+@dataclass(frozen=True)
+class Many:
+    """How many slides are gone through."""
+
+    jobs: int = 1
+    """Slides at once, each in a process of its own."""
+    shard: str | None = None
+    """Part of the slides, as 2/8: for the tasks of a job array."""
+    cluster: str | None = None
+    """ray: on a Ray cluster (pip install 'mclstexp[ray]') instead of this machine's processes."""
+    address: str | None = None
+    """Address of the Ray cluster; by default the one that is found, or else a local one."""
+    overwrite: Annotated[bool, Parameter(negative="")] = False
+    """Replace predictions that are already there."""
+
+
 @Parameter(name="*", group="Checkpoint")
 @dataclass(frozen=True)
 class Origin:
@@ -110,6 +145,27 @@ def data_config(path: Path, reading: Reading) -> DataConfig:
     from mclstexp.evaluation.config import DataConfig
 
     return build(DataConfig, {**reading.given(), "path": str(path)}, where="data")
+
+
+def slide_settings(slides: Slides, reading: Reading, *, out: str) -> SlideSettings:
+    """Say how slides are cut and what is written; `--format spatialdata` and a name that ends in .zarr say the same."""
+    from mclstexp.core.errors import InputError
+    from mclstexp.whole_slide.settings import SlideSettings
+
+    for name in ("image", "sections", "patients"):
+        if getattr(reading, name) is not None:
+            msg = f"measured sections expected with --{name}, found whole slides: leave the flag out"
+            raise InputError(msg)
+    store = out.rstrip("/").endswith(".zarr") or reading.format == "spatialdata"
+    return SlideSettings(
+        stride_um=slides.stride_um,
+        mpp=reading.slide_mpp,
+        mask=None if slides.mask is None else str(slides.mask),
+        allow_upsampling=slides.allow_upsampling,
+        gene=slides.gene,
+        heatmaps=tuple(slides.heatmap),
+        format="spatialdata" if store else "h5ad",
+    )
 
 
 def tile_spec(tile: Tile) -> TileSpec:

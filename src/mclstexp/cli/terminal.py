@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -63,6 +64,39 @@ def task_progress(title: str) -> Iterator[Callable[[str, str, str], None]]:
                     print(f"{label}, {fold}: {state}", file=sys.stderr)
 
         yield on_event
+
+
+@contextmanager
+def tile_progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how far a slide is, on stderr: tiles, tiles per second, time left; yields ``on_progress``.
+
+    Without a terminal each tenth is a line. Tiles an earlier run had done do not count as fast.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console, started, first, tenth = Console(stderr=True), 0.0, 0, 0
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} tiles, {task.fields[rate]:.1f} a second"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title, total=None, rate=0.0)
+
+        def on_progress(done: int, total: int) -> None:
+            nonlocal started, first, tenth
+            if not started:
+                started, first = time.monotonic(), done
+            rate = (done - first) / max(time.monotonic() - started, 1e-9)
+            bar.update(task, completed=done, total=total, rate=rate)
+            if not console.is_terminal and done * 10 // total > tenth:
+                tenth = done * 10 // total
+                left = (total - done) / rate if rate else 0
+                print(f"{title}: {done} of {total} tiles, {rate:.1f} a second, {left:.0f} s left", file=sys.stderr)
+
+        yield on_progress
 
 
 def say(text: str) -> None:

@@ -34,7 +34,7 @@ def write_prediction(predicted: ad.AnnData, path: Path | str) -> Path:
         msg = f"a file name for the prediction expected, found the folder {path}: give {path / 'prediction.h5ad'}"
         raise InputError(msg)
     copy = predicted.copy()  # writing turns text columns into categories
-    copy.uns[keys.PROVENANCE] = storable(copy.uns[keys.PROVENANCE])
+    copy.uns = storable(copy.uns)
     with atomic_path(path) as temporary:
         copy.write_h5ad(temporary, compression="gzip")
     return path
@@ -58,7 +58,7 @@ def write_rows(frame: ad.AnnData, rows: Iterable[np.ndarray], path: Path) -> Non
         If the place cannot be written to.
     """
     copy = frame.copy()
-    copy.uns[keys.PROVENANCE] = storable(copy.uns[keys.PROVENANCE])
+    copy.uns = storable(copy.uns)
     with atomic_path(path) as temporary:
         copy.write_h5ad(temporary)
         with h5py.File(temporary, "r+") as file:

@@ -6,6 +6,7 @@ import hashlib
 import platform
 import shutil
 import subprocess
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -35,8 +36,12 @@ def _commit(root: Path) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
+@cache
 def source_hash() -> str:
-    """Return a hash of this package's own source files: what was computed by other code is not the same."""
+    """Return a hash of this package's own source files: what was computed by other code is not the same.
+
+    Taken once in a process, which goes on with the code it started with.
+    """
     digest = hashlib.sha256()
     root = Path(__file__).resolve().parents[1]
     for path in sorted(root.rglob("*.py")):

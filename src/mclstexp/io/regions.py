@@ -38,7 +38,7 @@ class Regions:
     polygons: tuple[shapely.Polygon, ...]
     """Outlines, with their holes."""
     names: tuple[str, ...]
-    """One for each polygon; parts of one annotation share it."""
+    """One for each polygon; the parts of an annotation share its name."""
 
     def __post_init__(self) -> None:
         if len(self.polygons) != len(self.names):
@@ -126,13 +126,17 @@ def read_geojson(path: Path | str, *, slide: Slide) -> Regions:
         raw = path.read_bytes()
         document = json.loads(gzip.decompress(raw) if raw.startswith(_GZIP) else raw)
         _check_pixels(document, path)
-        outlined = [(polygon, *about) for geometry, *about in _features(document, path) for polygon in _areas(geometry)]
+        try:
+            outlined = [(area, *about) for geometry, *about in _features(document, path) for area in _areas(geometry)]
+        except (AttributeError, IndexError, TypeError) as error:
+            msg = "a feature that is not laid out as GeoJSON says"
+            raise ValueError(msg) from error
     if any(kind not in _MEASURED for _, _, kind in outlined):
         outlined = [one for one in outlined if one[2] not in _MEASURED]
     if not outlined:
         msg = f"at least one polygon expected in {path}, found none: export the annotations that outline the regions"
         raise InputError(msg)
-    _check_place(np.array([one[0] for one in outlined]), slide=slide, path=path)
+    _check_place(np.array([one[0] for one in outlined], dtype=object), slide=slide, path=path)
     window, polygons, names = shapely.box(0, 0, *slide.size_px), [], []
     for number, (polygon, name, _) in enumerate(outlined, start=1):
         parts = [polygon] if window.covers(polygon) else _flat(polygon.intersection(window))
@@ -196,9 +200,9 @@ def _areas(geometry: dict[str, Any]) -> list[shapely.Polygon]:
         if not all(np.isfinite(ring).all() for ring in points):
             msg = "coordinates that are not finite"
             raise ValueError(msg)
-        outlines = [shapely.linearrings(ring[:, :2]) for ring in points if len(ring) >= 3]
-        if outlines and len(points[0]) >= 3:
-            polygon = shapely.Polygon(outlines[0], outlines[1:])
+        outlines = [ring[:, :2] if len(ring) and len(np.unique(ring[:, :2], axis=0)) >= 3 else None for ring in points]
+        if outlines and outlines[0] is not None:
+            polygon = shapely.Polygon(outlines[0], [hole for hole in outlines[1:] if hole is not None])
             areas += [polygon] if polygon.is_valid else _flat(shapely.make_valid(polygon))
     return [area for area in areas if area.area > 0]
 

@@ -19,6 +19,10 @@ from mclstexp.core.tiles import Slide, TileSpec
 from mclstexp.io.pixel_sources import ArrayPixels, OpenSlidePixels, PixelSource, PlainPixels
 from mclstexp.io.tiff_pixels import TiffPixels
 
+IMAGES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".btf")
+"""Endings of files that are a slide or a tile."""
+SUFFIXES: Final = (*IMAGES, ".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".dcm")
+"""Endings of slides."""
 _TIFF_MAGIC: Final = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PLAUSIBLE_MPP: Final = (0.05, 20.0)  # a microscope's; 72 dpi, which programs write unasked, would be 353
 _BLOCK_PX: Final = 2048

@@ -79,7 +79,7 @@ class BlockStore:
             with (self.folder / _MATRIX).open("r+b") as file:
                 for run in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(rows) != 1) + 1):
                     file.seek(int(rows[run[0]]) * width)
-                    file.write(np.ascontiguousarray(expression[run[0] : run[-1] + 1], "<f4"))
+                    file.write(expression[run[0] : run[-1] + 1].astype("<f4").tobytes())
                 file.flush()
                 os.fsync(file.fileno())
             with atomic_path(self._block(number)) as path:
@@ -99,6 +99,10 @@ class BlockStore:
             for start in range(0, self._shape[0], n_rows):
                 n = min(n_rows, self._shape[0] - start)
                 yield np.frombuffer(file.read(n * width), "<f4").reshape(n, self._shape[1])
+
+    def matrix(self) -> Float[np.ndarray, "n_tiles n_genes"]:
+        """Return the expression of all tiles."""
+        return np.fromfile(self.folder / _MATRIX, "<f4").reshape(self._shape)
 
     def column(self, number: int) -> Float[np.ndarray, " n_tiles"]:
         """Return one gene's expression at every tile."""

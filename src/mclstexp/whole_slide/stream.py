@@ -30,7 +30,7 @@ MAX_UNREADABLE: Final = 0.01
 """Of more tiles than this share it is the slide that is damaged, and not a tile."""
 
 OnProgress = Callable[[int, int], None]
-"""Called with (tiles done, tiles in all) after each block."""
+"""Called with (tiles done, tiles in all) at the start, with what an earlier run had done, and after each block."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,24 +77,19 @@ def stream(model: Predictor, tiles: Tiles, *, folder: Path, on_progress: OnProgr
     key = {"model": model_hash(model), "tiles": _tiles_hash(tiles), "block": n_tiles, "code": source_hash()}
     store = BlockStore(folder, key=key, shape=(len(tiles), len(model.genes_)))
     slide = ReadableSlide(tiles.slide)
-    found, n_done, n_resumed, n_bad, recent = {}, 0, 0, 0, RecentFeatures()
+    found = {block.number: kept for block in blocks if (kept := store.read(block.number)) is not None}
+    n_resumed = n_done = sum(len(block.rows) for block in blocks if block.number in found)
+    recent = RecentFeatures()
+    report = on_progress or (lambda *_: None)
+    report(n_done, len(tiles))
     for block in blocks:
-        kept = store.read(block.number)
-        if kept is None:
-            expression, kept = _predict(model, replace(tiles, slide=slide), block, recent)
-            store.write(block.number, block.rows, expression, kept)
-        else:
-            n_resumed += len(block.rows)
-        found[block.number] = kept
-        n_done, n_bad = n_done + len(block.rows), n_bad + int(kept["unreadable"].sum())
-        if n_bad > MAX_UNREADABLE * len(tiles):
-            msg = (
-                f"{tiles.slide.id}: at least {1 - MAX_UNREADABLE:.0%} readable tiles expected, found {n_bad} of "
-                f"{len(tiles)} that are not ({slide.reason or 'as an earlier run found'}): copy the slide again"
-            )
-            raise InputError(msg)
-        if on_progress is not None:
-            on_progress(n_done, len(tiles))
+        if block.number not in found:
+            expression, columns = _predict(model, replace(tiles, slide=slide), block, recent)
+            store.write(block.number, block.rows, expression, columns)
+            found[block.number] = columns
+            n_done += len(block.rows)
+            _check_readable(tiles, found, slide.reason)
+            report(n_done, len(tiles))
     distance = None
     if all("reference_distance" in kept for kept in found.values()):
         distance = _gathered(blocks, found, "reference_distance", len(tiles)).astype(np.float32)
@@ -122,6 +117,16 @@ def _predict(
     if distance is not None:
         columns["reference_distance"] = np.where(unreadable, np.float32(np.nan), distance[:n_own]).astype(np.float32)
     return expression, columns
+
+
+def _check_readable(tiles: Tiles, found: Mapping[int, Mapping[str, NDArray]], reason: str) -> None:
+    n_bad = sum(int(columns["unreadable"].sum()) for columns in found.values())
+    if n_bad > MAX_UNREADABLE * len(tiles):
+        msg = (
+            f"{tiles.slide.id}: at least {1 - MAX_UNREADABLE:.0%} readable tiles expected, found {n_bad} of "
+            f"{len(tiles)} that are not ({reason}): copy the slide again"
+        )
+        raise InputError(msg)
 
 
 def _gathered(

@@ -86,7 +86,7 @@ class Strict:
         """Say how far tiles lie from the banks, on average; see `Predictor.reference_distance`."""
         pairs = zip(self.members, self._queries(tiles), strict=True)
         parts = [member.bank.distance(query, device=str(_device(member.model))) for member, query in pairs]
-        return np.mean(parts, axis=0, dtype=np.float32)
+        return np.stack(parts).mean(axis=0)
 
     def _features(self, tiles: Tiles) -> TileFeatures:
         o = self.options

@@ -1,0 +1,15 @@
+"""The application the commands belong to."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+from mclstexp._version import __version__
+
+app = App(
+    name="mclstexp",
+    help="Predict spatial gene expression from H&E images, judge the prediction honestly.\n\n"
+    "`--debug` anywhere shows where an error came from.",
+    version=__version__,
+    suppress_keyboard_interrupt=False,  # `run` has a word for it
+)

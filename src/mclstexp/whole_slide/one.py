@@ -1,0 +1,198 @@
+"""One slide, from its file to its map."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import anndata as ad
+from numpy.typing import ArrayLike
+
+from mclstexp.core.errors import InputError
+from mclstexp.core.predictor import Predictor
+from mclstexp.core.tiles import Slide
+from mclstexp.io.atomic import atomic_path
+from mclstexp.io.predictions import write_rows
+from mclstexp.io.regions import to_geojson
+from mclstexp.io.slides import open_slide
+from mclstexp.whole_slide.grid import Grid, lay_grid
+from mclstexp.whole_slide.heatmaps import write_heatmap
+from mclstexp.whole_slide.pictures import draw_gene, most_varying
+from mclstexp.whole_slide.result import frame
+from mclstexp.whole_slide.settings import SlideSettings
+from mclstexp.whole_slide.spatialdata import write_spatialdata
+from mclstexp.whole_slide.stream import OnProgress, Streamed, stream
+
+SUFFIX: Final = {"h5ad": ".h5ad", "spatialdata": ".zarr"}
+
+
+@dataclass(frozen=True)
+class SlideSummary:
+    """What became of a slide."""
+
+    slide: str
+    """Its name."""
+    out: str
+    """Where the prediction lies."""
+    n_tiles: int
+    """Tiles predicted, those an earlier run had done among them."""
+    n_unreadable: int
+    """Of these, tiles that could not be decoded."""
+    tissue_mm2: float
+    """Area of the tissue."""
+    seconds: float
+    """Time of this run."""
+    n_resumed: int
+    """Tiles an earlier, interrupted run had done."""
+    note: str = ""
+    """What the user should know of it."""
+
+
+def predict_slide(
+    model: Predictor,
+    slide: Slide | Path | str,
+    *,
+    settings: SlideSettings = SlideSettings(),  # noqa: B008  frozen
+    places: ArrayLike | None = None,
+    on_progress: OnProgress | None = None,
+) -> ad.AnnData:
+    """Predict expression over a whole slide, in memory; see `predict_slide_file` for a file.
+
+    Parameters
+    ----------
+    model
+        A fitted model.
+    slide
+        The file, or an opened slide.
+    settings
+        Stride, mask, scale; output formats are of no concern here.
+    places
+        (n, 2) tile centres in level-0 pixels, in place of a grid over the tissue.
+    on_progress
+        Called with (tiles done, tiles in all).
+
+    Returns
+    -------
+    AnnData (n_tiles, n_genes), see `mclstexp.whole_slide.result.frame`.
+
+    Raises
+    ------
+    InputError
+        If the slide cannot be used: no slide, damaged, of unknown or too coarse a scale, without tissue.
+    """
+    _, grid = _prepare(model, slide, settings=settings, places=places)
+    with tempfile.TemporaryDirectory(prefix="mclstexp-") as folder:
+        streamed = stream(model, grid.tiles, folder=Path(folder) / "run", on_progress=on_progress)
+        predicted = frame(model, grid, streamed, settings=settings)
+        predicted.X = streamed.store.matrix()
+    return predicted
+
+
+def predict_slide_file(
+    model: Predictor,
+    slide: Path | str,
+    *,
+    out: Path,
+    settings: SlideSettings = SlideSettings(),  # noqa: B008  frozen
+    workdir: Path | None = None,
+    overwrite: bool = False,
+    on_progress: OnProgress | None = None,
+) -> SlideSummary:
+    """Predict expression over a whole slide and write it; a run that was killed goes on where it stopped.
+
+    Beside `out` come a picture (``NAME.png``), the tissue (``NAME.tissue.geojson``) and a heatmap for each gene asked
+    (``NAME.GENE.ome.tif``); `out` itself appears last.
+
+    Parameters
+    ----------
+    model, slide, settings, on_progress
+        See `predict_slide`.
+    out
+        File (.h5ad) or store (.zarr) to write.
+    workdir
+        Where finished blocks are kept meanwhile; a hidden folder beside `out` by default.
+    overwrite
+        Whether an earlier prediction is replaced.
+
+    Raises
+    ------
+    InputError
+        As `predict_slide`; if a gene is unknown, or the place cannot be written to or is taken.
+    """
+    started, out = time.monotonic(), Path(out)
+    _check_place(out, settings=settings, overwrite=overwrite)
+    _check_genes(model, settings)
+    opened, grid = _prepare(model, slide, settings=settings)
+    workdir = out.with_name(f".{out.name}.partial") if workdir is None else workdir
+    streamed = stream(model, grid.tiles, folder=workdir, on_progress=on_progress)
+    predicted = frame(model, grid, streamed, settings=settings)
+    _write(predicted, streamed, grid, out=out, settings=settings)
+    streamed.store.remove()
+    n_bad = int(streamed.unreadable.sum())
+    return SlideSummary(
+        slide=opened.id,
+        out=str(out),
+        n_tiles=len(grid.tiles),
+        n_unreadable=n_bad,
+        tissue_mm2=grid.regions.area_um2(opened.mpp) / 1e6,
+        seconds=time.monotonic() - started,
+        n_resumed=streamed.n_resumed,
+        note=f"{n_bad} tiles could not be read ({streamed.reason})" if n_bad else "",
+    )
+
+
+def _write(predicted: ad.AnnData, streamed: Streamed, grid: Grid, *, out: Path, settings: SlideSettings) -> None:
+    """Write everything; `out` last, for who finds it takes the slide for done."""
+    store, slide, genes = streamed.store, grid.tiles.slide, list(predicted.var_names)
+    shown = most_varying(store.expression()) if settings.gene is None else genes.index(settings.gene)
+    draw_gene(predicted, slide, store.column(shown), gene=genes[shown], out=out.with_suffix(".png"))
+    with atomic_path(out.with_suffix(".tissue.geojson")) as path:
+        path.write_text(to_geojson(grid.regions) + "\n", encoding="utf-8")
+    for gene in settings.heatmaps:
+        assert grid.tiles.array_xy is not None  # a file's tiles lie on a grid
+        assert grid.stride_um is not None
+        width, height = slide.size_px
+        write_heatmap(
+            store.column(genes.index(gene)),
+            grid.tiles.array_xy,
+            stride_um=grid.stride_um,
+            gene=gene,
+            path=out.with_suffix(f".{gene.replace('/', '_')}.ome.tif"),
+            slide_size_um=(width * slide.mpp, height * slide.mpp),
+        )
+    if settings.format == "h5ad":
+        write_rows(predicted, store.expression(), out)
+    else:
+        predicted.X = store.matrix()
+        write_spatialdata(predicted, slide, out)
+
+
+def _prepare(
+    model: Predictor, slide: Slide | Path | str, *, settings: SlideSettings, places: ArrayLike | None = None
+) -> tuple[Slide, Grid]:
+    if not model.is_fitted:
+        msg = f"a fitted model expected, found {model.name} before fit: call fit(sections) first"
+        raise InputError(msg)
+    opened = slide if isinstance(slide, Slide) else open_slide(slide, mpp=settings.mpp)
+    return opened, lay_grid(opened, model.spec_, settings=settings, places=places)
+
+
+def _check_place(out: Path, *, settings: SlideSettings, overwrite: bool) -> None:
+    suffix = SUFFIX[settings.format]
+    if out.suffix != suffix:
+        msg = f"a name that ends in {suffix} expected for a prediction as {settings.format}, found {out}: rename it"
+        raise InputError(msg)
+    if out.exists() and not overwrite:
+        msg = f"a free place for the prediction expected, found one at {out}: choose another or allow overwrite"
+        raise InputError(msg)
+
+
+def _check_genes(model: Predictor, settings: SlideSettings) -> None:
+    for gene in (*settings.heatmaps, *([] if settings.gene is None else [settings.gene])):
+        if gene not in model.genes_:
+            some = ", ".join(model.genes_[:3])
+            msg = f"one of the {len(model.genes_)} genes the model predicts ({some}, …) expected, found {gene!r}"
+            raise InputError(msg)
