@@ -3,49 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 import sys
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 import pandas as pd
 
+from mclstexp.evaluation.crew import Crew, environment, how_it_ended
 from mclstexp.evaluation.exam import failure, prepare, references
 from mclstexp.evaluation.harness import join_scores
 from mclstexp.evaluation.run_plan import Plan, safe_name
 
 OnEvent = Callable[[str, str, str], None]
 """Called with (label, fold, state): "begun", "done" or "died"; first of all with ("", "", "of N") parts to compute."""
-
-
-@dataclass
-class _Crew:
-    """The processes at work, so that all of them end when the run does."""
-
-    at_work: set[subprocess.Popen] = field(default_factory=set)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    dismissed: bool = False
-
-    def start(self, command: Sequence[str], *, env: Mapping[str, str], log: int) -> subprocess.Popen | None:
-        with self.lock:
-            if self.dismissed:
-                return None
-            # a pipe that is never written to: the worker reads its end as the end of this run
-            process = subprocess.Popen(  # noqa: S603  our own module
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=dict(env), text=True
-            )
-            self.at_work.add(process)
-            return process
-
-    def dismiss(self) -> None:
-        with self.lock:
-            self.dismissed = True
-            for process in self.at_work:
-                process.kill()
 
 
 def run_plan(plan: Plan, *, jobs: int = 1, on_event: OnEvent | None = None) -> pd.DataFrame:
@@ -71,7 +41,7 @@ def run_plan(plan: Plan, *, jobs: int = 1, on_event: OnEvent | None = None) -> p
         for label in plan.methods
         if (missing := [fold for fold in plan.folds if not plan.parts.path(plan.key(label, fold)).is_file()])
     }
-    crew = _Crew()
+    crew = Crew()
     died: dict[tuple[str, str], str] = {}
     say = on_event or (lambda label, fold, state: None)  # noqa: ARG005
     say("", "", f"of {sum(map(len, todo.values()))}")
@@ -98,7 +68,7 @@ def _chunks(folds: list[str], *, n_chunks: int) -> list[list[str]]:
 
 
 def _work(
-    plan: Plan, crew: _Crew, label: str, folds: list[str], *, jobs: int, say: OnEvent
+    plan: Plan, crew: Crew, label: str, folds: list[str], *, jobs: int, say: OnEvent
 ) -> dict[tuple[str, str], str]:
     """Have a method judged; after a death go on with the next fold in a new process. Returns what died and how."""
     died: dict[tuple[str, str], str] = {}
@@ -107,7 +77,7 @@ def _work(
     while left and not crew.dismissed:
         command = [sys.executable, "-m", "mclstexp.evaluation.worker", str(plan.folder), label, *left]
         with (plan.folder / "logs" / f"{safe_name(label)}.txt").open("a", encoding="utf-8") as log:
-            process = crew.start(command, env=_environment(jobs), log=log.fileno())
+            process = crew.start(command, env=environment(jobs), log=log.fileno())
             if process is None or process.stdout is None:
                 break
             with process:  # closes its pipes when it has ended
@@ -118,24 +88,9 @@ def _work(
                         left.remove(event["fold"])
             code = process.returncode
         if code != 0 and left and not crew.dismissed:
-            died[label, left[0]] = _how(code)
+            died[label, left[0]] = how_it_ended(code)
             say(label, left.pop(0), "died")
     return died
-
-
-def _environment(jobs: int) -> dict[str, str]:
-    """Give every process its share of the cores: twice as many threads as cores is slower than one each."""
-    share = str(max(1, (os.cpu_count() or 1) // jobs))
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    return {**os.environ, **(dict.fromkeys(names, share) if jobs > 1 else {})}
-
-
-def _how(code: int) -> str:
-    if code < 0:
-        name = signal.Signals(-code).name
-        hint = ": was there memory enough?" if name == "SIGKILL" else ""
-        return f"its process was ended by {name}{hint}"
-    return f"its process ended with exit code {code}; the log says why"
 
 
 def _collect(plan: Plan, died: Mapping[tuple[str, str], str]) -> pd.DataFrame:
