@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 import shapely
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
 from skimage.filters import gaussian, threshold_otsu
 from skimage.measure import find_contours
@@ -68,26 +68,36 @@ def find_tissue(slide: Slide, *, smallest_um2: float = 50_000.0, largest_hole_um
     thumbnail = slide.thumbnail(min(max(side_px, 1), _LARGEST_PX))
     scale = np.array(slide.size_px) / thumbnail.shape[1::-1]  # level-0 pixels per pixel, (columns, rows)
     pixel_um = slide.mpp * float(np.sqrt(scale.prod()))
+    mask, coloured = _tissue(
+        thumbnail,
+        pixel_um,
+        smallest_px=smallest_um2 / pixel_um**2,
+        largest_hole_px=largest_hole_um2 / pixel_um**2,
+    )
+    polygons = _outline(mask, scale, size_px=slide.size_px)
+    if not polygons:
+        msg = (
+            f"{slide.id}: stained tissue (a coloured piece of {smallest_um2:g} µm² or more) expected, found colour "
+            f"other than ink on {coloured:.1%} of the slide: check it or give the tissue as GeoJSON (--mask)"
+        )
+        raise InputError(msg)
+    return Regions(polygons, tuple(str(number) for number in range(1, len(polygons) + 1)))
+
+
+def _tissue(
+    thumbnail: UInt8[np.ndarray, "rows columns 3"], pixel_um: float, *, smallest_px: float, largest_hole_px: float
+) -> tuple[Mask, float]:
+    """Return the mask of the tissue, and the share of coloured pixels."""
     picture = np.ascontiguousarray(np.moveaxis(thumbnail, 2, 0), dtype=np.float32) / np.float32(255)
     picture = np.minimum(picture / _glass(picture)[:, None, None], 1)
     ink = _ink(_blurred(picture, 0.5 * _SMOOTH_UM / pixel_um), pixel_um)
     smooth = _blurred(picture, _SMOOTH_UM / pixel_um)
     coloured = _coloured(smooth, ink)
     dense = coloured & ~_film(picture[1], smooth[1], coloured=coloured, pixel_um=pixel_um)
-    largest_hole_px = largest_hole_um2 / pixel_um**2
-    smallest_px = smallest_um2 / pixel_um**2
     seeds = _pieces(_filled(dense, largest_hole_px), smallest_px)
     lace = _lace(picture, pixel_um) & ~ink
     mask = _joined(seeds, _filled(dense | lace, largest_hole_px), pixel_um=pixel_um)
-    mask = _pieces(_filled(mask, largest_hole_px) & ~ink, smallest_px)
-    polygons = _outline(mask, scale, size_px=slide.size_px)
-    if not polygons:
-        msg = (
-            f"{slide.id}: stained tissue (a coloured piece of {smallest_um2:g} µm² or more) expected, found colour "
-            f"other than ink on {coloured.mean():.1%} of the slide: check it or give the tissue as GeoJSON (--mask)"
-        )
-        raise InputError(msg)
-    return Regions(polygons, tuple(str(number) for number in range(1, len(polygons) + 1)))
+    return _pieces(_filled(mask, largest_hole_px) & ~ink, smallest_px), float(coloured.mean())
 
 
 def _glass(picture: Picture) -> Float[np.ndarray, " 3"]:
@@ -113,7 +123,7 @@ def _ink(picture: Picture, pixel_um: float) -> Mask:
     """Find pen marks and black borders; what is too small for either is tissue (blood, pigment, folds)."""
     density = -np.log(np.maximum(picture, 1 / 255))
     red, green, blue = density
-    # thickness cancels in a ratio of densities; the bluest nuclei seen have 0.85, a blue pen 0.7, a green one 0.3
+    # thickness cancels in a ratio of densities; the bluest nuclei come near 0.85, a blue pen has 0.7, a green one 0.3
     cold = ((green < 0.85 * red) & (red > 0.1)) | ((green < 0.95 * red) & (red > 1.2))
     # eosin and blood let blue through, or are not as deep as a red pen, which passes red alone
     hot = (blue > 0.7 * green) & (green - red > 1.4)
@@ -121,7 +131,7 @@ def _ink(picture: Picture, pixel_um: float) -> Mask:
     black = (brightest < 0.15) | ((brightest < 0.4) & (brightest - picture.min(axis=0) < 0.08))
     marks = _pieces(cold | hot | black, _SMALLEST_INK_UM2 / pixel_um**2)
     # where a stroke crosses tissue their densities add up, to more than that of tissue alone
-    marks = _touching(marks | (red > 1.2), marks)
+    marks = _touching(marks | (red > 1.2) | (green > 2), marks)
     return _grown(marks, _INK_UM / pixel_um)
 
 
@@ -205,10 +215,13 @@ def _pieces(mask: Mask, smallest_px: float) -> Mask:
 
 def _outline(mask: Mask, scale: Float[np.ndarray, " 2"], *, size_px: tuple[int, int]) -> tuple[shapely.Polygon, ...]:
     """Return the mask's outlines, holes inside, in level-0 pixels and largest first."""
-    rings = [shapely.LinearRing(ring[:, ::-1] - 0.5) for ring in find_contours(np.pad(mask, 1).astype(float), 0.5)]
+    # the edge pixels once more: an outline that runs outside and is cut there leaves no corner out
+    padded = np.pad(np.pad(mask, 1, mode="edge"), 1).astype(np.float32)
+    rings = [shapely.LinearRing(ring[:, ::-1] - 1.5) for ring in find_contours(padded, 0.5)]
     area = shapely.build_area(shapely.GeometryCollection(rings))  # a ring within a ring is a hole
     area = shapely.make_valid(shapely.simplify(area, 1.0))
     area = shapely.transform(area, lambda xy: np.round(xy * scale, 1))
     area = shapely.intersection(shapely.make_valid(area), shapely.box(0, 0, *size_px))
-    polygons = [part for part in shapely.get_parts(area, return_index=False) if part.geom_type == "Polygon"]
+    parts = shapely.get_parts(shapely.get_parts(area))  # twice: what was mended may be a collection of multipolygons
+    polygons = [part for part in parts if part.geom_type == "Polygon" and part.area > scale.prod()]
     return tuple(sorted(polygons, key=lambda polygon: -polygon.area))
