@@ -44,8 +44,8 @@ def find_tissue(slide: Slide, *, smallest_um2: float = 50_000.0, largest_hole_um
     slide
         The slide; only a thumbnail of at most 3072 pixels is read.
     smallest_um2
-        Pieces below this area (µm²) are taken for debris, dust and fiducial marks. The default is that of four tiles
-        of 112 µm, a blob 250 µm across: smaller than any biopsy's fragment worth a prediction.
+        Pieces below this area (µm²) are debris, dust or fiducial marks. By default four tiles of 112 µm: a blob 250 µm
+        across, less than a biopsy's fragment worth a prediction.
     largest_hole_um2
         Holes up to this area (µm²) belong to the tissue: vessels, glands, fat cells.
 
@@ -68,12 +68,8 @@ def find_tissue(slide: Slide, *, smallest_um2: float = 50_000.0, largest_hole_um
     thumbnail = slide.thumbnail(min(max(side_px, 1), _LARGEST_PX))
     scale = np.array(slide.size_px) / thumbnail.shape[1::-1]  # level-0 pixels per pixel, (columns, rows)
     pixel_um = slide.mpp * float(np.sqrt(scale.prod()))
-    mask, coloured = _tissue(
-        thumbnail,
-        pixel_um,
-        smallest_px=smallest_um2 / pixel_um**2,
-        largest_hole_px=largest_hole_um2 / pixel_um**2,
-    )
+    sizes_px = {"smallest_px": smallest_um2 / pixel_um**2, "largest_hole_px": largest_hole_um2 / pixel_um**2}
+    mask, coloured = _tissue(thumbnail, pixel_um, **sizes_px)
     polygons = _outline(mask, scale, size_px=slide.size_px)
     if not polygons:
         msg = (

@@ -200,7 +200,8 @@ def _areas(geometry: dict[str, Any]) -> list[shapely.Polygon]:
         if not all(np.isfinite(ring).all() for ring in points):
             msg = "coordinates that are not finite"
             raise ValueError(msg)
-        outlines = [ring[:, :2] if len(ring) and len(np.unique(ring[:, :2], axis=0)) >= 3 else None for ring in points]
+        # a ring closes on its first point, so that a triangle has four
+        outlines = [ring[:, :2] if len(ring) - np.array_equal(ring[:1], ring[-1:]) >= 3 else None for ring in points]
         if outlines and outlines[0] is not None:
             polygon = shapely.Polygon(outlines[0], [hole for hole in outlines[1:] if hole is not None])
             areas += [polygon] if polygon.is_valid else _flat(shapely.make_valid(polygon))
