@@ -34,3 +34,17 @@ def parity_dir() -> Path:
 def _own_cache(tmp_path_factory, monkeypatch):
     """Keep the user's cache out of tests and tests out of the user's cache."""
     monkeypatch.setenv("MCLSTEXP_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture
+def said(capsys):
+    """Run a command; return its code and what it said on both streams."""
+
+    def said(*words):
+        capsys.readouterr()
+        from mclstexp.cli import run
+
+        code = run([str(word) for word in words])
+        return code, *capsys.readouterr()
+
+    return said

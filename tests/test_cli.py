@@ -39,18 +39,6 @@ def model(data, tmp_path_factory):
     return out
 
 
-@pytest.fixture
-def said(capsys):
-    """Run a command; return its code and what it said on both streams."""
-
-    def said(*words):
-        capsys.readouterr()
-        code = run([str(word) for word in words])
-        return code, *capsys.readouterr()
-
-    return said
-
-
 def test_help_needs_no_torch(tmp_path):
     program = (
         "import sys\nfrom mclstexp.cli import run\n"

@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from mclstexp.io.slides import open_slide
     from mclstexp.io.tile_folder import read_tiles
     from mclstexp.methods import create, list_methods
+    from mclstexp.whole_slide.one import predict_slide
+    from mclstexp.whole_slide.settings import SlideSettings
 
 __all__ = [
     "ExpressionSpace",
     "InputError",
     "Section",
+    "SlideSettings",
     "TileSpec",
     "Tiles",
     "__version__",
@@ -35,6 +38,7 @@ __all__ = [
     "load_model",
     "open_slide",
     "predict",
+    "predict_slide",
     "read_sections",
     "read_tiles",
     "save_model",
@@ -46,6 +50,7 @@ _HOME = {
     "ExpressionSpace": "core.expression",
     "InputError": "core.errors",
     "Section": "core.section",
+    "SlideSettings": "whole_slide.settings",
     "TileSpec": "core.tiles",
     "Tiles": "core.tiles",
     "create": "methods",
@@ -56,6 +61,7 @@ _HOME = {
     "load_model": "api",
     "open_slide": "io.slides",
     "predict": "api",
+    "predict_slide": "whole_slide.one",
     "read_sections": "io.read",
     "read_tiles": "io.tile_folder",
     "save_model": "io.models",
