@@ -1,4 +1,6 @@
+import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -206,3 +208,19 @@ def test_a_slide_that_only_the_store_can_read(wsi, ridge, slide_file, monkeypatc
 
     monkeypatch.setattr("mclstexp.whole_slide.wsi_tiles.open_slide", refuse)
     np.testing.assert_array_equal(predict_wsi(ridge, wsi).X, expected)
+
+
+def test_the_page_about_it_works(ridge, slide_file, tmp_path, monkeypatch):
+    import matplotlib.pyplot as plt
+
+    extra("lazyslide")
+    page = (Path(__file__).resolve().parents[2] / "docs" / "wsi.md").read_text(encoding="utf-8")
+    monkeypatch.setattr("mclstexp.load_model", lambda folder: ridge)
+    monkeypatch.chdir(tmp_path)
+    code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL)).replace("biopsy.svs", str(slide_file))
+    # synthetic tissue fills its picture: there is no edge to find
+    names: dict = {}
+    exec(compile(code.replace("zs.pp.find_tissues(wsi, level=0)", ""), "wsi.md", "exec"), names)
+    plt.close("all")
+    assert (tmp_path / "biopsy.zarr").is_dir()
+    np.testing.assert_allclose(names["wsi"].tables["ridge_tiles"].X, names["predicted"].X, atol=0.2)
