@@ -1,0 +1,202 @@
+"""Keeping the books of many slides: what is done already, what failed and why, how long it took."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal, final
+
+import pandas as pd
+
+from mclstexp._version import __version__
+from mclstexp.core.errors import InputError
+from mclstexp.core.predictor import Predictor
+from mclstexp.whole_slide.batch import Batch, Outcome
+from mclstexp.whole_slide.manifest import RUN, SlideJob
+from mclstexp.whole_slide.places import Place
+from mclstexp.whole_slide.stream import model_hash
+
+_FAILED: Final = ("name", "slide", "reason")
+_SUMMARY: Final = (
+    *("name", "slide", "state", "tiles", "unreadable", "tissue_mm2", "seconds", "tiles_per_second", "reason"),
+)
+
+
+@dataclass(frozen=True)
+class SlideEvent:
+    """Something that happened while many slides are predicted."""
+
+    state: Literal["planned", "begun", "tiles", "done", "failed"]
+    """"planned" comes once, first, and speaks of slides; "tiles" speaks of one slide's tiles;"""
+    slide: str = ""
+    """Name of the slide."""
+    n_done: int = 0
+    """Slides that an earlier run had done, or tiles so far."""
+    n_total: int = 0
+    """Slides, or tiles, in all."""
+    reason: str = ""
+    """Why it failed, or what the user should know of it."""
+
+
+OnEvent = Callable[[SlideEvent], None]
+
+
+@final
+class Ledger:
+    """The books of one batch, kept in its folder of results as things happen.
+
+    ``run.json`` says which model and settings the folder belongs to; ``failed.csv`` has a line for each slide that
+    failed and has not succeeded since; ``summary.csv`` a line for each slide. A part of the slides has tables of its
+    own (``failed.2of8.csv``). Safe to use from several threads.
+
+    Parameters
+    ----------
+    batch
+        What is predicted.
+    on_event
+        Is told what happens.
+    """
+
+    def __init__(self, batch: Batch, *, on_event: OnEvent | None = None) -> None:
+        self._batch, self._on_event, self._lock = batch, on_event, threading.Lock()
+        self._outcomes: dict[str, dict[str, Any]] = {}
+        self._failures: dict[str, dict[str, str]] = {}
+
+    def open(self, model: Predictor) -> list[SlideJob]:
+        """Make sure that the folder belongs to this model and these settings, and return what is left to do.
+
+        Raises
+        ------
+        InputError
+            If it does not and must not be overwritten, cannot be written to, or is the folder of the slides.
+        """
+        batch, jobs = self._batch, self._batch.mine
+        _check_apart(batch)
+        present = batch.place.names()
+        there = {job.name for job in batch.jobs if self._is_there(job, present)}
+        content = {"model": model_hash(model), "method": model.name, "settings": dataclasses.asdict(batch.settings)}
+        text = json.dumps({**content, "mclstexp": __version__}, indent=1)
+        if not _same(batch.place.join(RUN), content):
+            if (there or RUN in present) and not batch.overwrite:
+                msg = (
+                    f"predictions of the same model with the same settings expected in {batch.place}, found others: "
+                    "choose another folder or allow overwrite"
+                )
+                raise InputError(msg)
+            for job in batch.jobs:  # all, or another model's would be taken for this one's after an interruption
+                if job.name in there:
+                    self._result(job).remove()
+            there = set()
+            batch.place.join(RUN).write(text + "\n")
+        earlier = _read_table(self._table("summary"))
+        self._failures = _read_table(self._table("failed"))
+        done = set() if batch.overwrite else there
+        for job in jobs:
+            if job.name in done:
+                known = earlier.get(job.name, {})
+                self._outcomes[job.name] = {**known, "name": job.name, "slide": job.source, "state": "skipped"}
+                self._failures.pop(job.name, None)
+        self._write_failures()
+        self._say(SlideEvent("planned", n_done=len(self._outcomes), n_total=len(jobs)))
+        return [job for job in jobs if job.name not in done]
+
+    def begun(self, job: SlideJob) -> None:
+        """Note that a slide is being worked on."""
+        self._say(SlideEvent("begun", job.name))
+
+    def tiles(self, job: SlideJob, done: int, total: int) -> None:
+        """Note how far a slide is."""
+        self._say(SlideEvent("tiles", job.name, done, total))
+
+    def add(self, outcome: Outcome) -> None:
+        """Note what became of a slide, on disk as well."""
+        row = dataclasses.asdict(outcome)
+        if outcome.tiles is not None and outcome.seconds:
+            row["tiles_per_second"] = (outcome.tiles - (outcome.resumed or 0)) / outcome.seconds
+        with self._lock:
+            self._outcomes[outcome.name] = row
+            if outcome.state == "failed":
+                self._failures[outcome.name] = {name: str(row[name]) for name in _FAILED}
+            else:
+                self._failures.pop(outcome.name, None)
+            self._write_failures()
+            self._table("summary").write(self.table().to_csv(index=False))
+        self._say(SlideEvent("failed" if outcome.state == "failed" else "done", outcome.name, reason=outcome.reason))
+
+    def table(self) -> pd.DataFrame:
+        """Return a row for each slide that something is known of, in the order given."""
+        rows = [self._outcomes[job.name] for job in self._batch.mine if job.name in self._outcomes]
+        table = pd.DataFrame(rows, columns=list(_SUMMARY))
+        for name in ("tiles", "unreadable"):
+            table[name] = pd.to_numeric(table[name]).astype("Int64")
+        for name in ("tissue_mm2", "seconds", "tiles_per_second"):
+            table[name] = pd.to_numeric(table[name]).astype(float).round(4)
+        table["reason"] = table["reason"].fillna("")
+        return table
+
+    def close(self) -> pd.DataFrame:
+        """Write the summary and return it."""
+        table = self.table()
+        self._table("summary").write(table.to_csv(index=False))
+        return table
+
+    def _is_there(self, job: SlideJob, present: set[str]) -> bool:
+        place = self._result(job)
+        # of a store's trees a listing tells only that they were begun
+        return place.name in present and (self._batch.suffix != ".zarr" or place.is_whole())
+
+    def _result(self, job: SlideJob) -> Place:
+        return self._batch.place.join(f"{job.name}{self._batch.suffix}")
+
+    def _table(self, name: str) -> Place:
+        return self._batch.place.join(f"{name}{self._batch.label}.csv")
+
+    def _write_failures(self) -> None:
+        if self._failures:
+            table = pd.DataFrame(list(self._failures.values()), columns=list(_FAILED))
+            self._table("failed").write(table.to_csv(index=False))
+        else:
+            self._table("failed").remove()
+
+    def _say(self, event: SlideEvent) -> None:
+        if self._on_event is not None:
+            self._on_event(event)
+
+
+def _same(place: Place, content: dict[str, Any]) -> bool:
+    """Whether a folder's ``run.json`` is that of this model and these settings."""
+    try:
+        found = json.loads(place.read() or b"{}")
+    except ValueError:
+        return False
+    plain = json.loads(json.dumps(content))
+    return isinstance(found, dict) and {name: found.get(name) for name in plain} == plain
+
+
+def _read_table(place: Place) -> dict[str, dict[str, Any]]:
+    """Read a table that an earlier run left, by name of slide; one that is damaged is as good as none."""
+    content = place.read()
+    if content is None:
+        return {}
+    try:
+        table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
+        rows = table.astype(object).where(table != "", None).to_dict("records")
+        return {str(row["name"]): {str(name): value for name, value in row.items()} for row in rows}
+    except (KeyError, ValueError):
+        return {}
+
+
+def _check_apart(batch: Batch) -> None:
+    """Refuse the folder of the slides: a slide NAME.png would be replaced by the picture of its prediction."""
+    for job in batch.jobs:
+        folder = Place(job.source).parent
+        same = folder.url == batch.place.url.rstrip("/")
+        if folder.is_local and batch.place.is_local:
+            same = folder.path.resolve() == batch.place.path.resolve()
+        if same:
+            msg = f"a folder of their own expected for predictions, found that of the slide {job.source}: name another"
+            raise InputError(msg)

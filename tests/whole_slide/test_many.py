@@ -1,0 +1,208 @@
+"""Many slides: what fails or dies is a line, the rest goes on, a restart does what is missing, nothing outlives us."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from many_slides import assert_same, make_lab
+from mclstexp.core.errors import InputError
+from mclstexp.whole_slide.batch import Batch, Outcome, failed, predict_job, read_model
+from mclstexp.whole_slide.ledger import Ledger
+from mclstexp.whole_slide.manifest import SlideJob
+from mclstexp.whole_slide.many import _own_gpu, predict_slides
+from mclstexp.whole_slide.settings import SlideSettings
+
+TESTS = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(TESTS))  # for told_slides in other processes
+    return make_lab(tmp_path)
+
+
+def states(table):
+    return dict(zip(table["name"], table["state"], strict=True))
+
+
+def test_deaths_and_errors_are_lines_and_a_restart_does_what_is_missing(lab):
+    lab.slide("a.die").touch()
+    lab.slide("b.bug").touch()
+    events = []
+    table = predict_slides(lab.batch(), on_event=events.append)
+    assert states(table) == {"a": "failed", "b": "failed", "c": "done"}
+    lines = pd.read_csv(lab.folder / "out" / "failed.csv")
+    assert lines.to_dict("list") == {
+        "name": ["a", "b"],
+        "slide": [str(lab.slide("a.png")), str(lab.slide("b.png"))],
+        "reason": [
+            "its process was ended by SIGKILL: was there memory enough?",
+            "unexpected error (ZeroDivisionError: division by zero)",
+        ],
+    }
+    assert (events[0].state, events[0].n_done, events[0].n_total) == ("planned", 0, 3)
+    assert [e.slide for e in events if e.state == "begun"] == list("abc")
+    assert any(e.state == "tiles" and e.slide == "c" and e.n_done == e.n_total for e in events)
+    log = (lab.folder / "out" / "logs" / "process1.txt").read_text()
+    assert "Traceback" in log
+    assert "told_slides.py" in log
+    expected = lab.expected()
+    assert_same(lab.folder / "out" / "c.h5ad", expected["c"])
+    row = table.set_index("name").loc["c"]
+    assert row["tiles"] == expected["c"].n_obs
+    assert row["tissue_mm2"] > 0.1
+    assert row["tiles_per_second"] == pytest.approx(row["tiles"] / row["seconds"], rel=0.01)
+
+    lab.slide("a.die").unlink()
+    lab.slide("b.bug").unlink()
+    again = run_here(lab.batch())
+    assert states(again) == {"a": "done", "b": "done", "c": "skipped"}
+    assert not (lab.folder / "out" / "failed.csv").exists()
+    assert again["tiles"].tolist() == [expected[name].n_obs for name in "abc"], "of skipped ones as told before"
+    written = pd.read_csv(lab.folder / "out" / "summary.csv", keep_default_na=False)
+    pd.testing.assert_frame_equal(written, again, check_dtype=False)
+    for name in "ab":
+        assert_same(lab.folder / "out" / f"{name}.h5ad", expected[name])
+
+
+def run_here(batch):
+    """What the processes do, in this one."""
+    model, ledger = read_model(batch.run), Ledger(batch)
+    for job in ledger.open(model):
+        ledger.add(predict_job(model, job, batch))
+    return ledger.close()
+
+
+def test_what_is_wrong_with_a_slide_is_its_own(lab):
+    jobs = [
+        SlideJob("fine", str(lab.slide("a.png")), mpp=4.0),
+        SlideJob("nothing", str(lab.slide("x.png"))),
+        SlideJob("coarse", str(lab.slide("a.png")), mpp=9.0),
+        SlideJob("mask", str(lab.slide("a.png")), mask=str(lab.slide("no.geojson"))),
+    ]
+    table = run_here(lab.batch(jobs=jobs)).set_index("name")
+    assert table["state"].tolist() == ["done", "failed", "failed", "failed"]
+    assert table["reason"]["nothing"].startswith("an image file expected at")
+    assert "at most 4 µm per pixel" in table["reason"]["coarse"]
+    assert "no.geojson" in table["reason"]["mask"]
+    assert sorted(path.name for path in (lab.folder / "out").iterdir()) == [
+        *("failed.csv", "fine.h5ad", "fine.png", "fine.tissue.geojson", "run.json", "summary.csv"),
+    ]
+
+
+def test_a_folder_belongs_to_one_model_and_its_settings(lab):
+    batch = lab.batch()
+    model = read_model(batch.run)
+    assert len(Ledger(batch).open(model)) == 3
+    said = json.loads((lab.folder / "out" / "run.json").read_text())
+    assert (said["method"], said["settings"]["stride_um"]) == ("ridge", 64.0)
+    (lab.folder / "out" / "a.h5ad").touch()
+    assert [job.name for job in Ledger(batch).open(model)] == ["b", "c"]
+    other = replace(batch, settings=SlideSettings(mpp=4.0))
+    with pytest.raises(InputError, match=r"same model with the same settings expected in .*out, found others: choose"):
+        Ledger(other).open(model)
+    assert (lab.folder / "out" / "a.h5ad").exists()
+    assert len(Ledger(replace(other, overwrite=True)).open(model)) == 3
+    assert not (lab.folder / "out" / "a.h5ad").exists(), "or it would pass for one of the new settings"
+    assert len(Ledger(other).open(model)) == 3
+    (lab.folder / "out" / "run.json").unlink()
+    (lab.folder / "out" / "a.h5ad").touch()
+    with pytest.raises(InputError, match="found others"):
+        Ledger(other).open(model)
+
+
+def test_parts_have_tables_of_their_own_and_keep_what_others_wrote(lab):
+    batch = lab.batch(shard="2/3")
+    model = read_model(batch.run)
+    ledger = Ledger(batch)
+    (job,) = ledger.open(model)
+    assert job.name == "b"
+    ledger.add(failed(job, "no\ngood"))
+    assert pd.read_csv(lab.folder / "out" / "failed.2of3.csv")["reason"].tolist() == ["no good"]
+    again = Ledger(batch)
+    assert again.open(model) == [job]
+    assert (lab.folder / "out" / "failed.2of3.csv").exists(), "until it succeeds"
+    again.add(Outcome("b", job.source, "done", tiles=10, unreadable=0, tissue_mm2=1.0, seconds=4.0, resumed=2))
+    assert not (lab.folder / "out" / "failed.2of3.csv").exists()
+    assert again.close()["tiles_per_second"].tolist() == [2.0]
+    assert sorted(path.name for path in (lab.folder / "out").iterdir()) == ["run.json", "summary.2of3.csv"]
+
+
+def test_the_folder_of_the_slides_is_refused(lab):
+    with pytest.raises(InputError, match=r"a folder of their own expected for predictions, found that of the slide"):
+        Ledger(lab.batch(out="slides")).open(read_model(lab.folder / "run"))
+    assert not lab.slide("run.json").exists()
+    with pytest.raises(InputError, match=r"a folder for the predictions of 3 slides expected, found .*x.h5ad"):
+        lab.batch(out="x.h5ad")
+
+
+def test_bad_wishes_are_one_sentence(lab):
+    with pytest.raises(InputError, match="a positive number of processes expected, found 0"):
+        predict_slides(lab.batch(), n_processes=0)
+    with pytest.raises(InputError, match=r"a saved model .* expected"):
+        predict_slides(replace(lab.batch(), run=str(lab.folder / "slides")))
+    (lab.folder / "file").touch()
+    with pytest.raises(InputError, match="a folder that can be written to expected"):
+        predict_slides(lab.batch(out="file/out"))
+    assert not (lab.folder / "out").exists()
+
+
+def test_a_batch_survives_its_way_as_json(lab):
+    batch = replace(lab.batch(shard="1/2"), settings=SlideSettings(heatmaps=("A", "B"), mask="m"))
+    assert Batch.from_dict(json.loads(json.dumps(batch.to_dict()))) == replace(batch, jobs=())
+
+
+def test_processes_spread_over_gpus(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4, 6")
+    assert [_own_gpu(i, 2, n_processes=3)["CUDA_VISIBLE_DEVICES"] for i in range(3)] == ["4", "6", "4"]
+    assert _own_gpu(0, 1, n_processes=3) == {}
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert _own_gpu(3, 2, n_processes=4) == {"CUDA_VISIBLE_DEVICES": "1"}
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from many_slides import Lab
+from mclstexp.whole_slide.many import predict_slides
+predict_slides(Lab(Path(sys.argv[1])).batch(), n_processes=2)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_is_stopped_leaves_no_process_and_goes_on(lab, how):
+    lab.slide("b.wait").touch()
+    run = subprocess.Popen([sys.executable, "-c", PROGRAM, str(lab.folder)], stderr=subprocess.DEVNULL)
+    said = lab.slide("b.process")
+    deadline = time.monotonic() + 120
+    while not (said.exists() and (lab.folder / "out" / "a.h5ad").exists()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    run.send_signal(how)
+    run.wait(20)
+    _wait_for_end(int(said.read_text()))
+    assert not (lab.folder / "out" / "b.h5ad").exists()
+    table = predict_slides(lab.batch()).set_index("name")
+    assert table["state"]["a"] == "skipped"
+    assert table["state"]["b"] == "done"
+    expected = lab.expected()
+    for name in "abc":
+        assert_same(lab.folder / "out" / f"{name}.h5ad", expected[name])
+
+
+def _wait_for_end(process):
+    for _ in range(100):
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    raise AssertionError("a worker outlives its run")
