@@ -110,12 +110,43 @@ def test_predicting_a_folder_of_tiles(model, said, tmp_path):
     assert "a tile of 32 by 32 pixels expected, found 8 by 8" in errors
 
 
-def test_slides_are_refused_with_advice(model, said, tmp_path):
-    files.picture().save(tmp_path / "slide.tif")
-    code, _, errors = said("predict", model, tmp_path / "slide.tif", "--out", tmp_path / "p.h5ad")
+def test_predicting_slides_one_or_many(model, said, tmp_path):
+    spots = np.random.default_rng(0).integers(60, 255, (200, 200, 3), dtype=np.uint8)
+    spots[..., 1] //= 3  # stained
+    picture = Image.fromarray(spots)
+    (tmp_path / "slides" / "deep").mkdir(parents=True)
+    picture.save(tmp_path / "slides" / "a.png")
+    picture.save(tmp_path / "slides" / "deep" / "b.png")
+    (tmp_path / "slides" / "broken.tif").write_bytes(b"II*\0 no slide")
+    one = ("--slide-mpp", "10", "--out", tmp_path / "a.h5ad")
+    code, text, _ = said("predict", model, tmp_path / "slides" / "a.png", *one, "--stride-um", "160")
+    assert code == 0
+    assert text.splitlines()[1:] == [str(tmp_path / name) for name in ("a.h5ad", "a.png", "a.tissue.geojson")]
+    assert read_prediction(tmp_path / "a.h5ad").shape[1] == 4
+
+    many = ("--slide-mpp", "10", "--out", tmp_path / "out")
+    code, text, errors = said("predict", model, tmp_path / "slides", *many)
+    assert code == 1, "a scheduler should see that one failed"
+    assert "2 done, 0 skipped, 1 failed" in text
+    assert "broken: failed" in errors
+    assert (tmp_path / "out" / "failed.csv").read_text().startswith("name,slide,reason\nbroken,")
+    for name in ("a", "deep_b"):
+        assert read_prediction(tmp_path / "out" / f"{name}.h5ad").n_obs > 10
+    code, text, _ = said("predict", model, tmp_path / "slides", *many, "--shard", "1/3")
+    assert (code, "0 done, 1 skipped, 0 failed" in text) == (0, True)
+    code, _, errors = said("predict", model, tmp_path / "slides", "--out", tmp_path / "out", "--slide-mpp", "5")
     assert code == 2
-    assert "found a slide" in errors
-    assert "tiles of 32 px at 10 µm per pixel" in errors
+    assert "predictions of the same model with the same settings expected" in errors
+
+
+def test_flags_of_slides_are_not_passed_over_for_sections(model, data, said, tmp_path):
+    code, _, errors = said("predict", model, data / "r3", "--out", tmp_path / "p.h5ad", "--stride-um", "100")
+    assert code == 2
+    assert "a whole slide expected with --stride-um" in errors
+    assert said("predict", model, data / "r3", "--out", tmp_path / "p.h5ad")[0] == 0
+    code, _, errors = said("predict", model, data / "r3", "--out", tmp_path / "p.h5ad")
+    assert (code, "allow overwrite" in errors) == (2, True)
+    assert said("predict", model, data / "r3", "--out", tmp_path / "p.h5ad", "--overwrite")[0] == 0
 
 
 def test_options_come_from_flags_over_file_over_defaults(data, said, tmp_path):

@@ -39,7 +39,7 @@ def predict(model: Predictor | Path | str, tiles: Tiles) -> AnnData:
     return fitted.predict(tiles.with_spec(fitted.spec_) if fitted.is_fitted else tiles)
 
 
-def predict_files(run: Path | str, data: DataConfig, *, out: Path | str) -> list[Path]:
+def predict_files(run: Path | str, data: DataConfig, *, out: Path | str, overwrite: bool = False) -> list[Path]:
     """Predict every section, or every tile of a folder, and write the predictions.
 
     Parameters
@@ -50,6 +50,8 @@ def predict_files(run: Path | str, data: DataConfig, *, out: Path | str) -> list
         Sections of any known format, or a folder of ready-made tiles (also by ``format="tiles"``).
     out
         A file that ends in ``.h5ad``; or a folder, which then holds one file per section.
+    overwrite
+        Whether predictions that are already there are replaced.
 
     Returns
     -------
@@ -58,7 +60,7 @@ def predict_files(run: Path | str, data: DataConfig, *, out: Path | str) -> list
     Raises
     ------
     InputError
-        If the model or the data cannot be read, or several sections are to go into one file.
+        If the model or the data cannot be read, several sections are to go into one file, or the place is taken.
     """
     model, out = load_model(run), Path(out)
     queries = dict(_queries(model, data))
@@ -68,6 +70,10 @@ def predict_files(run: Path | str, data: DataConfig, *, out: Path | str) -> list
         targets = dict.fromkeys(queries, out)
     else:
         msg = f"one section expected for the file {out}, found {len(queries)}: give a folder as out"
+        raise InputError(msg)
+    taken = [target for target in targets.values() if target.exists()]
+    if taken and not overwrite:
+        msg = f"a free place for the prediction expected, found one at {taken[0]}: choose another or allow overwrite"
         raise InputError(msg)
     return [write_prediction(model.predict(tiles), targets[name]) for name, tiles in queries.items()]
 

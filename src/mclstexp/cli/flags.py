@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -21,11 +21,12 @@ class Reading:
     """How sections are read; what is not given is recognised, or taken from the data."""
 
     format: str | None = None
-    """Format: visium, visium_hd, hest, h5ad, spatialdata, her2st, cscc or st_folder; recognised by default."""
+    """Format: visium, visium_hd, hest, h5ad, spatialdata, her2st, cscc, st_folder or tiles; recognised by default. Of
+    whole slides h5ad or spatialdata: what is written."""
     image: str | None = None
     """Image of the one section, where it lies apart from the data."""
     slide_mpp: float | None = None
-    """Micrometres per pixel of the image, over what the data say."""
+    """Micrometres per pixel of the image or slide, over what the data say."""
     sections: str | None = None
     """Names of the sections to read, as A1,A2; all by default."""
     patients: str | None = None
@@ -99,8 +100,8 @@ class Many:
     """Slides at once, each in a process of its own."""
     shard: str | None = None
     """Part of the slides, as 2/8: for the tasks of a job array."""
-    cluster: str | None = None
-    """ray: on a Ray cluster (pip install 'mclstexp[ray]') instead of this machine's processes."""
+    cluster: Literal["ray"] | None = None
+    """On a Ray cluster (pip install 'mclstexp[ray]') instead of this machine's processes."""
     address: str | None = None
     """Address of the Ray cluster; by default the one that is found, or else a local one."""
     overwrite: Annotated[bool, Parameter(negative="")] = False

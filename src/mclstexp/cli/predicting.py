@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 from mclstexp.cli.application import app
 from mclstexp.cli.flags import Many, Reading, Slides, data_config, slide_settings
-from mclstexp.cli.terminal import say
+from mclstexp.cli.terminal import print_table, say
 from mclstexp.core.errors import InputError
+
+_MANY_ROWS = 50
+"""A longer table is for a file."""
 
 if TYPE_CHECKING:
     from mclstexp.whole_slide.settings import SlideSettings
@@ -41,11 +44,12 @@ def predict(
     from mclstexp.api import holds_slides, predict_files
 
     if not holds_slides(data, run=run, format=reading.format):
-        said = [name for name, value in {**vars(slides), **vars(many)}.items() if value not in (None, [], False, 1)]
+        flags = {**vars(slides), **vars(many), "overwrite": None}
+        said = [name for name, value in flags.items() if value not in (None, [], False, 1)]
         if said:
             msg = f"a whole slide expected with --{said[0].replace('_', '-')}, found {data}: leave the flag out"
             raise InputError(msg)
-        for path in predict_files(run, data_config(Path(data), reading), out=out):
+        for path in predict_files(run, data_config(Path(data), reading), out=out, overwrite=many.overwrite):
             say(str(path))
         return 0
     settings = slide_settings(slides, reading, out=out)
@@ -74,4 +78,33 @@ def _one(run: Path, slide: str, *, out: Path, settings: SlideSettings, overwrite
 
 
 def _many(run: Path, data: str, *, out: str, settings: SlideSettings, many: Many) -> int:
-    raise NotImplementedError
+    """Predict many slides; the exit code is 1 if some failed, for a scheduler to see."""
+    from mclstexp.cli.terminal import cell, slides_progress
+    from mclstexp.whole_slide.batch import Batch
+    from mclstexp.whole_slide.manifest import list_slides
+
+    batch = Batch(
+        str(run), out, jobs=tuple(list_slides(data)), settings=settings, shard=many.shard, overwrite=many.overwrite
+    )
+    with slides_progress(Path(data).name) as on_event:
+        if many.cluster is None:
+            from mclstexp.whole_slide.many import predict_slides
+
+            table = predict_slides(batch, n_processes=many.jobs, on_event=on_event)
+        else:
+            from mclstexp.whole_slide.ray_cluster import predict_slides_on_ray
+
+            n_actors = many.jobs if many.jobs > 1 else None
+            table = predict_slides_on_ray(batch, address=many.address, n_actors=n_actors, on_event=on_event)
+    shown = table.drop(columns=["slide", "reason"]).rename(columns={"tiles_per_second": "tiles/s"})
+    if len(shown) > _MANY_ROWS:
+        say(f"{len(shown)} slides, each a line of {out.rstrip('/')}/summary{batch.label}.csv")
+    elif len(shown):
+        rows = shown.astype(object).where(shown.notna(), None).to_numpy()
+        print_table([[cell(value) for value in row] for row in rows], heading=[*map(str, shown)], title=data)
+    count = table["state"].value_counts()
+    say(", ".join(f"{count.get(state, 0)} {state}" for state in ("done", "skipped", "failed")) + f": {out}")
+    if count.get("failed", 0):
+        say(f"why slides failed: {out.rstrip('/')}/failed{batch.label}.csv")
+        return 1
+    return 0

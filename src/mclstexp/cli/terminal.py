@@ -8,7 +8,10 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from mclstexp.whole_slide.ledger import SlideEvent
 
 
 def cell(value: Any) -> str:
@@ -97,6 +100,39 @@ def tile_progress(title: str) -> Iterator[Callable[[int, int], None]]:
                 print(f"{title}: {done} of {total} tiles, {rate:.1f} a second, {left:.0f} s left", file=sys.stderr)
 
         yield on_progress
+
+
+@contextmanager
+def slides_progress(title: str) -> Iterator[Callable[[SlideEvent], None]]:
+    """Show how far many slides are, on stderr; yields the callback for ``predict_slides(on_event=…)``.
+
+    A slide that failed is a line at once. Without a terminal each finished one is.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} slides {task.fields[now]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title, total=None, now="")
+
+        def on_event(event: SlideEvent) -> None:
+            if event.state == "planned":
+                bar.update(task, completed=event.n_done, total=event.n_total)
+            elif event.state == "tiles":
+                bar.update(task, now=f"· {event.slide}: {event.n_done}/{event.n_total} tiles")
+            elif event.state in ("done", "failed"):
+                bar.advance(task)
+                if event.state == "failed" or event.reason or not console.is_terminal:
+                    reason = f" ({event.reason})" if event.reason else ""
+                    bar.console.print(f"{event.slide}: {event.state}{reason}", markup=False, highlight=False)
+
+        yield on_event
 
 
 def say(text: str) -> None:
