@@ -118,6 +118,18 @@ def test_at_the_measured_spots_it_says_what_the_section_path_says(name, sections
     assert_allclose(predicted.X, model.predict(tiles).X, atol=1e-5)
 
 
+def test_a_dicom_slide_says_what_the_tiff_says(model, slide, tmp_path):
+    pytest.importorskip("pydicom", reason="pydicom writes the slide")
+    from dicom_files import write_dicom
+
+    write_dicom(tmp_path / "biopsy.dcm", tifffile.imread(slide), mpp=4.0)
+    predict_slide_file(model, tmp_path / "biopsy.dcm", out=tmp_path / "p.h5ad")
+    predicted, expected = read_prediction(tmp_path / "p.h5ad"), predict_slide(model, slide)
+    assert_array_equal(predicted.obsm["spatial"], expected.obsm["spatial"])
+    scale = expected.X.std()
+    assert np.abs(predicted.X - expected.X).mean() < 0.5 * scale, "JPEG moves neighbours, not the map"
+
+
 @pytest.mark.data
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["ridge", "mclstexp"])
