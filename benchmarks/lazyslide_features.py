@@ -72,7 +72,7 @@ def on_sections(data: Path, encoder: ImageEncoder) -> None:
     evaluate = timm.data.create_transform(**timm.data.resolve_data_config(model=encoder.network))
 
     def raw(tile: np.ndarray) -> torch.Tensor:
-    X.permute(2, 0, 1)
+        return torch.from_numpy(tile.copy()).permute(2, 0, 1)
 
     def resampled(tile: np.ndarray) -> torch.Tensor:
         small = Image.fromarray(tile).resize((SIZE_PX - 1,) * 2, Image.Resampling.BICUBIC)
