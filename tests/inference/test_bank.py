@@ -5,6 +5,7 @@ import pytest
 
 from mclstexp.core.errors import InputError
 from mclstexp.inference import bank as module
+from mclstexp.inference import exact_index
 from mclstexp.inference.bank import ReferenceBank
 
 RNG = np.random.default_rng(0)
@@ -58,20 +59,32 @@ def test_a_query_on_two_keys_takes_their_mean(weights):
     np.testing.assert_array_equal(bank.query(keys[:1], k=4, weights=weights), [[1.0]])
 
 
-def test_small_chunks_of_keys_and_queries_change_nothing(monkeypatch):
+def test_small_chunks_change_nothing(monkeypatch):
     bank, queries = _bank(), RNG.normal(size=(40, 16)).astype(np.float32)
-    whole = bank.nearest(queries, k=7)
-    monkeypatch.setattr(module, "CHUNK_BYTES", 4 * module.QUERY_CHUNK * 50)
-    index, cosine = bank.nearest(queries, k=7)
-    np.testing.assert_array_equal(index, whole[0])
-    np.testing.assert_allclose(cosine, whole[1], rtol=1e-6)
+    whole = bank.query(queries, k=7, weights="inverse_square", norm=1.0)
+    monkeypatch.setattr(module, "CHUNK_BYTES", 4 * 7 * 16 * 3)
+    np.testing.assert_allclose(bank.query(queries, k=7, weights="inverse_square", norm=1.0), whole, rtol=1e-6)
 
 
-def test_a_query_does_not_depend_on_its_company():
+@pytest.mark.filterwarnings("ignore:builtin type [Ss]wig:DeprecationWarning")
+@pytest.mark.parametrize("by_faiss", [False, True])
+def test_a_query_does_not_depend_on_its_company(by_faiss, monkeypatch):
+    if by_faiss:
+        pytest.importorskip("faiss", reason="the extra faiss")
+        monkeypatch.setattr(exact_index, "FAISS_FROM", 0)
     bank, queries = _bank(n=2000, dim=64), RNG.normal(size=(100, 64)).astype(np.float32)
     together = bank.query(queries, k=50, weights="softmax", scale=10)
     alone = np.concatenate([bank.query(queries[i : i + 1], k=50, weights="softmax", scale=10) for i in range(100)])
     np.testing.assert_array_equal(alone, together)
+
+
+def test_the_same_bank_answers_again_and_again():
+    bank, queries = _bank(n=700), RNG.normal(size=(600, 16)).astype(np.float32)
+    keys = bank.keys.copy()
+    first = bank.query(queries, k=5)
+    np.testing.assert_array_equal(bank.query(queries, k=5), first)
+    np.testing.assert_array_equal(bank.keys, keys)
+    assert len(bank.without("A")._on("cpu").index.keys) == 350
 
 
 def test_fewer_keys_than_k_are_all_used():

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -14,15 +14,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from mclstexp.core.errors import InputError
+from mclstexp.inference.exact_index import QUERY_CHUNK, ROUNDING, ExactIndex
 from mclstexp.nn.cpu import prepare_cpu
 
 Weights = Literal["uniform", "inverse_distance", "inverse_square", "gaussian", "softmax"]
 
 CHUNK_BYTES = 128 * 2**20
 """No temporary array grows beyond about this size, however many queries and keys there are."""
-QUERY_CHUNK = 512
-ROUNDING = 1e-6
-"""Cosines in float32 so near to 1 say that key and query point the same way."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +97,7 @@ class ReferenceBank:
         """
         index, cosine = [], []
         for part in self._found(self._checked(queries), k=k, device=device):
-            index.append(part.index.cpu())
+            index.append(part.rows.cpu())
             cosine.append(part.cosine.cpu())
         return torch.cat(index).numpy(), torch.cat(cosine).float().numpy()
 
@@ -142,11 +140,11 @@ class ReferenceBank:
         InputError
             If k is not positive, the lengths of queries and keys differ, or a query is not finite.
         """
-        expression = torch.from_numpy(self.expression).to(device)
+        expression = self._on(device).expression
         parts = []
         for found in self._found(self._checked(queries), k=k, device=device):
             share = found.weights(weights, norm=norm, scale=scale).to(expression.dtype)
-            parts.append(functional.embedding_bag(found.index, expression, per_sample_weights=share, mode="sum").cpu())
+            parts.append(functional.embedding_bag(found.rows, expression, per_sample_weights=share, mode="sum").cpu())
         return torch.cat(parts).numpy().astype(np.float32, copy=False)
 
     def distance(
@@ -169,25 +167,38 @@ class ReferenceBank:
             msg = f"k must be at least 1, found {k}"
             raise InputError(msg)
         prepare_cpu()
-        keys = torch.from_numpy(self.keys).to(device, torch.float32)
-        unit = functional.normalize(keys, dim=1)
-        k = min(k, len(keys))
+        index = self._on(device).index
+        k = min(k, len(self))
         for chunk in torch.from_numpy(queries).to(torch.float32).split(QUERY_CHUNK):
-            # always of one shape: how a product is rounded depends on it, and so could who comes k-th
-            padded = functional.pad(chunk, (0, 0, 0, QUERY_CHUNK - len(chunk))).to(device)
-            cosine, index = _search(padded, unit, k=k)
-            yield _Found(
-                keys=keys, queries=padded[: len(chunk)], index=index[: len(chunk)], cosine=cosine[: len(chunk)]
-            )
+            placed = chunk.to(device)
+            cosine, rows = index.search(placed, k=k)
+            yield _Found(index=index, queries=placed, rows=rows, cosine=cosine)
+
+    def _on(self, device: str) -> _Placed:
+        """Return the bank on a device: moved there once, for as long as the bank lives."""
+        if device not in self._placed:
+            keys = torch.from_numpy(self.keys).to(device, torch.float32)
+            self._placed[device] = _Placed(ExactIndex(keys), torch.from_numpy(self.expression).to(device))
+        return self._placed[device]
+
+    @cached_property
+    def _placed(self) -> dict[str, _Placed]:
+        return {}
+
+
+@dataclass(frozen=True)
+class _Placed:
+    index: ExactIndex
+    expression: Float[Tensor, "n_keys n_genes"]
 
 
 @dataclass(frozen=True)
 class _Found:
     """The k nearest keys of some queries."""
 
-    keys: Float[Tensor, "n_keys dim"]
+    index: ExactIndex
     queries: Float[Tensor, "n dim"]
-    index: Int[Tensor, "n k"]
+    rows: Int[Tensor, "n k"]
     cosine: Float[Tensor, "n k"]
 
     def weights(self, rule: Weights, *, norm: float, scale: float) -> Float[Tensor, "n k"]:
@@ -206,45 +217,11 @@ class _Found:
 
     def _distance(self, norm: float) -> Float[Tensor, "n k"]:
         if norm == 2:  # from the cosine: gathering the keys would take three times as long as the search
-            key, query = self.keys.norm(dim=1)[self.index], self.queries.norm(dim=1, keepdim=True)
+            key, query = self.index.lengths[self.rows], self.queries.norm(dim=1, keepdim=True)
             apart = 1 - self.cosine
             apart[apart < ROUNDING] = 0
             return ((key - query).square() + 2 * key * query * apart).sqrt()
-        size = max(1, CHUNK_BYTES // (4 * self.index.shape[1] * self.keys.shape[1]))
-        parts = zip(self.queries.split(size), self.index.split(size), strict=True)
-        return torch.cat([torch.linalg.vector_norm(self.keys[i] - q[:, None], ord=norm, dim=2) for q, i in parts])
-
-
-def _search(
-    queries: Float[Tensor, "n dim"], unit_keys: Float[Tensor, "n_keys dim"], *, k: int
-) -> tuple[Float[Tensor, "n k"], Int[Tensor, "n k"]]:
-    """Return cosine and row of the k nearest keys, largest first, going through the keys chunk by chunk."""
-    unit = functional.normalize(queries, dim=1)
-    best = torch.empty(len(queries), 0, device=unit.device)
-    index = torch.empty(len(queries), 0, dtype=torch.long, device=unit.device)
-    size = max(k, CHUNK_BYTES // (4 * len(queries)))
-    for number, chunk in enumerate(unit_keys.split(size)):
-        cosine, rows = _largest(unit @ chunk.T, k=k)
-        best, index = torch.cat([best, cosine], dim=1), torch.cat([index, rows + number * size], dim=1)
-        best, chosen = _largest(best, k=k)
-        index = index.gather(1, chosen)
-    best, order = best.sort(dim=1, descending=True, stable=True)
-    return best, index.gather(1, order)
-
-
-def _largest(values: Float[Tensor, "n m"], *, k: int) -> tuple[Float[Tensor, "n k"], Int[Tensor, "n k"]]:
-    """Return the k largest of each row, in any order, and where they stand.
-
-    On a CPU numpy partitions (a vectorised quickselect) four times as fast as torch's top-k.
-    """
-    n, m = values.shape
-    if k >= m:
-        return values, torch.arange(m, device=values.device).expand(n, m)
-    if values.device.type != "cpu":
-        found = values.topk(k, dim=1, sorted=False)
-        return found.values, found.indices
-    blocks = np.array_split(values.numpy(), torch.get_num_threads())
-    with ThreadPoolExecutor(len(blocks)) as pool:
-        parts = list(pool.map(lambda block: np.argpartition(block, m - k, axis=1)[:, m - k :], blocks))
-    where = torch.from_numpy(np.concatenate(parts))
-    return values.gather(1, where), where
+        keys = self.index.keys
+        size = max(1, CHUNK_BYTES // (4 * self.rows.shape[1] * keys.shape[1]))
+        parts = zip(self.queries.split(size), self.rows.split(size), strict=True)
+        return torch.cat([torch.linalg.vector_norm(keys[rows] - q[:, None], ord=norm, dim=2) for q, rows in parts])
