@@ -238,6 +238,15 @@ def test_a_place_that_is_taken_is_kept(said, slide, run, tmp_path):
     assert said("predict", run, slide, "--out", tmp_path / "p.h5ad", "--overwrite")[0] == 0
 
 
+def test_a_slide_is_never_replaced_by_its_picture(said, slide, run, tmp_path):
+    Image.fromarray(tifffile.imread(slide)).save(tmp_path / "biopsy.png")
+    before = (tmp_path / "biopsy.png").read_bytes()
+    words = ("predict", run, tmp_path / "biopsy.png", "--out", tmp_path / "biopsy.h5ad", "--slide-mpp", "4")
+    code, _, errors = said(*words, "--overwrite")
+    assert (code, (tmp_path / "biopsy.png").read_bytes()) == (2, before)
+    assert "would replace" in errors
+
+
 def test_a_mask_of_ones_own(said, slide, run, tmp_path):
     width, height = mx.open_slide(slide).size_px
     ring = [[0, 0], [width / 2, 0], [width / 2, height], [0, height], [0, 0]]

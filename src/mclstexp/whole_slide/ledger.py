@@ -17,6 +17,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor
 from mclstexp.whole_slide.batch import Batch, Outcome
 from mclstexp.whole_slide.manifest import RUN, SlideJob
+from mclstexp.whole_slide.one import check_genes
 from mclstexp.whole_slide.places import Place
 from mclstexp.whole_slide.stream import model_hash
 
@@ -72,10 +73,12 @@ class Ledger:
         Raises
         ------
         InputError
-            If it does not and must not be overwritten, cannot be written to, or is the folder of the slides.
+            If it does not and must not be overwritten, cannot be written to, or is the folder of the slides; or the
+            model does not predict a gene that is to be drawn.
         """
         batch, jobs = self._batch, self._batch.mine
         _check_apart(batch)
+        check_genes(model, batch.settings)
         present = batch.place.names()
         there = {job.name for job in batch.jobs if self._is_there(job, present)}
         content = {"model": model_hash(model), "method": model.name, "settings": dataclasses.asdict(batch.settings)}

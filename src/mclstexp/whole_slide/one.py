@@ -123,8 +123,8 @@ def predict_slide_file(
         As `predict_slide`; if a gene is unknown, or the place cannot be written to or is taken.
     """
     started, out = time.monotonic(), Path(out)
-    _check_place(out, settings=settings, overwrite=overwrite)
-    _check_genes(model, settings)
+    _check_place(out, slide=Path(slide), settings=settings, overwrite=overwrite)
+    check_genes(model, settings)
     opened, grid = _prepare(model, slide, settings=settings)
     workdir = out.with_name(f".{out.name}.partial") if workdir is None else workdir
     streamed = stream(model, grid.tiles, folder=workdir, on_progress=on_progress)
@@ -148,10 +148,11 @@ def _write(predicted: ad.AnnData, streamed: Streamed, grid: Grid, *, out: Path, 
     """Write everything; `out` last, for who finds it takes the slide for done."""
     store, slide, genes = streamed.store, grid.tiles.slide, list(predicted.var_names)
     shown = most_varying(store.expression()) if settings.gene is None else genes.index(settings.gene)
-    draw_gene(predicted, slide, store.column(shown), gene=genes[shown], out=out.with_suffix(".png"))
-    with atomic_path(out.with_suffix(".tissue.geojson")) as path:
+    picture, outline, *heatmaps, _ = _targets(out, settings)
+    draw_gene(predicted, slide, store.column(shown), gene=genes[shown], out=picture)
+    with atomic_path(outline) as path:
         path.write_text(to_geojson(grid.regions) + "\n", encoding="utf-8")
-    for gene in settings.heatmaps:
+    for gene, heatmap in zip(settings.heatmaps, heatmaps, strict=True):
         assert grid.tiles.array_xy is not None  # a file's tiles lie on a grid
         assert grid.stride_um is not None
         width, height = slide.size_px
@@ -160,7 +161,7 @@ def _write(predicted: ad.AnnData, streamed: Streamed, grid: Grid, *, out: Path, 
             grid.tiles.array_xy,
             stride_um=grid.stride_um,
             gene=gene,
-            path=out.with_suffix(f".{gene.replace('/', '_')}.ome.tif"),
+            path=heatmap,
             slide_size_um=(width * slide.mpp, height * slide.mpp),
         )
     if settings.format == "h5ad":
@@ -168,6 +169,12 @@ def _write(predicted: ad.AnnData, streamed: Streamed, grid: Grid, *, out: Path, 
     else:
         predicted.X = store.matrix()
         write_spatialdata(predicted, slide, out)
+
+
+def _targets(out: Path, settings: SlideSettings) -> list[Path]:
+    """List the files that are written: picture, tissue, heatmaps, and `out` itself."""
+    heatmaps = [f".{gene.replace('/', '_')}.ome.tif" for gene in settings.heatmaps]
+    return [*(out.with_suffix(suffix) for suffix in (".png", ".tissue.geojson", *heatmaps)), out]
 
 
 def _prepare(
@@ -180,7 +187,10 @@ def _prepare(
     return opened, lay_grid(opened, model.spec_, settings=settings, places=places)
 
 
-def _check_place(out: Path, *, settings: SlideSettings, overwrite: bool) -> None:
+def _check_place(out: Path, *, slide: Path, settings: SlideSettings, overwrite: bool) -> None:
+    if slide.exists() and any(path.exists() and path.samefile(slide) for path in _targets(out, settings)):
+        msg = f"another name for the prediction expected, found {out}: a file beside it would replace the slide {slide}"
+        raise InputError(msg)
     suffix = SUFFIX[settings.format]
     if out.suffix != suffix:
         msg = f"a name that ends in {suffix} expected for a prediction as {settings.format}, found {out}: rename it"
@@ -190,7 +200,14 @@ def _check_place(out: Path, *, settings: SlideSettings, overwrite: bool) -> None
         raise InputError(msg)
 
 
-def _check_genes(model: Predictor, settings: SlideSettings) -> None:
+def check_genes(model: Predictor, settings: SlideSettings) -> None:
+    """Refuse genes to be drawn that the model does not predict, before hours of work.
+
+    Raises
+    ------
+    InputError
+        If there is one.
+    """
     for gene in (*settings.heatmaps, *([] if settings.gene is None else [settings.gene])):
         if gene not in model.genes_:
             some = ", ".join(model.genes_[:3])
