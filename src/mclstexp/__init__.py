@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mclstexp.io.slides import open_slide
     from mclstexp.io.tile_folder import read_tiles
     from mclstexp.methods import create, list_methods
+    from mclstexp.whole_slide.lazyslide import as_feature_model, predict_wsi
     from mclstexp.whole_slide.one import predict_slide
     from mclstexp.whole_slide.settings import SlideSettings
 
@@ -30,6 +31,7 @@ __all__ = [
     "TileSpec",
     "Tiles",
     "__version__",
+    "as_feature_model",
     "create",
     "evaluate",
     "folds_by_patient",
@@ -39,6 +41,7 @@ __all__ = [
     "open_slide",
     "predict",
     "predict_slide",
+    "predict_wsi",
     "read_sections",
     "read_tiles",
     "save_model",
@@ -53,6 +56,7 @@ _HOME = {
     "SlideSettings": "whole_slide.settings",
     "TileSpec": "core.tiles",
     "Tiles": "core.tiles",
+    "as_feature_model": "whole_slide.lazyslide",
     "create": "methods",
     "evaluate": "evaluation.harness",
     "folds_by_patient": "data.folds",
@@ -62,6 +66,7 @@ _HOME = {
     "open_slide": "io.slides",
     "predict": "api",
     "predict_slide": "whole_slide.one",
+    "predict_wsi": "whole_slide.lazyslide",
     "read_sections": "io.read",
     "read_tiles": "io.tile_folder",
     "save_model": "io.models",

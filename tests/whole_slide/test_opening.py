@@ -1,4 +1,4 @@
-"""The lines of docs/opening.md open a prediction: scanpy and squidpy draw tiles where they lie."""
+"""The lines of docs/opening.md and the README open a prediction: scanpy and squidpy draw tiles where they lie."""
 
 import ast
 import json
@@ -18,6 +18,8 @@ from mclstexp.io.predictions import write_prediction
 from mclstexp.whole_slide.pictures import spatial_entry
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "opening.md").read_text(encoding="utf-8")
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+(IN_README,) = [block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "squidpy" in block]
 BLOCKS = dict(re.findall(r"^## (\w+)\n(?:.*\n)*?```python\n((?:.*\n)*?)```", PAGE, re.MULTILINE))
 DRAWN = """
 def drawn(ax):
@@ -77,7 +79,7 @@ sq.pl.spatial_scatter(whole, color="CD74", library_id="biopsy")
 by_name = drawn(plt.gcf().axes[0])
 if hasattr(sq.gr, "spatial_neighbors"):  # its older name
     sq.gr.spatial_neighbors(whole, coord_type="grid", n_neighs=4)
-print(json.dumps([scanpy, squidpy, by_name, float(ring.sum(axis=1).max()), float(moran), adata.n_obs]))
+print(json.dumps([readme, scanpy, squidpy, by_name, float(ring.sum(axis=1).max()), float(moran), adata.n_obs]))
 """
 
 
@@ -85,12 +87,12 @@ print(json.dumps([scanpy, squidpy, by_name, float(ring.sum(axis=1).max()), float
 def test_scanpy_and_squidpy(predicted, tmp_path):
     write_prediction(predicted, tmp_path / "biopsy.h5ad")
     lines = ["import json", "import matplotlib.pyplot as plt", "import numpy as np", DRAWN]
-    for name in ("scanpy", "squidpy"):
-        lines += [BLOCKS[name], f"{name} = drawn(plt.gcf().axes[0])"]
+    for name, block in {"readme": IN_README, "scanpy": BLOCKS["scanpy"], "squidpy": BLOCKS["squidpy"]}.items():
+        lines += [block, f"{name} = drawn(plt.gcf().axes[0])"]
     *pictures, most_neighbours, moran, n_tiles = run([*lines, THEN], tmp_path)
     for drawn in pictures:
         check(drawn, predicted, side_px=28)
-    assert len(pictures) == 3
+    assert len(pictures) == 4
     assert most_neighbours == 4
     assert moran > 0.9
     assert UNREADABLE in predicted.obs_names
