@@ -78,6 +78,12 @@ def test_a_query_does_not_depend_on_its_company(by_faiss, monkeypatch):
     np.testing.assert_array_equal(alone, together)
 
 
+def test_no_queries_no_answers():
+    rows, cosine = _bank().nearest(np.empty((0, 16), np.float32), k=3)
+    assert rows.shape == cosine.shape == (0, 3)
+    assert _bank().query(np.empty((0, 16), np.float32), k=3, weights="gaussian").shape == (0, 5)
+
+
 def test_the_same_bank_answers_again_and_again():
     bank, queries = _bank(n=700), RNG.normal(size=(600, 16)).astype(np.float32)
     keys = bank.keys.copy()

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 QUERY_CHUNK = 512
 """Queries of one search."""
-PIECE = 8192
+PIECE = 16_384
 """Keys multiplied at once on a CPU: enough for a fast product, few enough that the cosines are read from its cache."""
 PIECE_ELSEWHERE = 65_536
 BLOCK = 64
@@ -27,10 +27,10 @@ MANY = 1 / 16
 FAISS_FROM = 20_000
 """Keys from which a CPU's search goes through FAISS, if it is installed.
 
-Measured with 512 queries, k of 50 and 200, 64 and 256 numbers a key, on an x86-64 with AVX-512 (torch on MKL, faiss-cpu
-1.15 on OpenBLAS). On two cores FAISS is level at 10,000 keys, 1.2 (256 numbers) to 1.8 times (64) as fast at 20,000,
-1.3 to 2.4 at 50,000. On one core it is level at 10,000 to 20,000 keys of 64 numbers and 1.2 to 1.4 times as fast at
-50,000; of 256 numbers it stays within a tenth.
+Measured with 512 queries, k of 50 and 200, on an x86-64 with AVX-512 (torch on MKL, faiss-cpu 1.15 on OpenBLAS). With
+64 numbers a key FAISS is level at 10,000 keys, 1.2 to 1.7 times as fast at 20,000 and 1.4 to 2 times at 100,000. With
+256 it loses by a tenth at 10,000 and is level at 20,000; at 100,000 it is 1.2 times as fast on two cores, and still
+level on one.
 """
 ROUNDING = 1e-6
 """Lengths and cosines in float32 so near to 1 are 1."""
@@ -66,6 +66,8 @@ class ExactIndex:
             How many, at most n_keys.
         """
         n = len(queries)
+        if n == 0:
+            return queries.new_empty(0, k), queries.new_empty(0, k, dtype=torch.long)
         # always of one shape: how a product is rounded depends on it, and so could who comes k-th
         unit = functional.normalize(functional.pad(queries, (0, 0, 0, QUERY_CHUNK - n)), dim=1)
         if self.keys.device.type != "cpu":
@@ -80,9 +82,13 @@ class ExactIndex:
         """Answer the first n of the queries, going through the keys piece by piece."""
         scale = 1 / self.lengths.clamp_min(1e-12)
         blocks = [_Candidates(k) for _ in range(0, n, BLOCK)]
+        # written over piece by piece: a new one each time would take three times the memory
+        products = torch.empty(len(unit) * min(PIECE, len(self.keys)))
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             for start in range(0, len(self.keys), PIECE):
-                dots = (unit @ self.keys[start : start + PIECE].T).numpy()[:n]
+                piece = self.keys[start : start + PIECE]
+                out = products[: len(unit) * len(piece)].view(len(unit), len(piece))
+                dots = torch.mm(unit, piece.T, out=out).numpy()[:n]
                 part = scale[start : start + PIECE].numpy()
                 waiting = [
                     pool.submit(block.look_at, dots[i * BLOCK : (i + 1) * BLOCK], part, first=start)
