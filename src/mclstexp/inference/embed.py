@@ -124,8 +124,10 @@ def _embed(
     """Compute every embedding, keeping each in the cache if there is one."""
     batch_size = batch_size or BATCH_SIZE["cuda" if encoder.mean.is_cuda else "cpu"]
     features = np.zeros((len(tiles), encoder.dim), np.float32)
-    with _kept(cache) as keep, _bar(len(tiles), show=progress) as advance:
-        for rows, block in _compute(tiles, encoder, dtype=dtype, batch_size=batch_size):
+    # around all batches, for autocast forgets the weights it has rounded where it ends
+    rounded = torch.autocast(encoder.mean.device.type, dtype, enabled=dtype != torch.float32)
+    with _kept(cache) as keep, _bar(len(tiles), show=progress) as advance, torch.inference_mode(), rounded:
+        for rows, block in _compute(tiles, encoder, batch_size=batch_size):
             features[rows] = block
             keep(tiles.xy[rows], block)
             advance(len(block))
@@ -194,22 +196,20 @@ def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if precision == "bfloat16" else torch.float32
 
 
-def _compute(
-    tiles: Tiles, encoder: ImageEncoder, *, dtype: torch.dtype, batch_size: int
-) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+def _compute(tiles: Tiles, encoder: ImageEncoder, *, batch_size: int) -> Iterator[tuple[slice, NDArray[np.float32]]]:
     """Yield (rows, their embeddings) batch by batch."""
     prepare_cpu()
     device = encoder.mean.device
     with closing(_read_ahead(tiles, batch_size)) as batches:
         for rows, images in batches:
             # one shape always: kernels are chosen by shape, and another kernel rounds differently
-            full = np.zeros((batch_size, *images.shape[1:]), np.uint8)
-            full[: len(images)] = images
+            full = images
+            if len(images) < batch_size:
+                full = np.zeros((batch_size, *images.shape[1:]), np.uint8)
+                full[: len(images)] = images
             # rows, columns, channels in memory are what torch calls channels-last
             pixels = torch.from_numpy(full).permute(0, 3, 1, 2).to(device)
-            with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-                embedded = encoder(pixels)
-            yield rows, embedded[: len(images)].cpu().numpy()
+            yield rows, encoder(pixels)[: len(images)].cpu().numpy()
 
 
 def _read_ahead(tiles: Tiles, batch_size: int) -> Generator[tuple[slice, UInt8[np.ndarray, "n size_px size_px 3"]]]:

@@ -10,7 +10,6 @@ from typing import Final, final
 
 import numpy as np
 import openslide
-import tifffile
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
@@ -238,10 +237,8 @@ def open_pixels(path: Path) -> PixelSource:
     if vendor is None:
         return TiffPixels(path) if is_tiff else PlainPixels(path)
     if vendor == "generic-tiff":
-        # OpenSlide would miss an OME pyramid in SubIFDs and its mpp, and cut 16 bits to 8 without a word
-        with tifffile.TiffFile(path) as tiff:
-            if tiff.is_ome or tiff.pages.first.dtype != np.uint8:
-                return TiffPixels(path)
+        # OpenSlide would miss a pyramid in SubIFDs and OME's mpp, cut 16 bits to 8 without a word, and is half as fast
+        return TiffPixels(path)
     return OpenSlidePixels(path)
 
 

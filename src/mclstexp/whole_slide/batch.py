@@ -166,7 +166,7 @@ def _predict(model: Predictor, job: SlideJob, batch: Batch, on_progress: OnProgr
             model,
             here.slide,
             out=here.out,
-            settings=replace(settings, mpp=job.mpp or settings.mpp, mask=here.mask),
+            settings=replace(settings, name=job.name, mpp=job.mpp or settings.mpp, mask=here.mask),
             workdir=here.workdir,
             overwrite=batch.overwrite,
             on_progress=on_progress,

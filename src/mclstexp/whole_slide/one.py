@@ -183,7 +183,7 @@ def _prepare(
     if not model.is_fitted:
         msg = f"a fitted model expected, found {model.name} before fit: call fit(sections) first"
         raise InputError(msg)
-    opened = slide if isinstance(slide, Slide) else open_slide(slide, mpp=settings.mpp)
+    opened = slide if isinstance(slide, Slide) else open_slide(slide, id=settings.name, mpp=settings.mpp)
     return opened, lay_grid(opened, model.spec_, settings=settings, places=places)
 
 

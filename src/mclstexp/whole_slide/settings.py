@@ -23,6 +23,8 @@ class SlideSettings:
 
     stride_um: float | None = None
     """Distance between tile centres (µm); the tile's side by default, smaller for overlapping tiles."""
+    name: str | None = None
+    """Name of the slide in the result; the file's by default."""
     mpp: float | None = None
     """Micrometres per level-0 pixel of the slide, over what the file says."""
     mask: str | None = None
