@@ -50,7 +50,7 @@ def main(parts: list[str]) -> None:
 
 
 def speed(folder: Path) -> None:
-    slide = write_slide(folder / "speed.tif", n_side=22)
+    slide = write_slide(folder / "speed.tif", n_side=39)
     rows: list[tuple[str, float, float]] = []
     quick = {"symmetric": False, "view_widths": (), "context_share": 0.5, "epochs": 5, "k": 50, "sharpness": 1.0}
     for name, options in {"ridge": {}, "mclstexp": quick}.items():
