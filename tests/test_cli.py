@@ -124,6 +124,14 @@ def test_predicting_slides_one_or_many(model, said, tmp_path):
     assert text.splitlines()[1:] == [str(tmp_path / name) for name in ("a.h5ad", "a.png", "a.tissue.geojson")]
     assert read_prediction(tmp_path / "a.h5ad").shape[1] == 4
 
+    glob = tmp_path / "slides" / "*"
+    for words in ((glob, *one[:2]), (tmp_path / "slides" / "a.png", *one[:2], "--shard", "1/2")):
+        code, _, errors = said("predict", model, *words, "--out", tmp_path / "b.h5ad")
+        assert (code, "name a folder" in errors or "give a folder" in errors) == (2, True)
+    assert said("predict", model, tmp_path / "slides" / "a.*", *one[:2], "--out", tmp_path / "b.h5ad")[0] == 0
+    code, _, errors = said("predict", model, tmp_path / "no*.svs", "--out", tmp_path / "c.h5ad")
+    assert (code, "expected" in errors) == (2, True)
+
     many = ("--slide-mpp", "10", "--out", tmp_path / "out")
     code, text, errors = said("predict", model, tmp_path / "slides", *many)
     assert code == 1, "a scheduler should see that one failed"

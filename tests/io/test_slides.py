@@ -7,7 +7,7 @@ from PIL import Image
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import TileSpec
-from mclstexp.io.pixel_sources import OpenSlidePixels, PlainPixels
+from mclstexp.io.pixel_sources import PlainPixels
 from mclstexp.io.slides import ArraySlide, open_pixels, open_slide, probe_slide
 from mclstexp.io.tiff_pixels import TiffPixels
 

@@ -54,8 +54,29 @@ def predict(
         return 0
     settings = slide_settings(slides, reading, out=out)
     if out.endswith((".h5ad", ".zarr")):
-        return _one(run, data, out=Path(out), settings=settings, overwrite=many.overwrite)
+        slide = _single(data, out=out, many=many)
+        return _one(run, slide, out=Path(out), settings=settings, overwrite=many.overwrite)
     return _many(run, data, out=out, settings=settings, many=many)
+
+
+def _single(data: str, *, out: str, many: Many) -> str:
+    """Return the one slide that goes into the file `out`."""
+    from mclstexp.whole_slide.manifest import list_slides
+
+    said = [name for name in ("shard", "cluster", "address") if getattr(many, name) is not None]
+    if said or many.jobs > 1:
+        flag = said[0] if said else "jobs"
+        msg = f"a folder as --out expected with --{flag}, which is for many slides, found {out}: name a folder"
+        raise InputError(msg)
+    path = Path(data)
+    several = path.is_dir() or path.suffix.lower() == ".csv" or any(sign in data for sign in ("*", "?", "[", "://"))
+    if path.suffix.lower() != ".csv" and (path.is_file() or not several):
+        return data
+    jobs = list_slides(data)
+    if len(jobs) > 1 or "://" in jobs[0].source:
+        msg = f"one slide of this machine expected for the file {out}, found {data}: give a folder as --out"
+        raise InputError(msg)
+    return jobs[0].source
 
 
 def _one(run: Path, slide: str, *, out: Path, settings: SlideSettings, overwrite: bool) -> int:

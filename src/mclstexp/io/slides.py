@@ -194,10 +194,10 @@ def open_slide(path: Path | str, *, id: str | None = None, mpp: float | None = N
     if mpp is None:
         stated = _plausible(source.mpp_xy)
         if stated is None:
-            msg = f"{path}: mpp unknown (micrometres per pixel are not in the file): give mpp="
+            msg = f"{path}: mpp unknown (micrometres per pixel are not in the file): give mpp= (--slide-mpp)"
             raise InputError(msg)
         if not _square(stated):
-            msg = f"{path}: square pixels expected, found {stated[0]:g} by {stated[1]:g} µm: give mpp="
+            msg = f"{path}: square pixels expected, found {stated[0]:g} by {stated[1]:g} µm: give mpp= (--slide-mpp)"
             raise InputError(msg)
         mpp = sum(stated) / 2
     return FileSlide(path, source, id=path.stem.removesuffix(".ome") if id is None else id, mpp=mpp)

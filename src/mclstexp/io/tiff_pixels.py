@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import zlib
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,9 @@ from tifffile import COMPRESSION, PHOTOMETRIC
 
 from mclstexp.core.errors import InputError
 from mclstexp.io.pixel_sources import Box, PixelSource, to_rgb
+
+# what it says of a damaged file is in the error; without a handler Python prints it on stderr too
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _CACHE_BYTES: Final = 256 * 2**20
 _UM: Final = {"µm": 1.0, "μm": 1.0, "um": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6, "Å": 1e-4, "pm": 1e-6}
