@@ -7,7 +7,7 @@ from PIL import Image
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import TileSpec
-from mclstexp.io.pixel_sources import PlainPixels
+from mclstexp.io.pixel_sources import OpenSlidePixels, PlainPixels
 from mclstexp.io.slides import ArraySlide, open_pixels, open_slide, probe_slide
 from mclstexp.io.tiff_pixels import TiffPixels
 
@@ -30,12 +30,19 @@ def _half(array):
 
 
 def _write_pyramid(path, picture, **options):
-    """Tiled pyramid as separate directories: OpenSlide's generic TIFF."""
+    """Tiled pyramid as separate directories."""
     options = {"photometric": "rgb", "tile": (256, 256), "resolution": (20000, 20000), "resolutionunit": 3} | options
     with tifffile.TiffWriter(path) as tiff:
         tiff.write(picture, **options)
         tiff.write(_half(picture), subfiletype=1, **options)
         tiff.write(_half(_half(picture)), subfiletype=1, **options)
+
+
+def _write_aperio(path, picture):
+    """The same as Aperio's scanners name it, which OpenSlide reads."""
+    _write_pyramid(
+        path, picture, description="Aperio Image Library v12\n|AppMag = 20|MPP = 0.5", compression="jpeg", metadata=None
+    )
 
 
 def _write_ome(path, picture, metadata=None, **options):
@@ -58,6 +65,7 @@ WRITERS = {
     "a.bmp": lambda path, a: Image.fromarray(a).save(path),
     "palette.png": lambda path, a: Image.fromarray(a).convert("P").save(path),
     "bilevel.png": lambda path, a: Image.fromarray(a).convert("1").save(path),
+    "aperio.svs": _write_aperio,
     "pyramid.tif": _write_pyramid,
     "a.ome.tif": _write_ome,
     "strips.tif": lambda path, a: tifffile.imwrite(path, a, photometric="rgb", rowsperstrip=50, compression="lzw"),
@@ -73,7 +81,7 @@ WRITERS = {
     "palette.tif": lambda path, a: Image.fromarray(a).convert("P").save(path),
     "ycbcr.ome.tif": lambda path, a: _write_ome(path, a, compression="jpeg", compressionargs={"level": 95}),
 }
-LOSSLESS = [name for name in WRITERS if not name.endswith(".jpg") and "ycbcr" not in name]
+LOSSLESS = [name for name in WRITERS if not name.endswith((".jpg", ".svs")) and "ycbcr" not in name]
 
 
 def _centre_and_side(tile, threshold=128):
@@ -94,7 +102,7 @@ def test_the_square_lands_where_it_is_in_every_format_at_every_scale(tmp_path, p
     at = np.array([590.25, 330.5])
     centre, side = _centre_and_side(slide.read(at, TileSpec(96, mpp)))
     wanted = 48 + (np.array(SQUARE) - at) * MPP / mpp
-    assert np.abs(centre - wanted).max() < 0.1 + 0.1 * ("jpg" in name or "ycbcr" in name)
+    assert np.abs(centre - wanted).max() < 0.1 + 0.1 * ("jpg" in name or "ycbcr" in name or "svs" in name)
     assert side == pytest.approx(32 * MPP / mpp, abs=0.5)
 
 
@@ -107,11 +115,12 @@ def test_full_scale_pixels_are_those_of_the_file(tmp_path, picture, name):
 
 def test_formats_meet_the_library_meant_for_them(tmp_path, picture):
     kinds = {}
-    for name in ("a.png", "pyramid.tif", "a.ome.tif", "strips.tif"):
+    for name in ("a.png", "aperio.svs", "pyramid.tif", "a.ome.tif", "strips.tif"):
         WRITERS[name](tmp_path / name, picture)
         kinds[name] = type(open_pixels(tmp_path / name))
     assert kinds == {
         "a.png": PlainPixels,
+        "aperio.svs": OpenSlidePixels,
         "pyramid.tif": TiffPixels,
         "a.ome.tif": TiffPixels,
         "strips.tif": TiffPixels,
