@@ -28,6 +28,15 @@ def test_the_oldest_go_first_and_memory_stays_bounded():
     assert not store.under("a").lookup(np.array([[0.0, 0.0]]), dim=64)[1].any()
 
 
+def test_what_lies_above_a_row_is_forgotten():
+    store = RecentFeatures()
+    for row in (0.0, 10.0, 20.0):
+        store.under("a").add(np.array([[1.0, row], [2.0, row + 4]]), np.ones((2, 3), np.float32))
+    store.forget_above(12.0)
+    found = store.under("a").lookup(np.array([[1.0, 0.0], [2.0, 14.0], [1.0, 20.0]]), dim=3)[1]
+    assert found.tolist() == [False, True, True]
+
+
 def test_none_is_no_shard():
     store = RecentFeatures()
     store.under("a").add(np.zeros((0, 2)), np.zeros((0, 3), np.float32))

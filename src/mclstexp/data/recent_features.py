@@ -27,6 +27,10 @@ class _Shard:
     def n_bytes(self) -> int:
         return self.places.nbytes + self.features.nbytes
 
+    @property
+    def lowest_px(self) -> float:
+        return float(self.places.imag.max())
+
 
 @final
 class RecentFeatures:
@@ -52,6 +56,10 @@ class RecentFeatures:
     def n_bytes(self) -> int:
         """How much is kept now."""
         return sum(shard.n_bytes for shard in self._shards)
+
+    def forget_above(self, row_px: float) -> None:
+        """Forget what lies wholly above a row (level-0 pixels): a slide is gone through from top to bottom."""
+        self._shards = deque(shard for shard in self._shards if shard.lowest_px >= row_px)
 
     def _add(self, shard: _Shard) -> None:
         self._shards.append(shard)

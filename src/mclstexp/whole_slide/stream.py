@@ -82,8 +82,9 @@ def stream(model: Predictor, tiles: Tiles, *, folder: Path, on_progress: OnProgr
     recent = RecentFeatures()
     report = on_progress or (lambda *_: None)
     report(n_done, len(tiles))
-    for block in blocks:
+    for block, row_px in zip(blocks, _still_needed(tiles, blocks), strict=True):
         if block.number not in found:
+            recent.forget_above(row_px)
             expression, columns = _predict(model, replace(tiles, slide=slide), block, recent)
             store.write(block.number, block.rows, expression, columns)
             found[block.number] = columns
@@ -95,6 +96,15 @@ def stream(model: Predictor, tiles: Tiles, *, folder: Path, on_progress: OnProgr
         distance = _gathered(blocks, found, "reference_distance", len(tiles)).astype(np.float32)
     unreadable = _gathered(blocks, found, "unreadable", len(tiles)).astype(bool)
     return Streamed(store, unreadable, distance, n_resumed=n_resumed, reason=slide.reason)
+
+
+def _still_needed(tiles: Tiles, blocks: list[Block]) -> NDArray[np.float64]:
+    """Return for each block the topmost row (pixels) that it or a later one looks at, three tiles of margin included.
+
+    The margin is for methods that read parts of tiles and windows around them: what is forgotten is read again.
+    """
+    first = np.array([tiles.xy[np.concatenate([block.rows, block.rim]), 1].min() for block in blocks])
+    return np.minimum.accumulate(first[::-1])[::-1] - 3 * tiles.spec.size_um / tiles.slide.mpp
 
 
 def _predict(
