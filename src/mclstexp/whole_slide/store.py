@@ -106,7 +106,7 @@ class BlockStore:
 
     def column(self, number: int) -> Float[np.ndarray, " n_tiles"]:
         """Return one gene's expression at every tile."""
-        return np.concatenate([block[:, number] for block in self.expression()])
+        return np.concatenate([block[:, number].copy() for block in self.expression()])  # a view keeps its block
 
     def remove(self) -> None:
         """Remove it all."""
