@@ -1,0 +1,1 @@
+"""What predictions say about tissue: genes, domains, structure, gene sets."""

@@ -1,0 +1,1 @@
+"""Results that people can open: one self-contained page, and a viewer of whole slides."""
