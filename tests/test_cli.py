@@ -121,7 +121,7 @@ def test_predicting_slides_one_or_many(model, said, tmp_path):
     one = ("--slide-mpp", "10", "--out", tmp_path / "a.h5ad")
     code, text, _ = said("predict", model, tmp_path / "slides" / "a.png", *one, "--stride-um", "160")
     assert code == 0
-    assert text.splitlines()[1:] == [str(tmp_path / name) for name in ("a.h5ad", "a.png", "a.tissue.geojson")]
+    assert text.splitlines()[1:] == [str(tmp_path / name) for name in ("a.h5ad", "a.tissue.geojson", "a.png")]
     assert read_prediction(tmp_path / "a.h5ad").shape[1] == 4
 
     glob = tmp_path / "slides" / "*"

@@ -82,7 +82,7 @@ def _single(data: str, *, out: str, many: Many) -> str:
 def _one(run: Path, slide: str, *, out: Path, settings: SlideSettings, overwrite: bool) -> int:
     from mclstexp.api import load_model
     from mclstexp.cli.terminal import tile_progress
-    from mclstexp.whole_slide.one import predict_slide_file
+    from mclstexp.whole_slide.one import predict_slide_file, targets
 
     model = load_model(run)
     with tile_progress(Path(slide).name) as on_progress:
@@ -93,7 +93,7 @@ def _one(run: Path, slide: str, *, out: Path, settings: SlideSettings, overwrite
         say(f"warning: {done.note}")
     resumed = f", {done.n_resumed} of them earlier" if done.n_resumed else ""
     say(f"{done.slide}: {done.n_tiles} tiles{resumed}, {done.tissue_mm2:.3g} mm² of tissue, {done.seconds:.0f} s")
-    for path in (out, out.with_suffix(".png"), out.with_suffix(".tissue.geojson")):
+    for path in reversed(targets(out, settings)):
         say(str(path))
     return 0
 

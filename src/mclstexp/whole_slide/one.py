@@ -148,7 +148,7 @@ def _write(predicted: ad.AnnData, streamed: Streamed, grid: Grid, *, out: Path, 
     """Write everything; `out` last, for who finds it takes the slide for done."""
     store, slide, genes = streamed.store, grid.tiles.slide, list(predicted.var_names)
     shown = most_varying(store.expression()) if settings.gene is None else genes.index(settings.gene)
-    picture, outline, *heatmaps, _ = _targets(out, settings)
+    picture, outline, *heatmaps, _ = targets(out, settings)
     draw_gene(predicted, slide, store.column(shown), gene=genes[shown], out=picture)
     with atomic_path(outline) as path:
         path.write_text(to_geojson(grid.regions) + "\n", encoding="utf-8")
@@ -171,8 +171,8 @@ def _write(predicted: ad.AnnData, streamed: Streamed, grid: Grid, *, out: Path, 
         write_spatialdata(predicted, slide, out)
 
 
-def _targets(out: Path, settings: SlideSettings) -> list[Path]:
-    """List the files that are written: picture, tissue, heatmaps, and `out` itself."""
+def targets(out: Path, settings: SlideSettings) -> list[Path]:
+    """Return the files that are written: picture, tissue, heatmaps, and `out` itself."""
     heatmaps = [f".{gene.replace('/', '_')}.ome.tif" for gene in settings.heatmaps]
     return [*(out.with_suffix(suffix) for suffix in (".png", ".tissue.geojson", *heatmaps)), out]
 
@@ -188,7 +188,7 @@ def _prepare(
 
 
 def _check_place(out: Path, *, slide: Path, settings: SlideSettings, overwrite: bool) -> None:
-    if slide.exists() and any(path.exists() and path.samefile(slide) for path in _targets(out, settings)):
+    if slide.exists() and any(path.exists() and path.samefile(slide) for path in targets(out, settings)):
         msg = f"another name for the prediction expected, found {out}: a file beside it would replace the slide {slide}"
         raise InputError(msg)
     suffix = SUFFIX[settings.format]
