@@ -1,0 +1,170 @@
+"""Measured sections beside what was predicted for them: what every analysis looks at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from anndata import AnnData
+from jaxtyping import Float
+from scipy import sparse
+
+from mclstexp.core import keys
+from mclstexp.core.errors import InputError
+from mclstexp.core.expression import ExpressionSpace
+from mclstexp.core.predictor import hash_section
+from mclstexp.core.section import Section
+from mclstexp.data.autocorrelation import neighbour_weights
+from mclstexp.evaluation.exam import CONTROLS
+from mclstexp.evaluation.experiment import experiment_of
+from mclstexp.evaluation.results import RECORD
+from mclstexp.evaluation.run_plan import safe_name
+from mclstexp.io.guard import reading
+from mclstexp.io.predictions import read_prediction
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """One section, measured and predicted.
+
+    Raises
+    ------
+    InputError
+        If prediction and section name other spots or another order of them, or a predicted gene was not measured.
+    """
+
+    section: Section
+    """What was measured."""
+    predicted: AnnData
+    """What `Predictor.predict` returned for its tiles, rows in their order."""
+
+    def __post_init__(self) -> None:
+        if not np.array_equal(np.asarray(self.predicted.obs_names, str), self.section.tiles.ids):
+            msg = (
+                f"section {self.section.id}: a prediction of its {len(self.section)} spots in their order expected, "
+                f"found {self.predicted.n_obs} others or another order: predict this section's tiles"
+            )
+            raise InputError(msg)
+        if keys.PROVENANCE not in self.predicted.uns:
+            msg = (
+                f'section {self.section.id}: a prediction, which has uns["{keys.PROVENANCE}"], expected, found none '
+                "there: give what predict returned"
+            )
+            raise InputError(msg)
+        self.space(self.section.counts[:0])  # a gene that was not measured is said here
+
+    @property
+    def id(self) -> str:
+        """Name of the section."""
+        return self.section.id
+
+    @cached_property
+    def space(self) -> ExpressionSpace:
+        """The predicted genes and their scale, as the prediction's record says it."""
+        return ExpressionSpace(genes=tuple(self.predicted.var_names), **self.predicted.uns[keys.PROVENANCE]["space"])
+
+    @property
+    def genes(self) -> tuple[str, ...]:
+        """The predicted genes, in column order."""
+        return self.space.genes
+
+    @cached_property
+    def truth(self) -> Float[np.ndarray, "n_spots n_genes"]:
+        """Measured expression in `space`, float32."""
+        return self.space(self.section.counts)
+
+    @cached_property
+    def guess(self) -> Float[np.ndarray, "n_spots n_genes"]:
+        """Predicted expression in `space`, float32."""
+        values = self.predicted.X
+        return np.asarray(values.toarray() if hasattr(values, "toarray") else values, np.float32)
+
+    @cached_property
+    def weights(self) -> sparse.csr_matrix:
+        """Weights of direct neighbours (see `neighbour_weights`), computed once."""
+        return neighbour_weights(self.section.tiles.xy_um)
+
+
+def read_pairs(results: Path | str, method: str | None = None, *, data: Path | str | None = None) -> list[Pair]:
+    """Read a method's predictions of an evaluation and, again, the sections they were made for.
+
+    Parameters
+    ----------
+    results
+        A folder that ``mclstexp evaluate`` wrote.
+    method
+        Label of the method; by default ``mclstexp`` or, where it was not run, the first that is no control.
+    data
+        Where the sections lie, if not where the record says.
+
+    Returns
+    -------
+    One pair per section that the method predicted, in the order of the data.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no results or no predictions, the method is not among them, the sections cannot be
+        read, or they are not those that were evaluated.
+    """
+    folder = Path(results)
+    record = read_record(folder)
+    label = _choose(record["methods"], method, where=folder)
+    experiment = experiment_of(record["experiment"], where=str(folder / RECORD))
+    source = experiment.data if data is None else replace(experiment.data, path=str(data))
+    pairs = []
+    for section in source.read(experiment.tile):
+        path = folder / "predictions" / safe_name(label) / f"{safe_name(section.id)}.h5ad"
+        if not path.is_file():
+            continue  # a fold that the method failed in
+        if record["sections"].get(section.id) != hash_section(section):
+            msg = (
+                f"section {section.id}: the data that {folder} was made from expected, found others: "
+                "name where they lie (data=…), or evaluate again"
+            )
+            raise InputError(msg)
+        pairs.append(Pair(section, read_prediction(path)))
+    if not pairs:
+        msg = f"predictions of {label!r} expected in {folder / 'predictions'}, found none: evaluate with predictions"
+        raise InputError(msg)
+    return pairs
+
+
+def read_record(results: Path | str) -> dict[str, Any]:
+    """Read how the results of an evaluation came about.
+
+    Returns
+    -------
+    The content of ``experiment.json``: experiment, methods with their options, folds, hashes of sections, code.
+
+    Raises
+    ------
+    InputError
+        If there is none or it is damaged.
+    """
+    path = Path(results) / RECORD
+    with reading(path, "the record of an evaluation"):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return {**record, **{part: record[part] for part in ("experiment", "methods", "sections")}}
+
+
+def default_method(record: Mapping[str, Any]) -> str:
+    """Return the label that is looked at where none is named; see `read_pairs`."""
+    methods: Mapping[str, Mapping[str, Any]] = record["methods"]
+    if "mclstexp" in methods:
+        return "mclstexp"
+    return next((label for label, said in methods.items() if said["method"] not in CONTROLS), next(iter(methods)))
+
+
+def _choose(methods: Mapping[str, Any], method: str | None, *, where: Path) -> str:
+    if method is None:
+        return default_method({"methods": methods})
+    if method not in methods:
+        msg = f"a method of {where} ({', '.join(methods)}) expected, found {method!r}: name one"
+        raise InputError(msg)
+    return method
