@@ -163,3 +163,26 @@ def test_letters_of_a_vector_file_stay_letters_and_settings_come_back(section, t
         ax.figure.savefig(tmp_path / "map.svg")
     assert plt.rcParams["svg.fonttype"] == before
     assert ">FAT1<" in (tmp_path / "map.svg").read_text()
+
+
+def test_a_map_of_spots_shows_where_they_are_and_little_else(section):
+    corner = section.take(np.flatnonzero((section.tiles.xy < np.median(section.tiles.xy, axis=0)).all(axis=1)))
+    ax = plot_map(corner.tiles, np.zeros(len(corner)), spot_um=55)
+    low, high = corner.tiles.xy_um.min(axis=0), corner.tiles.xy_um.max(axis=0)
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    assert left < low[0] - 27.5 and right > high[0] + 27.5 and top < low[1] - 27.5 and bottom > high[1] + 27.5
+    assert right - left <= high[0] - low[0] + 2 * SPEC.size_um
+    width, height = np.array(section.tiles.slide.size_px) * section.tiles.slide.mpp
+    assert ax.images[0].get_extent() == pytest.approx([0, width, height, 0])
+
+
+def test_a_faded_slide_is_paler_and_greyer(section):
+    plain, faded = (plot_slide(section.tiles.slide, fade=f).images[0].get_array().astype(float) for f in (0, 0.6))
+    assert faded.mean() > plain.mean()
+    assert np.ptp(faded, axis=2).mean() < 0.3 * np.ptp(plain, axis=2).mean()
+
+
+def test_the_edge_of_a_small_disc_is_thin(section):
+    wide = drawn(plot_map(section.tiles, np.zeros(len(section)), spot_um=100)).get_linewidth()[0]
+    small = drawn(plot_map(section.tiles, np.zeros(len(section)), spot_um=5)).get_linewidth()[0]
+    assert small < wide <= 0.2

@@ -6,14 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from anndata import AnnData
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.collections import EllipseCollection
 from numpy.typing import ArrayLike, NDArray
 
 from mclstexp.core import keys
@@ -22,16 +20,17 @@ from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.pearson import pearson_per_gene
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Slide, Tiles
-from mclstexp.plotting.squares import draw_squares
-from mclstexp.plotting.style import COLUMN_IN, DIFFERENCE, EXPRESSION, MISSING, PAGE_IN, scale_bar, style
+from mclstexp.plotting.spots import View, draw_spots, view_of, whole_view
+from mclstexp.plotting.style import COLUMN_IN, DIFFERENCE, EXPRESSION, PAGE_IN, scale_bar, style
 
 _IMAGE_PX = 1200  # enough for a page at 300 dpi
-FADED: Final = 0.45
+_MOST_PX = 4000  # however near
+FADED: Final = 0.6
 """How pale tissue is drawn beneath coloured spots, where it is there to find one's way."""
-_MANY = 3000  # beyond it, vector files keep the spots as a picture
+_LUMINANCE: Final = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
-def plot_slide(slide: Slide, *, ax: Axes | None = None, fade: float = 0.0) -> Axes:
+def plot_slide(slide: Slide, *, ax: Axes | None = None, fade: float = 0.0, view: View | None = None) -> Axes:
     """Draw a slide with a scale bar; the axes are in µm from its upper left corner.
 
     Parameters
@@ -41,14 +40,21 @@ def plot_slide(slide: Slide, *, ax: Axes | None = None, fade: float = 0.0) -> Ax
     ax
         Where; a new figure of column width by default.
     fade
-        0 as it is, towards 1 paler, to draw on.
+        0 as it is, towards 1 paler and greyer, to draw on.
+    view
+        What is shown of it; all by default.
     """
     with style():
-        width, height = np.array(slide.size_px) * slide.mpp
-        ax = _axes(ax, float(height / width))
-        image = slide.thumbnail(_IMAGE_PX)
-        image = (255 - (1 - fade) * (255.0 - image)).astype(np.uint8)
-        ax.imshow(image, extent=(0, width, height, 0))
+        whole = whole_view(slide)
+        left, right, top, bottom = view = whole if view is None else view
+        ax = _axes(ax, view)
+        nearer = max(whole) / max(right - left, bottom - top)
+        image = slide.thumbnail(min(_MOST_PX, round(_IMAGE_PX * nearer))).astype(np.float64)
+        # a paled stain still tints what is seen between the spots: it goes grey as it goes pale
+        image += fade * ((image @ _LUMINANCE)[..., None] - image)
+        image = (255 - (1 - fade) * (255 - image)).round().astype(np.uint8)
+        ax.imshow(image, extent=(0, whole[1], whole[3], 0))
+        ax.set(xlim=(left, right), ylim=(bottom, top))
         ax.set_axis_off()
         scale_bar(ax)
     return ax
@@ -82,7 +88,8 @@ def plot_map(
     cmap
         A colour map's name.
     spot_um
-        Diameter of the measured spots, drawn as discs; without it tiles are drawn as the squares they are.
+        Diameter of the measured spots, drawn as discs on the part of the slide where they are; without it tiles are
+        drawn as the squares they are, on the whole slide.
 
     Returns
     -------
@@ -99,8 +106,10 @@ def plot_map(
         raise InputError(msg)
     limits = robust_limits(values) if limits is None else limits
     with style():
-        ax = plot_slide(tiles.slide, ax=ax, fade=FADED)
-        drawn = _draw(ax, tiles, values, limits=limits, cmap=cmap, spot_um=spot_um)
+        view = whole_view(tiles.slide) if spot_um is None else view_of(tiles)
+        ax = _axes(ax, view, share=0.8)  # the colour bar takes a fifth
+        plot_slide(tiles.slide, ax=ax, fade=FADED, view=view)
+        drawn = draw_spots(ax, tiles, values, limits=limits, cmap=cmap, spot_um=spot_um)
         colour_bar(drawn, [ax], label=label)
     return ax
 
@@ -142,11 +151,10 @@ def plot_truth_and_prediction(
     low, high = robust_limits(np.concatenate([truth, guess]))
     error = guess - truth
     most = max(abs(bound) for bound in robust_limits(error))
-    spot_um = section.counts.uns.get(keys.SPOT_DIAMETER_UM)
+    spot_um, view = section.counts.uns.get(keys.SPOT_DIAMETER_UM), view_of(section.tiles)
     with style():
         if axes is None:
-            width, height = section.tiles.slide.size_px
-            size_in = (PAGE_IN, PAGE_IN / 4 * height / width + 0.75)
+            size_in = (PAGE_IN, PAGE_IN / 4 * (view[3] - view[2]) / (view[1] - view[0]) + 0.75)
             axes = plt.subplots(1, 4, figsize=size_in, layout="compressed")[1]
         axes = np.asarray(axes, dtype=object).ravel()
         if len(axes) != 4:
@@ -154,13 +162,13 @@ def plot_truth_and_prediction(
             raise InputError(msg)
         names = (f"{gene} · {section.id}", "measured", f"predicted · {_pcc(r)}", "difference")
         for number, (ax, name) in enumerate(zip(axes, names, strict=True)):
-            plot_slide(section.tiles.slide, ax=ax, fade=FADED if number else 0.0)
+            plot_slide(section.tiles.slide, ax=ax, fade=FADED if number else 0.0, view=view)
             ax.set_title(name)
         shown = [
-            _draw(ax, section.tiles, values, limits=(low, high), cmap=EXPRESSION, spot_um=spot_um)
+            draw_spots(ax, section.tiles, values, limits=(low, high), cmap=EXPRESSION, spot_um=spot_um)
             for ax, values in zip(axes[1:3], (truth, guess), strict=True)
         ]
-        off = _draw(axes[3], section.tiles, error, limits=(-most, most), cmap=DIFFERENCE, spot_um=spot_um)
+        off = draw_spots(axes[3], section.tiles, error, limits=(-most, most), cmap=DIFFERENCE, spot_um=spot_um)
         colour_bar(shown[0], list(axes[1:3]), label=expression_unit(space), beneath=True)
         colour_bar(off, [axes[3]], label="predicted minus measured", beneath=True)
     return axes
@@ -177,29 +185,10 @@ def robust_limits(values: Float[np.ndarray, " n"], *, share: float = 0.01) -> tu
     return low, high
 
 
-def _axes(ax: Axes | None, ratio: float) -> Axes:
-    return plt.subplots(figsize=(COLUMN_IN, COLUMN_IN * ratio))[1] if ax is None else ax
-
-
-def _draw(
-    ax: Axes, tiles: Tiles, values: NDArray, *, limits: tuple[float, float], cmap: str, spot_um: float | None
-) -> ScalarMappable:
-    """Draw values as discs or squares of their true size."""
-    xy = tiles.xy_um
-    if spot_um is None:
-        return draw_squares(ax, xy, values, side=tiles.spec.size_um, limits=limits, cmap=cmap)
-    size = np.full(len(xy), float(spot_um))
-    discs = EllipseCollection(size, size, np.zeros(len(xy)), units="xy", offsets=xy, offset_transform=ax.transData)
-    discs.set(
-        array=np.ma.masked_invalid(values),
-        clim=limits,
-        cmap=mpl.colormaps[cmap].with_extremes(bad=MISSING),
-        edgecolor="#7f7f7f",
-        linewidth=0.2,  # what is white stays visible on glass
-        rasterized=len(xy) > _MANY,
-    )
-    ax.add_collection(discs, autolim=False)
-    return discs
+def _axes(ax: Axes | None, view: View, *, share: float = 1.0) -> Axes:
+    left, right, top, bottom = view
+    height_in = share * COLUMN_IN * (bottom - top) / (right - left)
+    return plt.subplots(figsize=(COLUMN_IN, height_in))[1] if ax is None else ax
 
 
 def colour_bar(drawn: ScalarMappable, axes: list[Axes], *, label: str, beneath: bool = False) -> None:
