@@ -170,7 +170,10 @@ def test_a_map_of_spots_shows_where_they_are_and_little_else(section):
     ax = plot_map(corner.tiles, np.zeros(len(corner)), spot_um=55)
     low, high = corner.tiles.xy_um.min(axis=0), corner.tiles.xy_um.max(axis=0)
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
-    assert left < low[0] - 27.5 and right > high[0] + 27.5 and top < low[1] - 27.5 and bottom > high[1] + 27.5
+    assert left < low[0] - 27.5
+    assert right > high[0] + 27.5
+    assert top < low[1] - 27.5
+    assert bottom > high[1] + 27.5
     assert right - left <= high[0] - low[0] + 2 * SPEC.size_um
     width, height = np.array(section.tiles.slide.size_px) * section.tiles.slide.mpp
     assert ax.images[0].get_extent() == pytest.approx([0, width, height, 0])

@@ -19,6 +19,7 @@ from mclstexp._version import __version__
 from mclstexp.core import keys
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
+from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section, check_sections
 from mclstexp.core.tiles import Tiles, TileSpec
 
@@ -178,6 +179,28 @@ class Predictor(ABC):
         self._check_tiles(tiles)
         return self._reference_distance(tiles)
 
+    @final
+    def retrieve(self, tiles: Tiles) -> tuple[Retrieval, ...]:
+        """Say which measured spots each tile's prediction is made of.
+
+        Parameters
+        ----------
+        tiles
+            As for `predict`.
+
+        Returns
+        -------
+        One for each model that is averaged; none for a method that keeps no spots. `core.retrieval.strongest` joins
+        them.
+
+        Raises
+        ------
+        InputError
+            As `predict`.
+        """
+        self._check_tiles(tiles)
+        return self._retrievals(tiles)
+
     def _check_tiles(self, tiles: Tiles) -> None:
         if not self.is_fitted:
             msg = f"{self.name or type(self).__name__} must be fitted before it predicts: call fit(sections) first"
@@ -213,6 +236,10 @@ class Predictor(ABC):
     def _reference_distance(self, tiles: Tiles) -> NDArray[np.float32] | None:  # noqa: ARG002  for those that do
         """Return what `reference_distance` does; a method that retrieves overrides it."""
         return None
+
+    def _retrievals(self, tiles: Tiles) -> tuple[Retrieval, ...]:  # noqa: ARG002  for those that do
+        """Return what `retrieve` does; a method that retrieves overrides it."""
+        return ()
 
     @abstractmethod
     def _get_state(self) -> State:

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mclstexp.core.errors import InputError
+from mclstexp.core.retrieval import Retrieval
 from mclstexp.inference.exact_index import QUERY_CHUNK, ROUNDING, ExactIndex
 from mclstexp.nn.cpu import prepare_cpu
 
@@ -152,6 +153,25 @@ class ReferenceBank:
             share = found.weights(weights, norm=norm, scale=scale).to(expression.dtype)
             part.copy_(functional.embedding_bag(found.rows, expression, per_sample_weights=share, mode="sum"))
         return averages.numpy()
+
+    def retrieve(
+        self,
+        queries: Float[np.ndarray, "n_queries dim"],
+        *,
+        k: int,
+        weights: Weights = "uniform",
+        norm: float = 2.0,
+        scale: float = 1.0,
+        device: str = "cpu",
+    ) -> Retrieval:
+        """Return which keys `query` averages with these arguments, and in which shares."""
+        checked, k = self._checked(queries, k=k)
+        parts = [
+            (found.rows.cpu().numpy(), found.weights(weights, norm=norm, scale=scale).cpu().numpy())
+            for found in self._found(checked, k=k, device=device)
+        ]
+        rows, shares = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return Retrieval(tiles=queries, spots=self.keys, rows=rows, shares=shares)
 
     def distance(
         self, queries: Float[np.ndarray, "n_queries dim"], *, device: str = "cpu"

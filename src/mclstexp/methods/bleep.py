@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, State, register
+from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles
 from mclstexp.inference.bank import ReferenceBank
@@ -248,6 +249,11 @@ class Bleep(Predictor):
     def _reference_distance(self, tiles: Tiles) -> Float[np.ndarray, " n_tiles"]:
         queries = self._queries(self.model_, self._features(tiles))
         return self.bank_.distance(queries, device=str(torch_device(self.device)))
+
+    def _retrievals(self, tiles: Tiles) -> tuple[Retrieval, ...]:
+        queries = self._queries(self.model_, self._features(tiles))
+        device = str(torch_device(self.device))
+        return (self.bank_.retrieve(queries, k=self.k, weights=self.weights, device=device),)
 
     def _get_state(self) -> State:
         arrays = {"bank.keys": self.bank_.keys, "bank.expression": self.bank_.expression}

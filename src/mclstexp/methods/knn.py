@@ -10,6 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, State, register
+from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles
 from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
@@ -58,6 +59,12 @@ class KNN(Predictor):
     def _reference_distance(self, tiles: Tiles) -> NDArray[np.float32]:
         distance, _ = self.neighbours_.kneighbors(self._queries(tiles), n_neighbors=1)
         return distance[:, 0].astype(np.float32)
+
+    def _retrievals(self, tiles: Tiles) -> tuple[Retrieval, ...]:
+        queries = self._queries(tiles)
+        rows = self.neighbours_.kneighbors(queries, return_distance=False)
+        shares = np.full(rows.shape, 1 / rows.shape[1])
+        return (Retrieval(tiles=queries, spots=self.tiles_, rows=rows, shares=shares),)
 
     def _get_state(self) -> State:
         arrays = {

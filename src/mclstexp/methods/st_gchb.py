@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, State, register
+from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.neighbours import find_neighbours
@@ -238,6 +239,9 @@ class STGCHB(Predictor):
 
     def _reference_distance(self, tiles: Tiles) -> Float[np.ndarray, " n_tiles"]:
         return self.bank_.distance(self._queries(tiles), device=str(torch_device(self.device)))
+
+    def _retrievals(self, tiles: Tiles) -> tuple[Retrieval, ...]:
+        return (self.bank_.retrieve(self._queries(tiles), k=self.k, device=str(torch_device(self.device))),)
 
     def _get_state(self) -> State:
         arrays = {"centre": self.centre_, "components": self.components_}

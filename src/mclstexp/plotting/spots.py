@@ -85,7 +85,8 @@ def view_of(tiles: Tiles) -> View:
 def _discs(ax: Axes, tiles: Tiles, spot_um: float) -> EllipseCollection:
     size = np.full(len(tiles), float(spot_um))
     shown_um = abs(np.subtract(*ax.get_xlim()))
-    width_pt = spot_um / shown_um * ax.get_window_extent().width / ax.get_figure(root=True).dpi * 72
+    dpi: float = ax.get_figure(root=True).dpi  # type: ignore[union-attr]  # axes that are drawn on have a figure
+    width_pt = spot_um / shown_um * ax.get_window_extent().width / dpi * 72
     return EllipseCollection(
         size,
         size,

@@ -18,6 +18,7 @@ from jaxtyping import Float
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.predictor import Predictor, State, register
+from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles
 from mclstexp.methods.mclstexp.paper import Paper
@@ -141,6 +142,9 @@ class MclSTExp(Predictor):
     def _reference_distance(self, tiles: Tiles) -> Float[np.ndarray, " n_tiles"]:
         return self._fitted.reference_distance(tiles)
 
+    def _retrievals(self, tiles: Tiles) -> tuple[Retrieval, ...]:
+        return self._fitted.retrievals(tiles)
+
     def _get_state(self) -> State:
         return self._fitted.get_state()
 
@@ -191,6 +195,7 @@ class _Fitted(Protocol):
     def fit(self, sections: list[Section], *, workdir: Path | None) -> None: ...
     def predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]: ...
     def reference_distance(self, tiles: Tiles) -> Float[np.ndarray, " n_tiles"]: ...
+    def retrievals(self, tiles: Tiles) -> tuple[Retrieval, ...]: ...
     def get_state(self) -> State: ...
     def set_state(self, state: State) -> None: ...
 

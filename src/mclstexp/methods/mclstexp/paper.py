@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.predictor import State
+from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.features import cache_folder
@@ -112,10 +113,16 @@ class Paper:
 
     def predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:
         """Predict at tiles; see `Predictor.predict`."""
-        k, device = self.options.k or 200, str(self.options.torch_device())
-        return self.bank.query(
-            self._queries(tiles), k=k, weights="inverse_square", norm=self.options.norm, device=device
-        )
+        return self.bank.query(self._queries(tiles), **self._rule)
+
+    def retrievals(self, tiles: Tiles) -> tuple[Retrieval, ...]:
+        """Say which spots are averaged; see `Predictor.retrieve`."""
+        return (self.bank.retrieve(self._queries(tiles), **self._rule),)
+
+    @property
+    def _rule(self) -> dict[str, Any]:
+        o = self.options
+        return {"k": o.k or 200, "weights": "inverse_square", "norm": o.norm, "device": str(o.torch_device())}
 
     def reference_distance(self, tiles: Tiles) -> Float[np.ndarray, " n_tiles"]:
         """Say how far tiles lie from the bank; see `Predictor.reference_distance`."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch.nn import functional
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.pearson import pearson_per_gene
 from mclstexp.core.predictor import State
+from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.folds import split_validation
@@ -87,6 +88,13 @@ class Strict:
         pairs = zip(self.members, self._queries(tiles), strict=True)
         parts = [member.bank.distance(query, device=str(_device(member.model))) for member, query in pairs]
         return np.stack(parts).mean(axis=0)
+
+    def retrievals(self, tiles: Tiles) -> tuple[Retrieval, ...]:
+        """Say which spots each model averages; see `Predictor.retrieve`."""
+        parts = zip(self.members, self._queries(tiles), self._weights(self.choice.context_share), strict=True)
+        k, sharpness = self.choice.k, self.choice.sharpness
+        found = ((m.bank.retrieve(q, **_rule(m.model, k=k, sharpness=sharpness)), weight) for m, q, weight in parts)
+        return tuple(replace(retrieval, weight=weight) for retrieval, weight in found)
 
     def _features(self, tiles: Tiles) -> TileFeatures:
         o = self.options
@@ -182,27 +190,27 @@ class Strict:
         """Return each model's prediction: retrieved expression, and a share of the head's if there is one."""
         parts, share = [], self.options.regression_share
         for member, query in zip(self.members, queries, strict=True):
-            device, scale = _device(member.model), sharpness * float(member.model.scale.detach())
-            part = member.bank.query(
-                query, k=k, weights="softmax" if scale else "uniform", scale=scale, device=str(device)
-            )
+            part = member.bank.query(query, **_rule(member.model, k=k, sharpness=sharpness))
             if member.model.regression is not None:
                 with torch.inference_mode():
-                    head = member.model.regress(torch.from_numpy(query).to(device)).cpu().numpy()
+                    head = member.model.regress(torch.from_numpy(query).to(_device(member.model))).cpu().numpy()
                 part = (1 - share) * part + share * (head * self.spread + self.mean)
             parts.append(part)
         return parts
 
     def _blend(self, parts: Sequence[np.ndarray], *, context_share: float) -> Float[np.ndarray, "n_tiles n_genes"]:
-        """Average models that see the same, then weigh what is seen."""
+        total = np.zeros(parts[0].shape)
+        for weight, part in zip(self._weights(context_share), parts, strict=True):
+            total += weight * part
+        return total.astype(np.float32)
+
+    def _weights(self, context_share: float) -> list[float]:
+        """Return each model's weight: those that see the same count alike, then what is seen is weighed."""
         weights = {"surroundings": context_share, "place": 1 - context_share}
         n_same = Counter(member.sight for member in self.members)
         if len(n_same) == 1:
             weights = dict.fromkeys(n_same, 1.0)
-        total = np.zeros(parts[0].shape)
-        for member, part in zip(self.members, parts, strict=True):
-            total += weights[member.sight] / n_same[member.sight] * part
-        return total.astype(np.float32)
+        return [weights[member.sight] / n_same[member.sight] for member in self.members]
 
     def _choose(self, sections: list[Section]) -> Choice:
         """Settle what is left open by fitting on some training sections and scoring on the others.
@@ -280,6 +288,12 @@ def _mean_pcc(truth: Sequence[np.ndarray], predicted: Sequence[np.ndarray]) -> f
     return float(
         np.mean([np.nan_to_num(pearson_per_gene(*pair)).mean() for pair in zip(truth, predicted, strict=True)])
     )
+
+
+def _rule(model: ContrastiveModel, *, k: int, sharpness: float) -> dict[str, Any]:
+    """Return how a model's bank is asked."""
+    scale = sharpness * float(model.scale.detach())
+    return {"k": k, "weights": "softmax" if scale else "uniform", "scale": scale, "device": str(_device(model))}
 
 
 def _device(model: nn.Module) -> torch.device:
