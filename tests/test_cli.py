@@ -19,7 +19,19 @@ from mclstexp.methods import list_methods
 
 TILE = ("--size-px", "32", "--mpp", "10")
 ENCODER = "efficientnet_lite0"
-COMMANDS = ["demo", "fit", "predict", "evaluate", "info", "validate", "list", "download", "check", "import-checkpoint"]
+COMMANDS = [
+    "demo",
+    "fit",
+    "predict",
+    "view",
+    "evaluate",
+    "info",
+    "validate",
+    "list",
+    "download",
+    "check",
+    "import-checkpoint",
+]
 
 
 @pytest.fixture(scope="module")

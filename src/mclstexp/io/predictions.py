@@ -71,8 +71,15 @@ def write_rows(frame: ad.AnnData, rows: Iterable[np.ndarray], path: Path) -> Non
                 start += len(block)
 
 
-def read_prediction(path: Path | str) -> ad.AnnData:
+def read_prediction(path: Path | str, *, backed: bool = False) -> ad.AnnData:
     """Read what `write_prediction` wrote.
+
+    Parameters
+    ----------
+    path
+        The file.
+    backed
+        Whether the expression stays in the file, which is then open until ``.file.close()``.
 
     Returns
     -------
@@ -85,7 +92,7 @@ def read_prediction(path: Path | str) -> ad.AnnData:
     """
     path = Path(path)
     with reading(path, "a prediction (.h5ad)"):
-        predicted = ad.read_h5ad(path)
+        predicted = ad.read_h5ad(path, backed="r" if backed else None)
         predicted.uns[keys.PROVENANCE] = _plain(predicted.uns[keys.PROVENANCE])
     predicted.obs[keys.SECTION] = predicted.obs[keys.SECTION].astype(object)
     return predicted

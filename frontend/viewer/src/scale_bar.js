@@ -1,0 +1,16 @@
+// A bar of a round length in micrometres.
+
+export function roundBelow(length) {
+  const power = 10 ** Math.floor(Math.log10(length));
+  return [5, 2, 1].find((step) => step * power <= length * (1 + 1e-9)) * power;
+}
+
+export function named(um) {
+  return um >= 1000 ? `${um / 1000} mm` : um >= 1 ? `${um} µm` : `${Math.round(um * 1000)} nm`;
+}
+
+export function drawScaleBar(element, umPerPixel) {
+  const um = roundBelow(140 * umPerPixel);
+  element.querySelector("span").textContent = named(um);
+  element.querySelector("i").style.width = `${um / umPerPixel}px`;
+}

@@ -1,0 +1,54 @@
+"""`view`: a predicted slide in the browser."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from mclstexp.cli.application import app
+from mclstexp.cli.terminal import say
+
+
+@app.command
+def view(
+    slide: Path,
+    prediction: Path,
+    /,
+    *,
+    gene: str | None = None,
+    port: int = 0,
+    browser: Annotated[bool, Parameter(name="--open", negative="--no-open")] = True,
+) -> int:
+    """Look at a whole slide and its prediction in the browser: deep zoom, any gene; Ctrl-C ends it.
+
+    Only this machine is served, at an address nobody can guess, and only these two files.
+
+    Parameters
+    ----------
+    slide
+        The slide that was predicted.
+    prediction
+        What `mclstexp predict` wrote of it (.h5ad).
+    gene
+        Gene shown first; the one that varies most by default.
+    port
+        Where to serve; any free port by default.
+    browser
+        Whether the browser is opened.
+    """
+    from mclstexp.report.viewer import ViewServer
+    from mclstexp.report.viewer_data import SlideView
+
+    with ViewServer(SlideView(slide, prediction, gene=gene), port=port) as server:
+        print(server.address, flush=True)  # at once, also into a pipe
+        say("Ctrl-C ends it")
+        with suppress(KeyboardInterrupt):
+            if browser:
+                import webbrowser
+
+                webbrowser.open(server.address)
+            server.serve_forever()
+    return 0
