@@ -1,0 +1,200 @@
+"""Which genes a prediction can be trusted for: the published ranking and, beside it, an honest one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from scipy.special import betainc, betaln, hyp2f1
+from scipy.stats import false_discovery_control
+
+from mclstexp.analysis.pairs import Pair
+from mclstexp.analysis.spatial_null import draw_signs, moran_basis, null_correlations
+from mclstexp.core.errors import InputError
+from mclstexp.core.pearson import pearson_per_gene
+from mclstexp.core.section import check_sections
+from mclstexp.evaluation.ceiling import noise_ceiling
+
+VERDICTS: Final = ("predictable", "doubtful", "not predictable")
+FALSE_DISCOVERIES: Final = 0.05
+"""Expected share of genes called spatially significant that are not."""
+HALF: Final = 0.5
+"""Share of the ceiling that a gene must reach: below, three quarters of the variance that can be explained is not."""
+MEASURED: Final = 0.3
+"""Ceiling below which a section says too little about a gene to judge its prediction."""
+
+
+def rank_genes(
+    pairs: Sequence[Pair],
+    *,
+    n_permutations: int = 999,
+    unit: Literal["patient", "section"] = "patient",
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Rank genes by how well they are predicted, and say of each whether that is more than chance.
+
+    The verdict rests on two questions. *More than chance?* q < 0.05: two unrelated maps, each as smooth as these,
+    would seldom correlate so well. *Enough?* share ≥ 0.5: the correlation is at least half of what the noise of the
+    counts lets anybody reach. "predictable" is a gene with both answers yes, "not predictable" one with both no;
+    all others are "doubtful": real but weak, strong but possibly by chance, or (ceiling below 0.3) measured too
+    shallowly for either. "why" says which. A verdict holds for tissue like the tested sections'.
+
+    Parameters
+    ----------
+    pairs
+        Sections, measured and predicted by models that did not see them; their panels may differ.
+    n_permutations
+        Random maps per section; p is never below 1 / (n_permutations + 1).
+    unit
+        What is independent. Sections of one patient are often serial cuts that show one tissue: with "patient" their
+        random correlations rise and fall together, as if they were one section. With "section" each counts on its
+        own, which finds more genes and, on serial cuts, too many.
+    seed
+        Of the random maps and of the noise ceiling.
+
+    Returns
+    -------
+    One row per gene, best score first (index "gene"):
+
+    score
+        Mean over sections of -log10 of the two-sided p of Pearson's r, as in the mclSTExp paper (2024, downstream
+        analysis). It takes spots for independent, hence for ranking only; a negative correlation scores too.
+    pcc, pcc_SECTION
+        Pearson correlation: its mean over sections within a patient, then over patients; and of each section.
+    ceiling, share
+        The PCC a perfect predictor would reach (`noise_ceiling`), averaged likewise; pcc / ceiling.
+    p_spatial, q
+        One-sided p of "pcc" against maps with the same spatial pattern (`null_correlations`); Benjamini and Hochberg
+        (1995) over genes.
+    verdict, why
+        See above.
+
+    A gene whose truth is constant on all sections has NaN throughout and is "doubtful".
+
+    Raises
+    ------
+    InputError
+        If there is no pair, or a section comes twice.
+    """
+    check_sections([pair.section for pair in pairs])
+    if n_permutations < 19:
+        msg = f"at least 19 permutations (for a p of 0.05) expected, found {n_permutations}"
+        raise InputError(msg)
+    genes = list(dict.fromkeys(gene for pair in pairs for gene in pair.genes))
+    per_section = [_of_section(pair, seed=seed) for pair in pairs]
+    table = pd.DataFrame(index=pd.Index(genes, name="gene"))
+    table["score"] = pd.concat([found["score"] for found in per_section], axis=1).reindex(genes).mean(axis=1)
+    for name in ("pcc", "ceiling"):
+        columns = pd.concat([found[name] for found in per_section], axis=1, keys=[pair.id for pair in pairs])
+        columns = columns.reindex(genes)
+        patients = [pair.section.patient for pair in pairs]
+        table[name] = columns.T.groupby(patients).mean().mean()
+        if name == "pcc":
+            of_section = columns.add_prefix("pcc_")
+    table = table.join(of_section)
+    table["share"] = table["pcc"] / table["ceiling"].where(table["ceiling"] > 0)
+    table["p_spatial"] = _spatial_p(pairs, genes, n_permutations=n_permutations, unit=unit, seed=seed)
+    known = table["p_spatial"].notna()
+    table.loc[known, "q"] = false_discovery_control(table.loc[known, "p_spatial"]) if known.any() else np.nan
+    verdicts = [_judge(*row) for row in zip(table["q"], table["share"], table["ceiling"], strict=True)]
+    table[["verdict", "why"]] = pd.DataFrame(verdicts, index=table.index)
+    return table.sort_values("score", ascending=False, kind="stable")
+
+
+def minus_log10_p(r: Float[np.ndarray, " n_genes"], n_spots: int) -> Float[np.ndarray, " n_genes"]:
+    """Return -log10 of the two-sided p of Pearson's r, which does not underflow.
+
+    With independent normal spots r² follows a beta distribution, so p = I(1 - r²; n/2 - 1, 1/2), the regularised
+    incomplete beta function. Where that leaves the range of a double its logarithm is taken from the hypergeometric
+    series (DLMF 8.17.8).
+
+    Parameters
+    ----------
+    r
+        (n_genes,) correlations; NaN stays NaN.
+    n_spots
+        Spots they were taken over.
+
+    Returns
+    -------
+    (n_genes,); infinite for a perfect correlation, NaN for fewer than 3 spots.
+    """
+    r = r.astype(np.float64)
+    if n_spots < 3:
+        return np.full(r.shape, np.nan)
+    a, b = n_spots / 2 - 1, 0.5
+    x = (1 - r) * (1 + r)
+    p = betainc(a, b, x)
+    small = (p < 1e-200) & (x > 0)
+    far = np.where(small, x, 0.5)
+    log_p = a * np.log(far) + b * np.log1p(-far) - np.log(a) - betaln(a, b) + np.log(hyp2f1(a + b, 1, a + 1, far))
+    with np.errstate(divide="ignore"):
+        return -np.where(small, log_p, np.log(p)) / np.log(10)
+
+
+def _of_section(pair: Pair, *, seed: int) -> pd.DataFrame:
+    pcc = pearson_per_gene(pair.truth, pair.guess)
+    return pd.DataFrame(
+        {
+            "score": minus_log10_p(pcc, len(pair.section)),
+            "pcc": pcc,
+            "ceiling": noise_ceiling(pair.section.counts, space=pair.space, seed=seed),
+        },
+        index=list(pair.genes),
+    )
+
+
+def _spatial_p(pairs: Sequence[Pair], genes: list[str], *, n_permutations: int, unit: str, seed: int) -> np.ndarray:
+    """P of the mean correlation over units, each with random maps of its own."""
+    units: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        units.setdefault(pair.section.patient if unit == "patient" else pair.id, []).append(pair)
+    rng = np.random.default_rng(seed)
+    # the row after the permutations holds what was observed
+    total, n_units = np.zeros((n_permutations + 1, len(genes))), np.zeros(len(genes))
+    for members in units.values():
+        mean = _unit_mean(members, genes, n_permutations=n_permutations, rng=rng)
+        known = np.isfinite(mean[-1])
+        total[:, known] += mean[:, known]
+        n_units += known
+    reached = (total[:-1] >= total[-1] - 1e-12).sum(axis=0)
+    return np.where(n_units > 0, (1 + reached) / (n_permutations + 1), np.nan)
+
+
+def _unit_mean(
+    members: Sequence[Pair], genes: list[str], *, n_permutations: int, rng: np.random.Generator
+) -> Float[np.ndarray, "n_rows n_genes"]:
+    """Average the random correlations of one patient's sections, and in the last row the observed ones.
+
+    Sections are averaged rank by rank (comonotone): of all ways in which they may hang together this spreads their
+    mean most, so that serial cuts are not taken for independent evidence.
+    """
+    total, n_sections = np.zeros((n_permutations + 1, len(genes))), np.zeros(len(genes))
+    for pair in members:
+        basis = moran_basis(pair.section.tiles.xy_um)
+        signs = draw_signs(rng, n_permutations=n_permutations, basis=basis)
+        observed, null = null_correlations(pair.truth, pair.guess, basis=basis, signs=signs)
+        known = np.ptp(pair.truth, axis=0) > 0
+        at = pd.Index(genes).get_indexer(pd.Index(pair.genes))[known]
+        total[:-1, at] += np.sort(null, axis=0)[:, known]
+        total[-1, at] += observed[known]
+        n_sections[at] += 1
+    mean = total / np.where(n_sections > 0, n_sections, np.nan)
+    mean[:-1] = mean[rng.permutation(n_permutations)]
+    return mean
+
+
+def _judge(q: float, share: float, ceiling: float) -> tuple[str, str]:
+    if not ceiling >= MEASURED:
+        return "doubtful", "measured too shallowly to judge"
+    real, enough = q < FALSE_DISCOVERIES, share >= HALF
+    if real and enough:
+        return "predictable", "beyond chance, and at least half of the ceiling"
+    if real:
+        return "doubtful", "beyond chance, but below half of the ceiling"
+    if enough:
+        return "doubtful", "at least half of the ceiling, but an unrelated map as smooth might be"
+    return "not predictable", "neither beyond chance nor half of the ceiling"

@@ -1,0 +1,86 @@
+"""What correlation two unrelated maps reach by chance, if they are as smooth as these two.
+
+Neighbouring spots are alike, so a section of 200 spots holds far fewer than 200 independent ones, and the usual p of a
+correlation is wrong by orders of magnitude (Clifford et al. 1989). Here one map is replaced by random maps that keep
+its spatial pattern at every scale.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from scipy import linalg
+from scipy.spatial.distance import cdist
+
+from mclstexp.core.pearson import PerGene, Values, constant_prediction, constant_truth
+
+Basis = Float[np.ndarray, "n_spots n_patterns"]
+"""Orthonormal patterns over the spots of a section, from coarse to fine, none with a mean."""
+
+
+def moran_basis(xy_um: Float[np.ndarray, "n_spots 2"]) -> Basis:
+    """Return Moran's eigenvector maps of a section (Dray et al. 2006): patterns of its spots by scale.
+
+    They are the eigenvectors of the doubly centred matrix of spatial weights. Weights are the negated distances, as
+    in the linear variogram: they need no length to be chosen. Weights of direct neighbours only, the more usual
+    choice, describe maps badly that are smooth over the whole section: of unrelated ones up to a fifth came out
+    below 0.05 where it was tried.
+
+    Parameters
+    ----------
+    xy_um
+        (n_spots, 2) positions on one section.
+
+    Returns
+    -------
+    (n_spots, n_spots - 1), the coarsest first. Time grows with the cube of n_spots: 4 s for 2600 on one core.
+    """
+    n_spots = len(xy_um)
+    near = -cdist(xy_um, xy_um)
+    centred = near - near.mean(axis=0) - near.mean(axis=1, keepdims=True) + near.mean()
+    # lifts every pattern above the constant one, which is then the last and is dropped
+    lifted = centred + (np.abs(near).max() + 1) * (np.eye(n_spots) - 1 / n_spots)
+    return linalg.eigh(lifted, driver="evd", overwrite_a=True)[1][:, :0:-1]
+
+
+def null_correlations(
+    truth: Values, predicted: Values, *, basis: Basis, signs: Float[np.ndarray, "n_permutations n_patterns"]
+) -> tuple[PerGene, Float[np.ndarray, "n_permutations n_genes"]]:
+    """Correlate truth and prediction, and truth and random maps that are as smooth as the prediction.
+
+    Moran spectral randomisation (Wagner and Dray 2015, the singleton procedure): a map is a sum of the basis'
+    patterns, and each one's sign is drawn anew. Mean, variance and Moran's I at every scale stay exactly what they
+    were; where the peaks lie becomes chance.
+
+    Parameters
+    ----------
+    truth, predicted
+        (n_spots, n_genes) in one expression space.
+    basis
+        Of `moran_basis`.
+    signs
+        -1 or 1, drawn at random; the same for all genes, which keeps what binds them.
+
+    Returns
+    -------
+    (n_genes,) correlations as `pearson_per_gene` gives them, but 0 where the truth is constant, and
+    (n_permutations, n_genes) those with the random maps.
+    """
+    flat = constant_truth(truth) | constant_prediction(predicted)
+    shared = _spectrum(truth, flat, basis) * _spectrum(predicted, flat, basis)
+    return shared.sum(axis=0), signs @ shared
+
+
+def draw_signs(
+    rng: np.random.Generator, *, n_permutations: int, basis: Basis
+) -> Float[np.ndarray, "n_permutations n_patterns"]:
+    """Draw the signs of `null_correlations`."""
+    return rng.choice([-1.0, 1.0], size=(n_permutations, basis.shape[1]))
+
+
+def _spectrum(values: Values, flat: np.ndarray, basis: Basis) -> Float[np.ndarray, "n_patterns n_genes"]:
+    """How much of each pattern a map holds, scaled to length 1; zeros for genes that say nothing."""
+    share = basis.T @ (values.astype(np.float64) - values.mean(axis=0, dtype=np.float64))
+    share[:, flat] = 0
+    length = np.sqrt((share**2).sum(axis=0))
+    return share / np.where(length > 0, length, 1)
