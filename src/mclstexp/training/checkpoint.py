@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.optim import Optimizer
 
+from mclstexp.core.errors import InputError
 from mclstexp.io.atomic import atomic_path
 
 FILE = "checkpoint.safetensors"
@@ -42,10 +43,7 @@ def load_checkpoint(
     if not path.is_file():
         return 0, []
     try:
-        from safetensors import safe_open  # noqa: PLC0415  beside its error type, used once
-
-        with safe_open(path, "pt") as file:
-            meta: dict[str, Any] = file.metadata() or {}
+        meta = _read_meta(path)
         if meta.get("key") != key:
             return 0, []
         arrays = load_file(path)
@@ -60,3 +58,31 @@ def load_checkpoint(
             state["state"].setdefault(int(number), {})[entry] = tensor
     optimiser.load_state_dict(state)
     return int(meta["epoch"]), json.loads(meta["history"])
+
+
+def read_histories(workdir: Path) -> dict[str, list[dict[str, float]]]:
+    """Read what was recorded while a method was fitted with this `workdir`.
+
+    Returns
+    -------
+    For each model of the method, by its folder ("fit" where there is but one): a dictionary per epoch with "epoch",
+    "loss" and "learning_rate", as `train` returns.
+
+    Raises
+    ------
+    InputError
+        If there is no checkpoint: the method is not fitted by `train`, or the folder was cleared.
+    """
+    found = {}
+    for path in sorted(Path(workdir).rglob(FILE)):
+        name = path.parent.relative_to(workdir).as_posix()
+        found["fit" if name == "." else name] = json.loads(_read_meta(path).get("history", "[]"))
+    if not found:
+        msg = f"checkpoints of a fit expected in {workdir}, found none: call fit(sections, workdir=…) with that folder"
+        raise InputError(msg)
+    return found
+
+
+def _read_meta(path: Path) -> dict[str, Any]:
+    with safe_open(path, "pt") as file:
+        return file.metadata() or {}
