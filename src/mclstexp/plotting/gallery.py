@@ -67,9 +67,9 @@ def plot_gallery(
                 axes[row, 1:], found.rows[number], found.weights[number], found.cosine[number], strict=True
             ):
                 section, index = places[spot]
-                patient = "" if section.patient == section.id else f", {section.patient}"
-                said = f"{section.id}{patient} · {section.tiles.ids[index]}"
-                _tile(ax, section.tiles, index, title=f"{said}\nweight {_percent(weight)} · cos {cosine:.2f}")
+                patient = "" if section.patient == section.id else f"patient {section.patient}\n"
+                said = f"{section.id} · {section.tiles.ids[index]}\n{patient}"
+                _tile(ax, section.tiles, index, title=f"{said}weight {_percent(weight)} · cos {cosine:.2f}")
         scale_bar(axes[0, 0], tiles.spec.mpp)
     return axes
 
