@@ -9,7 +9,6 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from mclstexp.cli.application import app
-from mclstexp.cli.terminal import say
 
 
 @app.command
@@ -43,8 +42,7 @@ def view(
     from mclstexp.report.viewer_data import SlideView
 
     with ViewServer(SlideView(slide, prediction, gene=gene), port=port) as server:
-        print(server.address, flush=True)  # at once, also into a pipe
-        say("Ctrl-C ends it")
+        print(f"{server.address}\nCtrl-C ends it", flush=True)  # at once, also into a pipe
         with suppress(KeyboardInterrupt):
             if browser:
                 import webbrowser

@@ -143,7 +143,7 @@ class _Answer(BaseHTTPRequestHandler):
         try:
             kind, content = self.server.content(self._allowed())
         except Refused as refused:
-            self.send_error(refused.status, str(refused))
+            self._refuse(refused.status, str(refused))
             return
         self._send(HTTPStatus.OK, kind, content)
 
@@ -157,11 +157,15 @@ class _Answer(BaseHTTPRequestHandler):
         return name
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
-        """Answer in plain words; what was asked is not repeated, and the connection ends."""
+        """Answer what is no request in plain words that do not repeat it."""
         if code == HTTPStatus.NOT_IMPLEMENTED:  # a method there is no do_… for
-            code, message = HTTPStatus.METHOD_NOT_ALLOWED, "only GET"
+            self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "only GET")
+        else:
+            self._refuse(HTTPStatus(code), HTTPStatus(code).phrase)
+
+    def _refuse(self, status: HTTPStatus, reason: str) -> None:
         self.close_connection = True
-        self._send(HTTPStatus(code), _TYPES["txt"], f"{message or HTTPStatus(code).phrase}\n".encode())
+        self._send(status, _TYPES["txt"], f"{reason}\n".encode())
 
     def _send(self, status: HTTPStatus, kind: str, content: bytes) -> None:
         self.send_response(status)

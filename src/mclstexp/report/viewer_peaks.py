@@ -71,7 +71,7 @@ class Smoother:
         """
         smooth, weight = self.smooth(values)
         there = np.isfinite(smooth)
-        if not there.any() or np.ptp(smooth[there]) <= 1e-9 * max(1.0, float(np.abs(smooth[there]).max())):
+        if not there.any() or np.ptp(smooth[there]) <= 1e-6 * np.abs(smooth[there]).max():  # rounding
             return []
         level = np.where(there, smooth, -np.inf)
         rows = np.repeat(np.arange(len(level)), np.diff(self._weights.indptr))

@@ -87,5 +87,6 @@ class TilePyramid:
         centre = ((column + 0.5) * TILE_PX * scale, (row + 0.5) * TILE_PX * scale)
         pixels = self._slide.read(centre, TileSpec(TILE_PX, self._slide.mpp * scale))
         written = io.BytesIO()
-        Image.fromarray(pixels[:height, :width]).save(written, "JPEG", quality=_QUALITY)
+        # colour as sharp as brightness (no subsampling): stains differ in colour
+        Image.fromarray(pixels[:height, :width]).save(written, "JPEG", quality=_QUALITY, subsampling=0)
         return written.getvalue()

@@ -1,0 +1,27 @@
+"""A small slide and its prediction as files, for the viewer."""
+
+import numpy as np
+from PIL import Image
+
+from made_prediction import corner_slide, made_prediction
+from mclstexp.io.predictions import write_rows
+from mclstexp.io.slides import open_slide
+
+
+def write_slide(folder):
+    """Write ``corner.png``, 900 by 600 pixels, its prediction ``corner.h5ad``, and a file nobody may ask for."""
+    Image.fromarray(corner_slide().thumbnail(900)).save(folder / "corner.png")
+    predicted = named_prediction(folder)
+    rows = np.array_split(predicted.X, 3)
+    del predicted.X
+    write_rows(predicted, rows, folder / "corner.h5ad")
+    (folder / "secret.txt").write_text("of the same folder")
+    return folder
+
+
+def named_prediction(folder, **said):
+    """A prediction that says of which file it is, and whatever else is `said`."""
+    predicted = made_prediction()
+    sha256 = open_slide(folder / "corner.png", mpp=4.0).fingerprint()
+    predicted.uns["mclstexp"].update(slide_file="corner.png", slide_sha256=sha256, **said)
+    return predicted
