@@ -158,6 +158,7 @@ class _Answer(BaseHTTPRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
         """Answer what is no request in plain words that do not repeat it."""
+        self.request_version = self.protocol_version  # or what is taken for HTTP/0.9 is answered without headers
         if code == HTTPStatus.NOT_IMPLEMENTED:  # a method there is no do_… for
             self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "only GET")
         else:
