@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,7 @@ from scipy.special import betainc, betaln, hyp2f1
 from scipy.stats import false_discovery_control
 
 from mclstexp.analysis.pairs import Pair
-from mclstexp.analysis.spatial_null import draw_signs, moran_basis, null_correlations
-from mclstexp.core.errors import InputError
+from mclstexp.analysis.spatial_null import Unit, maps_of, spatial_p
 from mclstexp.core.pearson import pearson_per_gene
 from mclstexp.core.section import check_sections
 from mclstexp.evaluation.ceiling import noise_ceiling
@@ -31,7 +30,7 @@ def rank_genes(
     pairs: Sequence[Pair],
     *,
     n_permutations: int = 999,
-    unit: Literal["patient", "section"] = "patient",
+    unit: Unit = "patient",
     seed: int = 0,
 ) -> pd.DataFrame:
     """Rank genes by how well they are predicted, and say of each whether that is more than chance.
@@ -77,12 +76,9 @@ def rank_genes(
     Raises
     ------
     InputError
-        If there is no pair, or a section comes twice.
+        If there is no pair, a section comes twice, or there are fewer than 19 permutations.
     """
     check_sections([pair.section for pair in pairs])
-    if n_permutations < 19:
-        msg = f"at least 19 permutations (for a p of 0.05) expected, found {n_permutations}"
-        raise InputError(msg)
     genes = list(dict.fromkeys(gene for pair in pairs for gene in pair.genes))
     per_section = [_of_section(pair, seed=seed) for pair in pairs]
     table = pd.DataFrame(index=pd.Index(genes, name="gene"))
@@ -96,7 +92,12 @@ def rank_genes(
             of_section = columns.add_prefix("pcc_")
     table = table.join(of_section)
     table["share"] = table["pcc"] / table["ceiling"].where(table["ceiling"] > 0)
-    table["p_spatial"] = _spatial_p(pairs, genes, n_permutations=n_permutations, unit=unit, seed=seed)
+    table["p_spatial"] = spatial_p(
+        [maps_of(pair, pair.truth, pair.guess, names=pair.genes, unit=unit) for pair in pairs],
+        names=genes,
+        n_permutations=n_permutations,
+        seed=seed,
+    )
     known = table["p_spatial"].notna()
     table.loc[known, "q"] = false_discovery_control(table.loc[known, "p_spatial"]) if known.any() else np.nan
     verdicts = [_judge(*row) for row in zip(table["q"], table["share"], table["ceiling"], strict=True)]
@@ -145,46 +146,6 @@ def _of_section(pair: Pair, *, seed: int) -> pd.DataFrame:
         },
         index=list(pair.genes),
     )
-
-
-def _spatial_p(pairs: Sequence[Pair], genes: list[str], *, n_permutations: int, unit: str, seed: int) -> np.ndarray:
-    """P of the mean correlation over units, each with random maps of its own."""
-    units: dict[str, list[Pair]] = {}
-    for pair in pairs:
-        units.setdefault(pair.section.patient if unit == "patient" else pair.id, []).append(pair)
-    rng = np.random.default_rng(seed)
-    # the row after the permutations holds what was observed
-    total, n_units = np.zeros((n_permutations + 1, len(genes))), np.zeros(len(genes))
-    for members in units.values():
-        mean = _unit_mean(members, genes, n_permutations=n_permutations, rng=rng)
-        known = np.isfinite(mean[-1])
-        total[:, known] += mean[:, known]
-        n_units += known
-    reached = (total[:-1] >= total[-1] - 1e-12).sum(axis=0)
-    return np.where(n_units > 0, (1 + reached) / (n_permutations + 1), np.nan)
-
-
-def _unit_mean(
-    members: Sequence[Pair], genes: list[str], *, n_permutations: int, rng: np.random.Generator
-) -> Float[np.ndarray, "n_rows n_genes"]:
-    """Average the random correlations of one patient's sections, and in the last row the observed ones.
-
-    Sections are averaged rank by rank (comonotone): of all ways in which they may hang together this spreads their
-    mean most, so that serial cuts are not taken for independent evidence.
-    """
-    total, n_sections = np.zeros((n_permutations + 1, len(genes))), np.zeros(len(genes))
-    for pair in members:
-        basis = moran_basis(pair.section.tiles.xy_um)
-        signs = draw_signs(rng, n_permutations=n_permutations, basis=basis)
-        observed, null = null_correlations(pair.truth, pair.guess, basis=basis, signs=signs)
-        known = np.ptp(pair.truth, axis=0) > 0
-        at = pd.Index(genes).get_indexer(pd.Index(pair.genes))[known]
-        total[:-1, at] += np.sort(null, axis=0)[:, known]
-        total[-1, at] += observed[known]
-        n_sections[at] += 1
-    mean = total / np.where(n_sections > 0, n_sections, np.nan)
-    mean[:-1] = mean[rng.permutation(n_permutations)]
-    return mean
 
 
 def _judge(q: float, share: float, ceiling: float) -> tuple[str, str]:

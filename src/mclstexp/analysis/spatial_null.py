@@ -7,15 +7,114 @@ its spatial pattern at every scale.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 from scipy import linalg
 from scipy.spatial.distance import cdist
 
+from mclstexp.analysis.pairs import Pair
+from mclstexp.core.errors import InputError
 from mclstexp.core.pearson import PerGene, Values, constant_prediction, constant_truth
 
 Basis = Float[np.ndarray, "n_spots n_patterns"]
 """Orthonormal patterns over the spots of a section, from coarse to fine, none with a mean."""
+Unit = Literal["patient", "section"]
+"""What is independent: all sections of a patient together, or each section."""
+
+
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """Maps of one section, measured and predicted."""
+
+    unit: str
+    """Sections of one unit are not independent of each other."""
+    xy_um: Float[np.ndarray, "n_spots 2"]
+    """Where the spots lie."""
+    truth: Values
+    """(n_spots, n_maps) measured."""
+    predicted: Values
+    """(n_spots, n_maps) predicted."""
+    names: tuple[str, ...]
+    """Names of the maps: genes, gene sets."""
+
+
+def maps_of(pair: Pair, truth: Values, predicted: Values, *, names: Sequence[str], unit: Unit) -> Maps:
+    """Put maps over a pair's spots."""
+    of = pair.section.patient if unit == "patient" else pair.id
+    return Maps(of, pair.section.tiles.xy_um, truth, predicted, tuple(names))
+
+
+def spatial_p(
+    maps: Sequence[Maps], *, names: Sequence[str], n_permutations: int, seed: int = 0
+) -> Float[np.ndarray, " n_names"]:
+    """How often unrelated maps as smooth as these correlate so well: one-sided p of the mean correlation.
+
+    The mean is taken over sections within a unit, then over units; each section has random maps of its own
+    (`null_correlations`), the same for all names. Sections of one unit are averaged rank by rank (comonotone): of
+    all ways in which they may hang together this one spreads their mean most, so that serial cuts of one tissue are
+    not taken for independent evidence.
+
+    Parameters
+    ----------
+    maps
+        Of each section; a name may be missing from some.
+    names
+        What p is wanted of.
+    n_permutations
+        Random maps per section.
+    seed
+        Of the random maps.
+
+    Returns
+    -------
+    (n_names,) at least 1 / (n_permutations + 1); 1 where the prediction is constant, NaN where the truth is constant
+    on all sections.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than 19 permutations.
+    """
+    if n_permutations < 19:
+        msg = f"at least 19 permutations (for a p of 0.05) expected, found {n_permutations}: raise n_permutations"
+        raise InputError(msg)
+    units: dict[str, list[Maps]] = {}
+    for of_section in maps:
+        units.setdefault(of_section.unit, []).append(of_section)
+    rng = np.random.default_rng(seed)
+    # the row after the permutations holds what was observed
+    total, n_units = np.zeros((n_permutations + 1, len(names))), np.zeros(len(names))
+    for members in units.values():
+        mean = _unit_mean(members, names, n_permutations=n_permutations, rng=rng)
+        known = np.isfinite(mean[-1])
+        total[:, known] += mean[:, known]
+        n_units += known
+    reached = (total[:-1] >= total[-1] - 1e-12).sum(axis=0)
+    return np.where(n_units > 0, (1 + reached) / (n_permutations + 1), np.nan)
+
+
+def _unit_mean(
+    members: Sequence[Maps], names: Sequence[str], *, n_permutations: int, rng: np.random.Generator
+) -> Float[np.ndarray, "n_rows n_names"]:
+    """Average a unit's random correlations rank by rank, and in the last row the observed ones."""
+    total, n_sections = np.zeros((n_permutations + 1, len(names))), np.zeros(len(names))
+    for maps in members:
+        basis = moran_basis(maps.xy_um)
+        signs = draw_signs(rng, n_permutations=n_permutations, basis=basis)
+        observed, null = null_correlations(maps.truth, maps.predicted, basis=basis, signs=signs)
+        known = ~constant_truth(maps.truth)
+        at = pd.Index(names).get_indexer(pd.Index(maps.names))[known]
+        total[:-1, at] += np.sort(null, axis=0)[:, known]
+        total[-1, at] += observed[known]
+        n_sections[at] += 1
+    mean = total / np.where(n_sections > 0, n_sections, np.nan)
+    mean[:-1] = mean[rng.permutation(n_permutations)]
+    return mean
 
 
 def moran_basis(xy_um: Float[np.ndarray, "n_spots 2"]) -> Basis:

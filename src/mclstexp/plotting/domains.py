@@ -95,8 +95,8 @@ def match_domains(labels: ArrayLike, reference: ArrayLike) -> dict[str, str]:
 
 
 def domain_colours(labels: ArrayLike) -> dict[str, str]:
-    """Return a colour for each domain, in alphabetical order; from the ninth on the paler shades."""
-    names = sorted(_series(labels).dropna().unique())
+    """Return a colour for each domain, in order of their names or numbers; from the ninth on in paler shades."""
+    names = sorted(_series(labels).dropna().unique(), key=lambda name: (len(name) if name.isdigit() else 0, name))
     return {name: _colour(number) for number, name in enumerate(names)}
 
 

@@ -1,0 +1,159 @@
+"""The figures of the mclSTExp paper (Min et al., arXiv 2407.08216) from our predictions; docs/figures.md shows them.
+
+Run `python benchmarks/figures_paper.py RESULTS OUT [--figure top_genes|domains|correlations|ranking]`, RESULTS a folder
+that `mclstexp evaluate` wrote with predictions. All four figures by default; the numbers are printed. `--blank` draws
+no H&E, for images that may not be passed on; `--format pdf` writes vectors.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from PIL import Image
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
+
+from mclstexp.analysis.domains import compare_domains, find_domains, labels_of
+from mclstexp.analysis.gene_ranking import VERDICTS, rank_genes
+from mclstexp.analysis.pairs import Pair, read_pairs
+from mclstexp.io.slides import ArraySlide
+from mclstexp.plotting.correlations import plot_gene_correlations
+from mclstexp.plotting.domains import plot_domains
+from mclstexp.plotting.ranking import plot_gene_ranking
+from mclstexp.plotting.top_genes import plot_top_genes
+
+PAPER_TOP = ("GNAS", "FN1", "FASN", "HLA-B", "SCD", "IGKC", "HLA-DRA")
+"""The paper's seven genes of smallest p, over 32 sections of eight patients of her2st."""
+N_TOP = 4
+N_CORRELATED = 40
+
+
+def top_genes(pairs: Sequence[Pair]) -> Figure:
+    """Map the genes predicted best (paper: figure 5 and tutorial)."""
+    ranking = rank_genes(pairs)
+    names = list(ranking.index[:N_TOP])
+    for gene in names:
+        row = ranking.loc[gene]
+        print(f"{gene}: mean PCC {row['pcc']:.2f}, ceiling {row['ceiling']:.2f}, score {row['score']:.1f}")
+    spread = [
+        np.std(pair.guess[:, pair.genes.index(gene)]) / np.std(pair.truth[:, pair.genes.index(gene)])
+        for gene in names
+        for pair in pairs
+    ]
+    print(f"spread of the prediction over that of the truth, these genes, all sections: {np.mean(spread):.2f}")
+    return plot_top_genes(pairs, names)[0, 0].figure
+
+
+def ranking(pairs: Sequence[Pair]) -> Figure:
+    """Rank genes by mean of -log10 p (paper: table S2), beside ceiling and verdict."""
+    table = rank_genes(pairs)
+    print(
+        f"median PCC {table['pcc'].median():.3f}, "
+        + ", ".join(f"{(table['verdict'] == v).sum()} {v}" for v in VERDICTS)
+    )
+    places = {gene: int(table.index.get_loc(gene)) + 1 for gene in PAPER_TOP if gene in table.index}
+    if places:
+        print(f"places of the paper's seven among {len(table)}: {places}")
+    significant = (table["score"] > -np.log10(0.05)).sum()
+    print(
+        f"{significant} genes with a mean -log10 p beyond 0.05 uncorrected, {(table['q'] < 0.05).sum()} with q < 0.05"
+    )
+    return plot_gene_ranking(table).figure
+
+
+def correlations(pairs: Sequence[Pair]) -> Figure:
+    """Correlate the genes with most counts among each other (paper: supplement S2): means over sections."""
+    common = [gene for gene in pairs[0].genes if all(gene in pair.genes for pair in pairs)]
+    counts = sum(np.asarray(pair.section.counts[:, common].X.sum(axis=0)).ravel() for pair in pairs)
+    genes = np.array(common)[np.argsort(-counts)[:N_CORRELATED]]
+    truth, predicted = (
+        pd.DataFrame(np.mean([_correlated(part(pair), pair, genes) for pair in pairs], axis=0), genes, genes)
+        for part in (lambda pair: pair.truth, lambda pair: pair.guess)
+    )
+    apart = squareform(1 - truth.to_numpy(), checks=False)
+    order = leaves_list(linkage(apart, "average", optimal_ordering=True))
+    axes = plot_gene_correlations(truth.iloc[order, order], predicted)
+    upper = np.triu_indices(len(genes), 1)
+    for name, table in (("measured", truth), ("predicted", predicted)):
+        size = np.abs(table.to_numpy()[upper])
+        print(f"{name}: mean |r| of pairs {size.mean():.2f}, {100 * (size > 0.5).mean():.0f} % beyond 0.5")
+    print(axes[1].get_title())
+    return axes[0].figure
+
+
+def _correlated(values: np.ndarray, pair: Pair, genes: np.ndarray) -> np.ndarray:
+    return np.corrcoef(values[:, [pair.genes.index(gene) for gene in genes]].T)
+
+
+def domains(pairs: Sequence[Pair]) -> Figure:
+    """Divide sections by PCA and k-means (paper: figure 4), or by Leiden where no labels say how many domains."""
+    labelled = labels_of(pairs[0]) is not None
+    way = "paper" if labelled else "leiden"
+    tables = pd.concat([compare_domains(pair, way=each) for each in {way, "leiden"} for pair in pairs])
+    print(tables.round(2).to_string(index=False))
+    means = tables.groupby(["way", "of", "against"])[["ari", "nmi"]].mean()
+    print(means.round(3))
+    against = "labels" if labelled else "truth"
+    shown = tables[(tables["way"] == way) & (tables["of"] == "predicted") & (tables["against"] == against)]
+    middle = shown.sort_values("ari").iloc[len(shown) // 2]["section"]
+    pair = next(pair for pair in pairs if pair.id == middle)
+    found = {
+        f"{middle}: domains of the measured": find_domains(pair, which="truth", way=way),
+        "domains of the predicted": find_domains(pair, which="predicted", way=way),
+    }
+    if labelled:
+        found = {f"{middle}: anatomical layers": labels_of(pair), **{k.split(": ")[-1]: v for k, v in found.items()}}
+    return plot_domains(pair.section, found)[0].figure
+
+
+FIGURES: dict[str, Callable[[Sequence[Pair]], Figure]] = {
+    "top_genes": top_genes,
+    "domains": domains,
+    "correlations": correlations,
+    "ranking": ranking,
+}
+
+
+def blank(pair: Pair) -> Pair:
+    """Put white in the place of the tissue's image."""
+    tiles = pair.section.tiles
+    width, height = tiles.slide.size_px
+    shrink = max(1, max(width, height) // 1000)
+    white = np.full((height // shrink, width // shrink, 3), 255, np.uint8)
+    slide = ArraySlide(white, mpp=tiles.slide.mpp * shrink, id=tiles.slide.id)
+    section = replace(pair.section, tiles=replace(tiles, slide=slide, xy=tiles.xy / shrink))
+    return Pair(section, pair.predicted)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure; a PNG with 256 colours, which no eye tells from all of them here, in a third of the bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
+    if path.suffix == ".png":
+        Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--figure", choices=FIGURES, action="append")
+    parser.add_argument("--method")
+    parser.add_argument("--blank", action="store_true")
+    parser.add_argument("--format", default="png", choices=["png", "pdf", "svg"])
+    asked = parser.parse_args()
+    pairs = read_pairs(asked.results, asked.method)
+    if asked.blank:
+        pairs = [blank(pair) for pair in pairs]
+    for name in asked.figure or FIGURES:
+        path = asked.out / f"{asked.results.name}_{name}.{asked.format}"
+        print(f"-- {path}")
+        save(FIGURES[name](pairs), path)
+
+
+if __name__ == "__main__":
+    main()
