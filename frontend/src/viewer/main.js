@@ -2,9 +2,9 @@
 
 import OpenSeadragon from "openseadragon";
 
-import { GeneBox } from "./genes.js";
+import { GeneBox } from "../shared/genes.js";
+import { drawScaleBar } from "../shared/scale_bar.js";
 import { Overlay } from "./overlay.js";
-import { drawScaleBar } from "./scale_bar.js";
 import { openLayer, openSlide } from "./source.js";
 
 const at = (id) => document.getElementById(id);

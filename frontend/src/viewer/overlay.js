@@ -2,7 +2,8 @@
 
 import { Point } from "openseadragon";
 
-import { Colours, Places } from "./tiles.js";
+import { Colours } from "../shared/colours.js";
+import { Places } from "../shared/places.js";
 
 export class Overlay {
   constructor(viewer, slide) {
