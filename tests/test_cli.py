@@ -25,6 +25,7 @@ COMMANDS = [
     "predict",
     "view",
     "evaluate",
+    "report",
     "info",
     "validate",
     "list",

@@ -1,0 +1,30 @@
+"""`report`: what an evaluation found, as one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mclstexp.cli.application import app
+from mclstexp.cli.terminal import say
+
+
+@app.command
+def report(results: Path, /, *, out: Path, method: str | None = None, data: Path | None = None) -> None:
+    """Write one page that says which genes to trust, where the prediction fails, and how it was made.
+
+    The page needs no network: it opens by double click and can be mailed.
+
+    Parameters
+    ----------
+    results
+        Folder that `mclstexp evaluate` wrote.
+    out
+        The page (.html).
+    method
+        Method that is looked at; mclstexp by default.
+    data
+        Where the sections lie now, if they were moved.
+    """
+    from mclstexp.report.build_page import write_report
+
+    say(str(write_report(results, out, method=method, data=data)))

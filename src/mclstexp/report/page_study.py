@@ -1,0 +1,92 @@
+"""All that a page says of one method, measured once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from mclstexp.analysis.gene_ranking import rank_genes
+from mclstexp.analysis.pairs import Pair, default_method, read_pairs, read_record
+from mclstexp.core.errors import InputError
+from mclstexp.evaluation.calibration import interval_widths
+from mclstexp.evaluation.results import RECORD, read_results
+from mclstexp.evaluation.score_table import Over
+from mclstexp.evaluation.summary import summarise
+
+_SECTION: Final = "pcc_"
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """One method's predictions of an evaluation, and what was measured of all methods."""
+
+    record: Mapping[str, Any]
+    """How the results came about (``experiment.json``)."""
+    scores: pd.DataFrame
+    """Every score of every method."""
+    method: str
+    """Label of the method that is looked at."""
+    pairs: Sequence[Pair]
+    """Its sections, measured and predicted."""
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """One row per method, as ``mclstexp evaluate`` prints it."""
+        over: Over = "section" if set(self.scores["by"]) == {"section"} else "patient"
+        return summarise(self.scores, over=over)
+
+    @cached_property
+    def ranking(self) -> pd.DataFrame:
+        """One row per gene, best first (see `rank_genes`)."""
+        return rank_genes(self.pairs)
+
+    @cached_property
+    def widths(self) -> dict[str, Float[np.ndarray, "n_spots n_genes"]]:
+        """Half widths of the intervals by section; empty where there is no second section to learn them from."""
+        return interval_widths(self.pairs) if len(self.pairs) > 1 else {}
+
+    def pcc_of(self, section: str) -> pd.Series:
+        """Return each ranked gene's PCC on one section, NaN where it was not judged there."""
+        return self.ranking[f"{_SECTION}{section}"]
+
+    @property
+    def title(self) -> str:
+        """What was asked."""
+        return str(self.record["experiment"].get("title") or "An evaluation")
+
+
+def read_study(results: Path | str, method: str | None = None, *, data: Path | str | None = None) -> Study:
+    """Read what ``mclstexp evaluate`` wrote, and again the sections it was made from.
+
+    Parameters
+    ----------
+    results, method, data
+        As in `read_pairs`.
+
+    Raises
+    ------
+    InputError
+        If there are no results or no predictions, the method is not among them, or the data cannot be read or are
+        not those that were evaluated.
+    """
+    folder = Path(results)
+    if not (folder / RECORD).is_file():
+        found = "no folder" if not folder.is_dir() else f"no {RECORD} in it"
+        msg = f"a folder that mclstexp evaluate wrote expected at {folder}, found {found}: give its --out"
+        raise InputError(msg)
+    record = read_record(folder)
+    if not (folder / "predictions").is_dir():
+        msg = (
+            f"predictions expected in {folder}, found none: say predictions = true in the experiment file "
+            "and evaluate again"
+        )
+        raise InputError(msg)
+    pairs = read_pairs(folder, method, data=data)
+    return Study(record, read_results(folder), method or default_method(record), pairs)
