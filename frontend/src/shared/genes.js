@@ -3,8 +3,8 @@
 const MOST = 100;
 
 export class GeneBox {
-  constructor(input, list, { names, onChoose, onNone }) {
-    Object.assign(this, { input, list, names, onChoose, onNone, chosen: "", active: -1, found: [] });
+  constructor(input, list, { names, notes, onChoose, onNone }) {
+    Object.assign(this, { input, list, names, notes, onChoose, onNone, chosen: "", active: -1, found: [] });
     this.lower = names.map((name) => name.toLowerCase());
     input.addEventListener("input", () => this.open(this.search(input.value)));
     input.addEventListener("focus", () => input.select());
@@ -33,6 +33,7 @@ export class GeneBox {
       ...this.found.map((number, at) => {
         const item = document.createElement("li");
         Object.assign(item, { role: "option", id: `found-${at}`, textContent: this.names[number] });
+        if (this.notes) item.append(Object.assign(document.createElement("small"), { textContent: this.notes(number) }));
         return item;
       }),
     );

@@ -9,8 +9,8 @@ export function named(um) {
   return um >= 1000 ? `${um / 1000} mm` : um >= 1 ? `${um} µm` : `${Math.round(um * 1000)} nm`;
 }
 
-export function drawScaleBar(element, umPerPixel) {
-  const um = roundBelow(140 * umPerPixel);
+export function drawScaleBar(element, umPerPixel, most = 140) {
+  const um = roundBelow(most * umPerPixel);
   element.querySelector("span").textContent = named(um);
   element.querySelector("i").style.width = `${um / umPerPixel}px`;
 }

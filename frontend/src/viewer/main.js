@@ -4,6 +4,7 @@ import OpenSeadragon from "openseadragon";
 
 import { GeneBox } from "../shared/genes.js";
 import { drawScaleBar } from "../shared/scale_bar.js";
+import { themes } from "../shared/themes.js";
 import { Overlay } from "./overlay.js";
 import { openLayer, openSlide } from "./source.js";
 
@@ -223,19 +224,7 @@ class Page {
   }
 }
 
-function themes() {
-  const root = document.documentElement;
-  const set = (dark) => {
-    root.classList.toggle("dark", dark);
-    at("theme").textContent = dark ? "Light" : "Dark";
-  };
-  const wish = matchMedia("(prefers-color-scheme: dark)");
-  wish.addEventListener("change", () => set(wish.matches));
-  at("theme").addEventListener("click", () => set(!root.classList.contains("dark")));
-  set(wish.matches);
-}
-
-themes();
+themes(at("theme"));
 openSlide().then(
   (slide) => new Page(slide),
   (error) => trouble(`The slide could not be loaded (${error.message}): is mclstexp view still running?`),

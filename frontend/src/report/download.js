@@ -1,0 +1,91 @@
+// The views as a picture with all that is needed to read it: title, colours, scale bar.
+
+import { named, roundBelow } from "../shared/scale_bar.js";
+import { TITLES } from "./looks.js";
+
+const SCALE = 2; // pixels of the picture per pixel of the screen
+const MARGIN = 20;
+const GAP = 16;
+const FONT = "system-ui, sans-serif";
+
+function write(context, text, x, y, { size = 12, weight = 400, align = "left", colour = "#1d2430", wide } = {}) {
+  context.font = `${weight} ${size}px ${FONT}`;
+  context.textAlign = align;
+  context.fillStyle = colour;
+  context.fillText(text, x, y, wide);
+}
+
+function writeScale(context, legend, x, y, width) {
+  const { colours, ends, middle, unit, missing } = legend;
+  colours.forEach((colour, i) => {
+    context.fillStyle = colour;
+    context.fillRect(x + (i * width) / colours.length, y, width / colours.length + 0.5, 10);
+  });
+  write(context, ends[0], x, y + 24);
+  write(context, middle, x + width / 2, y + 24, { align: "center" });
+  write(context, ends[1], x + width, y + 24, { align: "right" });
+  write(context, missing ? `${unit}; grey: no value` : unit, x, y + 40, { colour: "#586070", wide: width });
+}
+
+function writeNames(context, { names, missing }, x, y, width) {
+  let [left, top] = [x, y];
+  for (const [name, hex] of missing ? [...names, ["none", "#c8c8c8"]] : names) {
+    context.font = `400 12px ${FONT}`;
+    const wide = 16 + context.measureText(name).width + 14;
+    if (left > x && left + wide > x + width) [left, top] = [x, top + 17];
+    context.fillStyle = hex;
+    context.fillRect(left, top, 11, 11);
+    write(context, name, left + 16, top + 10);
+    left += wide;
+  }
+}
+
+function writeBar(context, umPerPixel, x, y) {
+  const um = roundBelow(110 * umPerPixel);
+  const long = um / umPerPixel;
+  context.fillStyle = "#ffffffd9";
+  context.fillRect(x, y - 32, Math.max(long, 44) + 16, 32);
+  write(context, named(um), x + 8, y - 17);
+  context.fillStyle = "#1d2430";
+  context.fillRect(x + 8, y - 11, long, 3);
+}
+
+// `views`: {kind, scene} each; `place` as on the screen.
+export async function picture({ title, lines, views, size, place, how }) {
+  const [width, height] = size;
+  const legends = Math.max(...views.map(({ scene }) => (scene.look.legend.names?.length > 6 ? 84 : 50)));
+  const whole = [2 * MARGIN + views.length * (width + GAP) - GAP, 76 + height + 12 + legends + 24 + MARGIN];
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = whole.map((side) => Math.round(side * SCALE));
+  const context = canvas.getContext("2d");
+  context.scale(SCALE, SCALE);
+  context.fillStyle = "#ffffff";
+  context.fillRect(0, 0, ...whole);
+  write(context, title, MARGIN, 36, { size: 18, weight: 600, wide: whole[0] - 2 * MARGIN });
+  views.forEach(({ kind, scene }, i) => {
+    const x = MARGIN + i * (width + GAP);
+    write(context, TITLES[kind], x, 66, { weight: 600, size: 13, wide: width });
+    const part = new OffscreenCanvas(Math.round(width * SCALE), Math.round(height * SCALE));
+    const at = { scale: place.scale * SCALE, x: place.x * SCALE, y: place.y * SCALE };
+    scene.draw(part.getContext("2d"), [part.width, part.height], at, how);
+    context.drawImage(part, x, 76, width, height);
+    context.strokeStyle = "#d6dae0";
+    context.strokeRect(x - 0.5, 75.5, width + 1, height + 1);
+    writeBar(context, scene.section.image.um_per_px / place.scale, x + 8, 76 + height - 8);
+    const { legend } = scene.look;
+    if (legend.colours) writeScale(context, legend, x, 76 + height + 12, width);
+    else if (legend.names) writeNames(context, legend, x, 76 + height + 12, width);
+  });
+  lines.forEach((line, i) => {
+    const y = whole[1] - MARGIN - 14 * (lines.length - 1 - i);
+    write(context, line, MARGIN, y, { size: 11, colour: "#586070", wide: whole[0] - 2 * MARGIN });
+  });
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+}
+
+export function save(blob, name) {
+  const address = URL.createObjectURL(blob);
+  const link = Object.assign(document.createElement("a"), { href: address, download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}
