@@ -10,11 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial import cKDTree
 from scipy.spatial.distance import squareform
 
 from mclstexp.analysis.domains import compare_domains, find_domains, labels_of
@@ -23,7 +27,10 @@ from mclstexp.analysis.pairs import Pair, read_pairs
 from mclstexp.io.slides import ArraySlide
 from mclstexp.plotting.correlations import plot_gene_correlations
 from mclstexp.plotting.domains import plot_domains
+from mclstexp.plotting.maps import plot_slide, plot_truth_and_prediction
 from mclstexp.plotting.ranking import plot_gene_ranking
+from mclstexp.plotting.spots import view_of
+from mclstexp.plotting.style import COLOURS, DIFFERENCE, EXPRESSION, MISSING, PAGE_IN, style
 from mclstexp.plotting.top_genes import plot_top_genes
 
 PAPER_TOP = ("GNAS", "FN1", "FASN", "HLA-B", "SCD", "IGKC", "HLA-DRA")
@@ -93,7 +100,7 @@ def domains(pairs: Sequence[Pair]) -> Figure:
     """Divide sections by PCA and k-means (paper: figure 4), or by Leiden where no labels say how many domains."""
     labelled = labels_of(pairs[0]) is not None
     way = "paper" if labelled else "leiden"
-    tables = pd.concat([compare_domains(pair, way=each) for each in {way, "leiden"} for pair in pairs])
+    tables = pd.concat([compare_domains(pair, way=each) for each in dict.fromkeys((way, "leiden")) for pair in pairs])
     print(tables.round(2).to_string(index=False))
     means = tables.groupby(["way", "of", "against"])[["ari", "nmi"]].mean()
     print(means.round(3))
@@ -102,16 +109,43 @@ def domains(pairs: Sequence[Pair]) -> Figure:
     middle = shown.sort_values("ari").iloc[len(shown) // 2]["section"]
     pair = next(pair for pair in pairs if pair.id == middle)
     found = {
-        f"{middle}: domains of the measured": find_domains(pair, which="truth", way=way),
-        "domains of the predicted": find_domains(pair, which="predicted", way=way),
+        "measured": find_domains(pair, which="truth", way=way),
+        "predicted": find_domains(pair, which="predicted", way=way),
     }
     if labelled:
-        found = {f"{middle}: anatomical layers": labels_of(pair), **{k.split(": ")[-1]: v for k, v in found.items()}}
-    return plot_domains(pair.section, found)[0].figure
+        return plot_domains(pair.section, {f"{middle}: anatomical layers": labels_of(pair), **found})[0].figure
+    with style():
+        figure, axes = plt.subplots(1, 3, figsize=(PAGE_IN, 2.75), layout="compressed")
+        plot_slide(pair.section.tiles.slide, ax=axes[0], view=view_of(pair.section.tiles)).set_title(middle)
+    plot_domains(pair.section, found, axes=axes[1:])
+    return figure
+
+
+def gene_maps(pairs: Sequence[Pair]) -> Figure:
+    """Map the gene predicted best and the middling one, on the middling section: tissue, both, and their difference."""
+    ranking = rank_genes(pairs).dropna(subset="pcc")
+    middling = ranking.index[(ranking["pcc"] - ranking["pcc"].median()).abs().argmin()]
+    means = ranking[[f"pcc_{pair.id}" for pair in pairs]].mean().to_numpy()
+    pair = pairs[np.argsort(means)[len(means) // 2]]
+    tissue = bool((pair.section.tiles.slide.thumbnail(100) < 255).any())
+    with style():
+        size_in = (PAGE_IN, 4.2) if tissue else (0.8 * PAGE_IN, 5.4)
+        figure, axes = plt.subplots(2, 3 + tissue, figsize=size_in, layout="compressed")
+    for row, gene in zip(axes, (ranking.index[0], middling), strict=True):
+        four = row if tissue else [plt.figure().subplots(), *row]  # the tissue that is not shown is drawn elsewhere
+        plot_truth_and_prediction(pair.section, pair.predicted, gene, space=pair.space, axes=four)
+        if not tissue:
+            row[0].set_title(f"{gene} · {pair.id} · measured", fontsize=row[1].title.get_fontsize())
+        column = pair.genes.index(gene)
+        spread = np.std(pair.guess[:, column]) / np.std(pair.truth[:, column])
+        r = ranking.loc[gene, f"pcc_{pair.id}"]
+        print(f"{gene} on {pair.id}: PCC {r:.2f}, spread over the truth's {spread:.2f}")
+    return figure
 
 
 FIGURES: dict[str, Callable[[Sequence[Pair]], Figure]] = {
     "top_genes": top_genes,
+    "gene_maps": gene_maps,
     "domains": domains,
     "correlations": correlations,
     "ranking": ranking,
@@ -130,11 +164,28 @@ def blank(pair: Pair) -> Pair:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure; a PNG with 256 colours, which no eye tells from all of them here, in a third of the bytes."""
+    """Write a figure; a PNG in 256 colours, and as sharp as 300 kB allow."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
-    if path.suffix == ".png":
-        Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    for dpi in (180, 150, 130, 110):
+        figure.savefig(path, dpi=dpi)
+        if path.suffix != ".png":
+            return
+        _in_256_colours(Image.open(path).convert("RGB")).save(path, optimize=True)
+        if path.stat().st_size < 300_000:
+            return
+
+
+def _in_256_colours(picture: Image.Image) -> Image.Image:
+    """Keep the colours of the colour maps, so that bars stay smooth, and 110 of the picture's own."""
+    maps = [mpl.colormaps[name](np.linspace(0, 1, n))[:, :3] for name, n in ((EXPRESSION, 80), (DIFFERENCE, 49))]
+    fixed = 255 * np.concatenate([*maps, [to_rgb(colour) for colour in (*COLOURS, MISSING, "white")]])
+    own = np.reshape(picture.quantize(256 - len(fixed), kmeans=1).getpalette(), (-1, 3))
+    palette = np.concatenate([fixed.round().astype(np.uint8), own])[:256]
+    colours, which = np.unique(np.asarray(picture).reshape(-1, 3), axis=0, return_inverse=True)
+    nearest = cKDTree(palette).query(colours)[1].astype(np.uint8)
+    reduced = Image.fromarray(nearest[which].reshape(picture.height, picture.width), "P")
+    reduced.putpalette(palette.astype(np.uint8).ravel().tolist())
+    return reduced
 
 
 def main() -> None:

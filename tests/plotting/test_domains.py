@@ -48,6 +48,7 @@ def test_a_domain_without_a_partner_has_a_colour_of_its_own(section):
     axes = plot_domains(section, {"labels": truth, "predicted": finer})
     assert len(set(colours(axes[1]))) == 3
     assert set(colours(axes[0])) < set(colours(axes[1]))
+    assert [text.get_text() for text in axes[0].figure.legends[0].get_texts()][-1] == "other colours: no counterpart"
 
 
 def test_spots_without_a_label_are_grey_and_do_not_count(section):

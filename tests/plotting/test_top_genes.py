@@ -39,8 +39,11 @@ def test_a_gene_is_drawn_on_its_best_section(pairs):
         np.testing.assert_allclose(measured.get_array(), best.truth[:, at])
         np.testing.assert_allclose(predicted.get_array(), best.guess[:, at])
         assert measured.get_clim() == predicted.get_clim()
-        assert axes[0, column].get_title() == f"{gene} · {best.id}\nmeasured"
-        assert axes[1, column].get_title() == f"predicted · PCC {max(r):.2f}\nmean of sections {np.mean(r):.2f}"
+        assert axes[0, column].get_title() == gene
+        assert axes[1, column].get_title() == f"{best.id}: PCC {max(r):.2f} (mean {np.mean(r):.2f})"
+    assert [ax.texts[-1].get_text() for ax in axes[:, 0]] == ["measured", "predicted"]
+    widths = [abs(np.subtract(*ax.get_xlim())) for ax in axes.ravel()]
+    np.testing.assert_allclose(widths, widths[0])
 
 
 def test_other_genes_and_axes_are_refused(pairs):

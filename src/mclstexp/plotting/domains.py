@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
@@ -63,17 +64,15 @@ def plot_domains(
     spot_um = section.counts.uns.get(keys.SPOT_DIAMETER_UM)
     with style():
         axes = _panels(axes, len(labels), ratio=(view[3] - view[2]) / (view[1] - view[0]))
+        spare: set[str] = set()
         for number, (ax, (title, values)) in enumerate(zip(axes, labels.items(), strict=True)):
             plot_slide(section.tiles.slide, ax=ax, fade=FADED, view=view)
             colours = _matched(values, first, palette) if number else palette
             painted = [colours.get(str(label), MISSING) for label in values.fillna("")]
             draw_coloured(ax, section.tiles, painted, spot_um=spot_um)
             ax.set_title(f"{title}\n{agreement(first, values)}" if number else title)
-        named = {name: palette[name] for name in palette} | ({"no label": MISSING} if first.isna().any() else {})
-        dots = [Line2D([], [], ls="", marker="o", ms=4.5, color=colour, label=name) for name, colour in named.items()]
-        axes[0].figure.legend(
-            handles=dots, loc="outside lower center", ncols=min(len(dots), 6), handletextpad=0.1, columnspacing=1.2
-        )
+            spare |= set(colours.values()) - set(palette.values())
+        _legend(axes[0].figure, palette, spare=bool(spare), missing=bool(first.isna().any()))
     return axes
 
 
@@ -108,6 +107,18 @@ def agreement(reference: ArrayLike, labels: ArrayLike) -> str:
         return "no spot in common"
     ari = adjusted_rand_score(a[known], b[known])
     return f"ARI {ari:.2f} · NMI {normalized_mutual_info_score(a[known], b[known]):.2f}"
+
+
+def _legend(figure: Figure, palette: Mapping[str, str], *, spare: bool, missing: bool) -> None:
+    """Say beneath a figure whose colours these are."""
+    named = {f"domain {name}" if name.isdigit() else name: colour for name, colour in palette.items()}
+    named |= {"no label": MISSING} if missing else {}
+    dots = [Line2D([], [], ls="", marker="o", ms=4.5, color=colour, label=name) for name, colour in named.items()]
+    if spare:
+        dots.append(Line2D([], [], ls="", label="other colours: no counterpart"))
+    figure.legend(
+        handles=dots, loc="outside lower center", ncols=min(len(dots), 6), handletextpad=0.1, columnspacing=1.2
+    )
 
 
 def _matched(labels: pd.Series, reference: pd.Series, palette: Mapping[str, str]) -> dict[str, str]:
@@ -146,7 +157,7 @@ def _clean(values: ArrayLike, section: Section, title: str) -> pd.Series:
 def _panels(axes: Any, n: int, *, ratio: float) -> NDArray:
     if axes is None:
         width = COLUMN_IN if n == 1 else PAGE_IN
-        axes = plt.subplots(1, n, figsize=(width, width / n * ratio + 0.7))[1]
+        axes = plt.subplots(1, n, figsize=(width, width / n * ratio + 0.65), layout="compressed")[1]
     axes = np.asarray(axes, dtype=object).ravel()
     if len(axes) != n:
         msg = f"{n} axes expected, one for each division, found {len(axes)}: give {n} or none"

@@ -37,7 +37,7 @@ def plot_top_genes(
 
     Returns
     -------
-    (2, n_genes) axes, in µm. Measured and predicted share a scale with robust limits.
+    (2, n_genes) axes, in µm, all of one scale. Measured and predicted share a colour scale with robust limits.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def plot_top_genes(
         If no pair has a gene.
     """
     chosen = [_best(pairs, gene) for gene in genes]
-    views = _of_one_shape([view_of(pair.section.tiles) for pair, *_ in chosen])
+    views = _of_one_size([view_of(pair.section.tiles) for pair, *_ in chosen])
     with style():
         axes = _grid(axes, views)
         for column, (gene, (pair, r, mean)) in enumerate(zip(genes, chosen, strict=True)):
@@ -56,9 +56,12 @@ def plot_top_genes(
             for ax, part in zip(axes[:, column], values, strict=True):
                 plot_slide(pair.section.tiles.slide, ax=ax, fade=FADED, view=views[column])
                 drawn = draw_spots(ax, pair.section.tiles, part, limits=limits, cmap=EXPRESSION, spot_um=spot_um)
-            axes[0, column].set_title(f"{gene} · {pair.id}\nmeasured")
-            axes[1, column].set_title(f"predicted · PCC {r:.2f}\nmean of sections {mean:.2f}")
+            axes[0, column].set_title(gene, fontstyle="italic")
+            axes[1, column].set_title(f"{pair.id}: PCC {r:.2f} (mean {mean:.2f})")
             colour_bar(drawn, list(axes[:, column]), label="", beneath=True)
+        size = plt.rcParams["axes.titlesize"]
+        for ax, name in zip(axes[:, 0], ("measured", "predicted"), strict=True):
+            ax.text(-0.03, 0.5, name, rotation=90, ha="right", va="center", transform=ax.transAxes, size=size)
         unit = expression_unit(chosen[0][0].space)
         axes[0, 0].figure.supxlabel(unit, fontsize=plt.rcParams["axes.labelsize"])
     return axes
@@ -83,13 +86,14 @@ def _best(pairs: Sequence[Pair], gene: str) -> tuple[Pair, float, float]:
     return having[best], float(r[best]), float(np.nanmean(r))
 
 
-def _of_one_shape(views: Sequence[View]) -> list[View]:
-    """Widen views of tissue so that height and width are in one proportion, the tissue in the middle."""
-    tallest = max(((bottom - top) / (right - left) for left, right, top, bottom in views), default=1.0)
+def _of_one_size(views: Sequence[View]) -> list[View]:
+    """Widen views of tissue to the widest and tallest, so that all maps are of one scale, the tissue in the middle."""
+    width = max((right - left for left, right, *_ in views), default=1.0)
+    height = max((bottom - top for *_, top, bottom in views), default=1.0)
     widened = []
     for left, right, top, bottom in views:
-        more = (tallest * (right - left) - (bottom - top)) / 2
-        widened.append((left, right, top - more, bottom + more))
+        x, y = (left + right - width) / 2, (top + bottom - height) / 2
+        widened.append((x, x + width, y, y + height))
     return widened
 
 
@@ -100,8 +104,9 @@ def _grid(axes: Sequence[Axes] | NDArray | None, views: Sequence[View]) -> NDArr
         raise InputError(msg)
     if axes is None:
         left, right, top, bottom = views[0]
-        height_in = PAGE_IN / n * (bottom - top) / (right - left) + 0.35
-        axes = plt.subplots(2, n, figsize=(PAGE_IN, 2 * height_in + 0.6), squeeze=False)[1]
+        height_in = (PAGE_IN / n - 0.1) * (bottom - top) / (right - left) + 0.2
+        size_in = (PAGE_IN, 2 * height_in + 0.55)
+        axes = plt.subplots(2, n, figsize=size_in, squeeze=False, layout="compressed")[1]
     axes = np.asarray(axes, dtype=object)
     if axes.size != 2 * n:
         msg = f"{2 * n} axes expected (two rows of {n}), found {axes.size}: give as many or none"
