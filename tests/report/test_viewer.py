@@ -8,11 +8,16 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from made_prediction import made_prediction
+from made_prediction import corner_slide, made_prediction
+from mclstexp.cli.viewing import _has_screen
 from mclstexp.core.errors import InputError
 from mclstexp.report.viewer import ViewServer
 from mclstexp.report.viewer_data import SlideView
@@ -94,7 +99,7 @@ def test_a_part_of_the_token_is_none(server, asked):
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "evil.example:PORT", "127.0.0.1:1", ""])
 def test_a_foreign_name_that_leads_here_is_refused(host, server, asked):
     status, _, content = asked("slide.json", Host=host.replace("PORT", str(server.server_port)))
-    assert (status, content) == (403, b"another host was meant\n")
+    assert (status, content[:10]) == (403, b"only port ")
 
 
 def told(server, text):
@@ -226,9 +231,79 @@ def test_the_command_opens_the_browser(folder, said, monkeypatch):
     def interrupt(self):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address.split("/")))
     monkeypatch.setattr(ViewServer, "serve_forever", interrupt)
-    code, text, _ = said("view", folder / "corner.png", folder / "corner.h5ad", "--gene", "ROW")
-    assert (code, opened) == (0, [text.split()[0]])
+    monkeypatch.setenv("DISPLAY", ":0")
+    words = "view", folder / "corner.png", folder / "corner.h5ad"
+    code, text, _ = said(*words, "--gene", "ROW")
+    printed = text.split()[0].split("/")
+    assert (code, len(opened), opened[0][:3]) == (0, 1, printed[:3])
+    assert opened[0][3] != printed[3], "other users see with what a program was started"
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    assert _has_screen() == (sys.platform in ("darwin", "win32"))
     code, text, errors = said("view", folder / "corner.h5ad", folder / "corner.png")
     assert (code, text, errors.count("\n")) == (2, "", 1)
+
+
+def test_the_browser_is_started_with_a_word_that_works_once(server, view, asked, monkeypatch):
+    with ViewServer(view) as other:
+        assert other.address_once not in (other.address, server.address_once)
+    path = server.address_once.removeprefix(f"http://127.0.0.1:{server.server_port}")
+    if sys.platform == "linux":
+        with monkeypatch.context() as patch:
+            patch.setattr("mclstexp.report.viewer_door.os.getuid", lambda: -1)
+            assert asked(path, token=False)[0] == 403, "another user may not have it, and does not use it up"
+    status, headers, content = asked(path, token=False)
+    assert (status, headers["Location"], content) == (303, f"/{server.token}/", b"once\n")
+    assert asked(path, token=False)[0] == 403, "it was used"
+
+
+def test_who_hangs_or_trickles_keeps_nobody_out(server, asked):
+    before = threading.active_count()
+    with ExitStack() as open_ones:
+        for number in range(80):
+            raw = open_ones.enter_context(socket.create_connection(("127.0.0.1", server.server_port), timeout=10))
+            raw.sendall(b"GET /" if number % 2 else b"")
+        assert asked("slide.json")[0] == 200
+        deadline = time.monotonic() + 10
+        while threading.active_count() > before + 33 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert threading.active_count() <= before + 33
+
+
+def test_who_showed_the_token_is_not_hung_up_on(server):
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    connection.request("GET", f"/{server.token}/slide.json")
+    first = connection.getresponse().read()
+    socket_then = connection.sock
+    with ExitStack() as open_ones:
+        for _ in range(40):
+            open_ones.enter_context(socket.create_connection(("127.0.0.1", server.server_port), timeout=10))
+        connection.request("GET", f"/{server.token}/slide.json")
+        assert connection.getresponse().read() == first
+        assert connection.sock is socket_then
+    connection.close()
+
+
+def test_many_ask_at_once_and_get_what_one_gets(view, server, asked):
+    """Without the pictures that are kept; from a slide OpenSlide reads, see the slow tests."""
+    paths = [f"tiles/{level}/{x}_{y}.jpg" for level, x, y in [(0, 0, 0), (1, 0, 0), (1, 1, 0), (1, 0, 1), (1, 1, 1)]]
+    paths += ["slide.json", "layers/0.f32", "layers/1.json"]
+    alone = [asked(path)[2] for path in paths]
+    view.pyramid._kept.clear()
+    with ThreadPoolExecutor(16) as pool:
+        together = list(pool.map(lambda path: asked(path)[2], 6 * paths))
+    assert together == 6 * alone
+
+
+def test_a_large_slide_is_compared_when_the_page_asks(folder, tmp_path, monkeypatch, view, asked):
+    assert asked("belongs.json")[2] == b"true"
+    image = corner_slide().thumbnail(900).copy()
+    image[5, 5] = 0
+    Image.fromarray(image).save(tmp_path / "corner.png")
+    with pytest.raises(InputError, match=r"that was predicted, corner.png, expected at .*corner.png, found another"):
+        SlideView(tmp_path / "corner.png", folder / "corner.h5ad")
+    monkeypatch.setattr("mclstexp.report.viewer_input._QUICK_BYTES", 10)
+    with ViewServer(SlideView(tmp_path / "corner.png", folder / "corner.h5ad")) as other:
+        assert other.content("belongs.json")[1] == b"false"

@@ -181,3 +181,49 @@ def test_what_is_no_prediction_is_refused(folder, tmp_path):
         SlideView(folder / "corner.h5ad", folder / "corner.h5ad")
     with pytest.raises(InputError, match="a gene of the prediction expected, found 'ROWS': choose one of COLUMN, ROW"):
         SlideView(slide, folder / "corner.h5ad", gene="ROWS")
+
+
+def test_a_prediction_that_leads_to_other_files_is_refused(folder, tmp_path):
+    """HDF5 can fetch parts from any file its author names; from a stranger's that would be the reader's own."""
+    import h5py
+
+    with h5py.File(tmp_path / "private.h5", "w") as private:
+        private["X"] = np.zeros((3, 4), np.float32)
+    (tmp_path / "private.bin").write_bytes(bytes(48))
+
+    def link(file):
+        file["X"] = h5py.ExternalLink(tmp_path / "private.h5", "X")
+
+    def store(file):
+        file.create_dataset("X", (3, 4), "<f4", external=[(str(tmp_path / "private.bin"), 0, 48)])
+
+    def lay_over(file):
+        layout = h5py.VirtualLayout((3, 4), "<f4")
+        layout[:] = h5py.VirtualSource(tmp_path / "private.h5", "X", (3, 4))
+        file.create_virtual_dataset("X", layout)
+
+    for lead in (link, store, lay_over):
+        path = tmp_path / f"{lead.__name__}.h5ad"
+        path.write_bytes((folder / "corner.h5ad").read_bytes())
+        with h5py.File(path, "r+") as file:
+            del file["X"]
+            lead(file)
+        with pytest.raises(InputError, match="to read its X from another: do not trust it"):
+            SlideView(folder / "corner.png", path)
+
+
+def test_a_full_disk_is_said(folder, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full, raising=False)
+    with pytest.raises(InputError, match=r"GB free in .* expected, found less .No space left on device.: set TMPDIR"):
+        SlideView(folder / "corner.png", folder / "corner.h5ad")
+
+
+def test_values_no_tissue_has_are_counted(view):
+    assert view.describe()["most"] == pytest.approx(4, abs=1e-4), "log10(1 + 10,000)"
+    column = made_prediction()[:, "COLUMN"].X
+    assert view.peaks(0)["beyond"] == np.sum(column > np.log10(10_001)) > 0
+    assert view.peaks(2)["beyond"] == 0
+    assert view.peaks(4)["beyond"] == 0, "a distance has no such bound"

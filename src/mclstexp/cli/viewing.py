@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -44,9 +47,16 @@ def view(
     with ViewServer(SlideView(slide, prediction, gene=gene), port=port) as server:
         print(f"{server.address}\nCtrl-C ends it", flush=True)  # at once, also into a pipe
         with suppress(KeyboardInterrupt):
-            if browser:
+            if browser and _has_screen():
                 import webbrowser
 
-                webbrowser.open(server.address)
+                # beside the server: some browsers are waited for
+                Thread(target=webbrowser.open, args=(server.address_once,), daemon=True).start()
             server.serve_forever()
     return 0
+
+
+def _has_screen() -> bool:
+    """Whether a browser could be seen; without a screen, text browsers would take over the terminal."""
+    named = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
+    return named or sys.platform in ("darwin", "win32")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hmac
 import json
+import os
 import re
 import secrets
+import socket
 import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +18,7 @@ import numpy as np
 
 from mclstexp.core.errors import InputError
 from mclstexp.report.viewer_data import SlideView
+from mclstexp.report.viewer_door import Strangers, Ticket
 
 _TYPES: Final = {
     "html": "text/html; charset=utf-8",
@@ -37,14 +40,15 @@ _HEADERS: Final = {
     "X-Frame-Options": "DENY",
 }
 _IDLE_S: Final = 120
+_STRANGER_S: Final = 10
 
 
 class Refused(Exception):
-    """A request that gets no content, and why."""
+    """A request that gets no content, why, and where to go instead."""
 
-    def __init__(self, status: HTTPStatus, reason: str) -> None:
+    def __init__(self, status: HTTPStatus, reason: str, *, location: str = "") -> None:
         super().__init__(reason)
-        self.status = status
+        self.status, self.location = status, location
 
 
 class ViewServer(ThreadingHTTPServer):
@@ -68,9 +72,12 @@ class ViewServer(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    request_queue_size = 128  # several windows ask at once
+    allow_reuse_address = os.name == "posix"  # elsewhere it would let two programs share the port
 
     def __init__(self, view: SlideView, *, port: int = 0) -> None:
         self.view, self.token = view, secrets.token_urlsafe(24)
+        self.strangers, self.ticket = Strangers(), Ticket()
         self.assets = {asset.name: asset.read_bytes() for asset in _assets() if asset.name.split(".")[-1] in _TYPES}
         self.described = _json(view.describe())
         try:
@@ -83,8 +90,23 @@ class ViewServer(ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        """What to open."""
+        """What to open, as often as wanted; for the eyes of the user alone."""
         return f"http://127.0.0.1:{self.server_port}/{self.token}/"
+
+    @property
+    def address_once(self) -> str:
+        """What to start a browser with, which others may read: it leads to the address, once."""
+        return f"http://127.0.0.1:{self.server_port}/{self.ticket.word}/"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread."""
+        self.strangers.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """End a connection."""
+        self.strangers.drop(request)
+        super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a browser that hung up, as it does whenever a picture scrolls out of sight."""
@@ -104,6 +126,8 @@ class ViewServer(ThreadingHTTPServer):
             return _TYPES[name.rpartition(".")[2]], self.assets[name]
         if name == "slide.json":
             return "application/json", self.described
+        if name == "belongs.json":
+            return "application/json", _json(self.view.belongs())
         if name == "places.f32":
             return "application/octet-stream", self.view.xy.astype("<f4").tobytes()
         if found := _LAYER.fullmatch(name):
@@ -134,26 +158,33 @@ class _Answer(BaseHTTPRequestHandler):
     """Checks who asks before it looks at what is asked."""
 
     server: ViewServer
+    connection: socket.socket
     protocol_version = "HTTP/1.1"  # connections are kept: a pan asks for dozens of pictures
     server_version, sys_version = "mclstexp", ""
-    timeout = _IDLE_S
+    timeout = _STRANGER_S
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         """Answer a request."""
         try:
             kind, content = self.server.content(self._allowed())
         except Refused as refused:
-            self._refuse(refused.status, str(refused))
+            self._refuse(refused.status, str(refused), location=refused.location)
             return
         self._send(HTTPStatus.OK, kind, content)
 
     def _allowed(self) -> str:
         """Return what is asked for behind the token, from one who may ask."""
         if self.headers.get_all("Host") not in [[host] for host in self.server.hosts]:
-            raise Refused(HTTPStatus.FORBIDDEN, "another host was meant")
+            msg = f"only port {self.server.server_port} of 127.0.0.1 is answered; over SSH, forward the same number"
+            raise Refused(HTTPStatus.FORBIDDEN, msg)
         _, token, name = [*self.path.partition("?")[0].split("/", 2), "", ""][:3]
+        if self.server.ticket.takes(token, self.connection):
+            raise Refused(HTTPStatus.SEE_OTHER, "once", location=f"/{self.server.token}/")
         if not hmac.compare_digest(token.encode(), self.server.token.encode()):
             raise Refused(HTTPStatus.FORBIDDEN, "the address that mclstexp view printed is needed")
+        self.server.strangers.drop(self.connection)
+        self.connection.settimeout(_IDLE_S)
         return name
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
@@ -164,17 +195,19 @@ class _Answer(BaseHTTPRequestHandler):
         else:
             self._refuse(HTTPStatus(code), HTTPStatus(code).phrase)
 
-    def _refuse(self, status: HTTPStatus, reason: str) -> None:
+    def _refuse(self, status: HTTPStatus, reason: str, *, location: str = "") -> None:
         self.close_connection = True
-        self._send(status, _TYPES["txt"], f"{reason}\n".encode())
+        self._send(status, _TYPES["txt"], f"{reason}\n".encode(), location=location)
 
-    def _send(self, status: HTTPStatus, kind: str, content: bytes) -> None:
+    def _send(self, status: HTTPStatus, kind: str, content: bytes, *, location: str = "") -> None:
         self.send_response(status)
         own = {"Content-Type": kind, "Content-Length": str(len(content))}
         if status is HTTPStatus.METHOD_NOT_ALLOWED:
             own["Allow"] = "GET"
         if self.close_connection:
             own["Connection"] = "close"
+        if location:
+            own["Location"] = location
         for name, value in {**own, **_HEADERS}.items():
             self.send_header(name, value)
         self.end_headers()

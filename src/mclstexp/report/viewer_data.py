@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import tempfile
 from functools import lru_cache
 from pathlib import Path
@@ -19,10 +21,10 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.tiles import Slide
 from mclstexp.io.guard import reading
-from mclstexp.io.predictions import read_prediction
 from mclstexp.io.slides import open_slide
 from mclstexp.plotting.maps import expression_unit, robust_limits
 from mclstexp.plotting.style import EXPRESSION, MISSING
+from mclstexp.report.viewer_input import check_belongs, chosen_gene, read_viewed, same_content
 from mclstexp.report.viewer_peaks import Smoother
 from mclstexp.report.viewer_tiles import TILE_PX, TilePyramid
 from mclstexp.whole_slide.pictures import most_varying, tile_side_px, tissue_outline
@@ -60,13 +62,13 @@ class SlideView:
     """
 
     def __init__(self, slide_path: Path, prediction_path: Path, *, gene: str | None = None) -> None:
-        predicted = _read(prediction_path)
+        predicted = read_viewed(prediction_path)
         with reading(prediction_path, "a prediction (.h5ad)"):
             try:
                 self._said: dict[str, Any] = predicted.uns[keys.PROVENANCE]
                 self.slide: Slide = open_slide(slide_path, mpp=float(self._said["slide_mpp"]))
                 check_belongs(self.slide, predicted, slide_path=slide_path)
-                self._first = _choose(predicted, gene)
+                self._first = chosen_gene(predicted, gene)
                 self._take(predicted)
             finally:
                 predicted.file.close()
@@ -81,9 +83,7 @@ class SlideView:
         self._said.setdefault("tile_side_px", self._spec_um() / self.slide.mpp)
         self._side = tile_side_px(self._said)
         shape = (predicted.n_vars, predicted.n_obs)
-        # without a name, so that nobody else can open it and nothing is left behind
-        with tempfile.TemporaryFile() as file:
-            self._by_gene = np.memmap(file, np.float32, "w+", shape=shape)
+        self._by_gene = _room(shape)
         varying = most_varying(self._lay_out(predicted))
         self._first = varying if self._first is None else self._first
         self._extra: list[Float[np.ndarray, " n"]] = []
@@ -105,12 +105,22 @@ class SlideView:
         n_genes = len(self._by_gene)
         return np.array(self._by_gene[layer]) if layer < n_genes else self._extra[layer - n_genes]
 
+    def belongs(self) -> bool:
+        """Whether the slide is, byte for byte, the one that was predicted; a large one is read for it."""
+        return same_content(self.slide, self._said)
+
     def _peaks(self, layer: int) -> dict[str, Any]:
         """Say of a layer what its values do not: limits of the colours, and where it is highest."""
         values = self.values(layer)
         low, high = robust_limits(values.astype(np.float64))
         found = [{"xy": peak.xy, "value": peak.value} for peak in self._smoother.peaks(values)]
-        return {"layer": layer, "name": self.layers[layer], "limits": [low, high], "peaks": found}
+        return {
+            "layer": layer,
+            "name": self.layers[layer],
+            "limits": [low, high],
+            "peaks": found,
+            "beyond": int((values > self._most).sum()) if layer < len(self._by_gene) else 0,
+        }
 
     def describe(self) -> dict[str, Any]:
         """Return all that the page needs before the first gene, as JSON takes it."""
@@ -128,7 +138,8 @@ class SlideView:
             "side_px": self._side,
             "side_um": self._side * self.slide.mpp,
             "tile_um": self._spec_um(),
-            "unit": self._unit(),
+            "unit": "" if self._space is None else expression_unit(self._space),
+            "most": self._most if np.isfinite(self._most) else None,
             "colours": [to_hex(colour) for colour in colours],
             "missing": MISSING,
             "outline": self._outline(),
@@ -141,9 +152,18 @@ class SlideView:
     def _spec_um(self) -> float:
         return float(self._said["spec"]["size_px"] * self._said["spec"]["mpp"])
 
-    def _unit(self) -> str:
+    @property
+    def _space(self) -> ExpressionSpace | None:
         space = self._said.get("space")
-        return "" if space is None else expression_unit(ExpressionSpace(**{**space, "genes": ("one",)}))
+        return None if space is None else ExpressionSpace(**{**space, "genes": ("one",)})
+
+    @property
+    def _most(self) -> float:
+        """What a gene has if it is all that a spot expresses: no measured value lies above."""
+        space = self._space
+        if space is None or space.axis != "spot":
+            return math.inf
+        return math.log1p(space.target_sum) / math.log(space.log_base)
 
     def _outline(self) -> list[list[float]]:
         """List the rings of the tissue, each x, y, x, y … in level-0 pixels."""
@@ -155,57 +175,21 @@ class SlideView:
         return [shapely.get_coordinates(ring.simplify(_OUTLINE_PX)).round(1).ravel().tolist() for ring in rings]
 
 
-def check_belongs(slide: Slide, predicted: ad.AnnData, *, slide_path: Path) -> None:
-    """Refuse a prediction of another slide: its map would be drawn over tissue it says nothing of.
-
-    A slide that was renamed since is known by its content.
+def _room(shape: tuple[int, int]) -> Any:
+    """Return an array on disk, in a file without a name: nobody else can open it, and nothing is left behind.
 
     Raises
     ------
     InputError
-        If size and name say so, or tiles lie off the slide.
+        If the disk has no room for it.
     """
-    said, size = predicted.uns[keys.PROVENANCE], slide.size_px
-    meant = list(said.get("slide_size_px", size))
-    if meant != list(size):
-        found = f"{size[0]} by {size[1]} pixels, where {said.get('slide', 'another')} has {meant[0]} by {meant[1]}"
-        msg = f"the slide that was predicted expected at {slide_path}, found {found}: give that slide"
-        raise InputError(msg)
-    name, sha256 = said.get("slide_file"), said.get("slide_sha256")
-    if name not in (None, slide_path.name) and slide.fingerprint() != sha256:
-        msg = f"the slide that was predicted, {name}, expected at {slide_path}, found another: give that slide"
-        raise InputError(msg)
-    xy = np.asarray(predicted.obsm[keys.SPATIAL])
-    outside = ((xy < 0) | (xy > size)).any(axis=1)
-    if outside.any():
-        msg = f"tiles on the slide {slide_path} expected, found {outside.sum()} of {len(xy)} off it: give their slide"
-        raise InputError(msg)
-
-
-def _read(path: Path) -> ad.AnnData:
-    """Open a prediction whose expression stays in the file, after checking that it can be drawn."""
-    if path.is_dir() or path.suffix != ".h5ad":
-        msg = f"a prediction as .h5ad expected, found {path}: give the slide first, then what predict wrote of it"
-        raise InputError(msg)
-    predicted = read_prediction(path, backed=True)
-    xy = predicted.obsm.get(keys.SPATIAL)
-    wrong = None
-    if xy is None or np.ndim(xy) != 2 or np.shape(xy)[1] != 2 or not np.isfinite(xy).all():
-        wrong = f'a finite place for each tile in obsm["{keys.SPATIAL}"] expected in {path}, found none'
-    elif 0 in predicted.shape:
-        wrong = f"tiles and genes expected in {path}, found {predicted.n_obs} tiles and {predicted.n_vars} genes"
-    if wrong is not None:
-        predicted.file.close()
-        msg = f"{wrong}: predict the slide again"
-        raise InputError(msg)
-    return predicted
-
-
-def _choose(predicted: ad.AnnData, gene: str | None) -> int | None:
-    if gene is None:
-        return None
-    if gene not in predicted.var_names:
-        some = ", ".join(map(str, predicted.var_names[:3]))
-        msg = f"a gene of the prediction expected, found {gene!r}: choose one of {some}, …"
-        raise InputError(msg)
-    return int(predicted.var_names.get_loc(gene))
+    with tempfile.TemporaryFile() as file:
+        n_bytes = 4 * math.prod(shape)
+        try:
+            if hasattr(os, "posix_fallocate"):  # or a full disk would end the process when the pages are written
+                os.posix_fallocate(file.fileno(), 0, n_bytes)
+        except OSError as error:
+            where = f"{n_bytes / 1e9:.2g} GB free in {tempfile.gettempdir()}"
+            msg = f"{where} expected, found less ({error.strerror}): set TMPDIR to a roomier folder"
+            raise InputError(msg) from error
+        return np.memmap(file, np.float32, "r+", shape=shape)
