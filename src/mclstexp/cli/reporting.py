@@ -9,7 +9,16 @@ from mclstexp.cli.terminal import say
 
 
 @app.command
-def report(results: Path, /, *, out: Path, method: str | None = None, data: Path | None = None) -> None:
+def report(
+    results: Path,
+    /,
+    *,
+    out: Path,
+    method: str | None = None,
+    genes: str | None = None,
+    max_mb: float = 30.0,
+    data: Path | None = None,
+) -> None:
     """Write one page that says which genes to trust, where the prediction fails, and how it was made.
 
     The page needs no network: it opens by double click and can be mailed.
@@ -22,9 +31,13 @@ def report(results: Path, /, *, out: Path, method: str | None = None, data: Path
         The page (.html).
     method
         Method that is looked at; mclstexp by default.
+    genes
+        How many of the best ranked genes, or a file of names, one a line; all by default.
+    max_mb
+        Size that the page must not exceed, MB: the best ranked genes are kept, and the page says so.
     data
-        Where the sections lie now, if they were moved.
+        Where the sections lie now, if they were moved since.
     """
     from mclstexp.report.build_page import write_report
 
-    say(str(write_report(results, out, method=method, data=data)))
+    say(str(write_report(results, out, method=method, genes=genes, max_mb=max_mb, data=data)))

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-from importlib.resources import files
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, StrictUndefined
-
+from mclstexp.core.errors import InputError
+from mclstexp.evaluation.calibration import LEVEL
+from mclstexp.evaluation.toml import read_genes
 from mclstexp.io.atomic import atomic_path
-from mclstexp.report.page_domains import domains_of_all
+from mclstexp.plotting.maps import expression_unit
+from mclstexp.report import page_figures, page_headline, page_text
+from mclstexp.report.page_domains import DomainsOfAll, domains_of_all
+from mclstexp.report.page_errors import Errors, measure_errors
+from mclstexp.report.page_methods import describe_methods
 from mclstexp.report.page_payload import Payload, make_payload
-from mclstexp.report.page_study import read_study
+from mclstexp.report.page_study import Study, read_study
+from mclstexp.report.page_warnings import find_warnings
+from mclstexp.report.render_page import render_page
 
-_ASSETS: Final = ("report.css", "report.js", "explorer.html", "genes.html", "licences.txt")
+MAX_MB: Final = 30.0
+"""Size of a page that can still be mailed."""
+_MB: Final = 1e6
+_AGAIN: Final = 8  # tries to meet a size
 
 
 def write_report(
@@ -24,59 +31,142 @@ def write_report(
     out: Path | str,
     *,
     method: str | None = None,
+    genes: str | None = None,
+    max_mb: float = MAX_MB,
     data: Path | str | None = None,
 ) -> Path:
-    """Write the page."""
-    study = read_study(results, method, data=data)
-    genes = [str(gene) for gene in study.ranking.index]
-    payload = make_payload(study, domains_of_all(study.pairs), genes=genes)
-    page = render_page(payload)
-    with atomic_path(out) as path:
-        path.write_text(page, encoding="utf-8")
-    return Path(out)
-
-
-def render_page(payload: Payload, **parts: Any) -> str:
-    """Put text, data and scripts into one page that asks for nothing from outside.
+    """Write one page of one method's predictions: it opens by double click, needs no network and can be mailed.
 
     Parameters
     ----------
-    payload
-        What the scripts read.
-    parts
-        What the template shows.
+    results
+        A folder that ``mclstexp evaluate`` wrote, with predictions.
+    out
+        The page (.html); it appears whole or not at all, and replaces what was there.
+    method
+        Label of the method; ``mclstexp`` or the first that is no control by default.
+    genes
+        How many of the best ranked genes, or a file of names, one a line; all by default.
+    max_mb
+        Size in MB (10⁶ bytes) that the page must not exceed; the best ranked genes are kept, and the page says so.
+    data
+        Where the sections lie, if they were moved since.
+
+    Returns
+    -------
+    The page's path.
+
+    Raises
+    ------
+    InputError
+        If there are no results or no predictions, the method or a gene is not among them, the data cannot be read or
+        are not those that were evaluated, or nothing fits into the size.
     """
-    package = files("mclstexp.report")
-    assets = package / "page_assets"
-    css, script, explorer, gene_table, licences = ((assets / name).read_text(encoding="utf-8") for name in _ASSETS)
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string((package / "page" / "report.html.j2").read_text(encoding="utf-8"))
-    return template.render(
-        policy=policy(script, css),
-        css=css,
-        script=script,
-        explorer=explorer,
-        gene_table=gene_table,
-        licences=licences,
-        data=as_json(payload.data),
-        blobs=payload.blobs,
-        title=payload.data["title"],
-        **parts,
+    out = Path(out)
+    if out.is_dir():
+        msg = f"a file name for the page expected, found the folder {out}: give {out / 'report.html'}"
+        raise InputError(msg)
+    study = read_study(results, method, data=data)
+    chosen = choose_genes(study, genes)
+    domains = domains_of_all(study.pairs)
+    errors = measure_errors(study, domains)
+    parts = _parts(study, errors, domains, folder=Path(results))
+    page = fit_page(study, domains, parts, genes=chosen, max_mb=max_mb, errors=errors)
+    with atomic_path(out) as path:
+        path.write_bytes(page)
+    return out
+
+
+def choose_genes(study: Study, genes: str | None) -> list[str]:
+    """Return the genes that the page holds, in the order of the ranking.
+
+    Raises
+    ------
+    InputError
+        If `genes` is neither a number of at least 1 nor a file that names genes of the panel.
+    """
+    ranked = [str(gene) for gene in study.ranking.index]
+    if genes is None:
+        return ranked
+    if genes.lstrip("+-").isdigit():
+        if int(genes) < 1:
+            msg = f"a number of genes of at least 1 expected, found {genes}: leave it out for all {len(ranked)}"
+            raise InputError(msg)
+        return ranked[: int(genes)]
+    asked = read_genes(genes)
+    unknown = [gene for gene in asked if gene not in ranked]
+    if unknown:
+        msg = (
+            f"genes that {study.method} predicted expected in {genes}, found {len(unknown)} others "
+            f"({', '.join(unknown[:3])}): take them out of the list"
+        )
+        raise InputError(msg)
+    return [gene for gene in ranked if gene in set(asked)]
+
+
+def fit_page(
+    study: Study,
+    domains: DomainsOfAll,
+    parts: dict[str, Any],
+    *,
+    genes: Sequence[str],
+    max_mb: float,
+    errors: Errors,
+) -> bytes:
+    """Render the page with as many of the first genes as its size allows.
+
+    Raises
+    ------
+    InputError
+        If it is too large with a single gene.
+    """
+    kept, limit = list(genes), None
+    for _ in range(_AGAIN):
+        payload = make_payload(study, domains, genes=kept, errors=errors)
+        lost = page_text.left_out(study, kept)
+        page = render_page(payload, {**parts, "genes": kept, "lost": lost, "limit": limit}).encode("utf-8")
+        if len(page) <= max_mb * _MB:
+            return page
+        limit, room = max_mb, max_mb * _MB - (len(page) - _of_genes(payload))
+        n_genes = min(len(kept) - 1, int(0.98 * len(kept) * room / _of_genes(payload)))
+        if n_genes < 1:
+            break
+        kept = kept[:n_genes]
+    msg = (
+        f"a size that one gene fits into expected, found max_mb = {max_mb:g} where the page alone takes "
+        f"{(len(page) - _of_genes(payload)) / _MB:.1f} MB: allow more"
     )
+    raise InputError(msg)
 
 
-def policy(script: str, style: str) -> str:
-    """Return a content security policy that lets in this very script and style, pictures inside the page, no more."""
-    return (
-        f"default-src 'none'; script-src '{_sha256(script)}'; style-src '{_sha256(style)}'; "
-        "img-src data: blob:; base-uri 'none'; form-action 'none'"
-    )
+def _of_genes(payload: Payload) -> int:
+    """Return the letters that grow with the number of genes."""
+    return max(1, payload.n_bytes)
 
 
-def as_json(value: Any) -> str:
-    """Return JSON that may stand inside a script element: no "<" can end it."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-
-
-def _sha256(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+def _parts(study: Study, errors: Errors, domains: DomainsOfAll, *, folder: Path) -> dict[str, Any]:
+    """Return what the template shows."""
+    failure = page_text.on_failure(errors)
+    return {
+        "title": study.title,
+        "study": study,
+        "errors": errors,
+        "headline": page_headline.make_headline(study),
+        "marks": page_headline.explain_marks(study),
+        "warnings": find_warnings(study, errors, domains),
+        "answers": [
+            ("Which genes may I trust?", page_text.on_genes(study)),
+            ("Where does it fail?", failure),
+            ("How sure is a value?", page_text.on_certainty(study, errors)),
+            ("How was it made?", page_text.on_making(study)),
+        ],
+        "failure": failure,
+        "reasons": page_text.reasons(study),
+        "domains_said": page_text.domains_said(domains),
+        "how": describe_methods(study, folder),
+        "level": f"{LEVEL:.0%}",
+        "unit": expression_unit(study.pairs[0].space),
+        "methods_drawn": page_figures.draw_methods(study),
+        "ranking_drawn": page_figures.draw_ranking(study),
+        "errors_drawn": page_figures.draw_errors(study, errors),
+    }

@@ -18,11 +18,14 @@ from mclstexp.plotting.maps import expression_unit, robust_limits
 from mclstexp.plotting.style import DIFFERENCE, EXPRESSION, MISSING
 from mclstexp.report.page_arrays import pack, quantise, scales
 from mclstexp.report.page_domains import DomainsOfAll, colours_of
+from mclstexp.report.page_errors import Errors
 from mclstexp.report.page_study import Study
 from mclstexp.report.page_thumbnail import spot_shape, take_thumbnail
 
 WIDTHS: Final = "magma"
 """Colour map of interval widths."""
+ERRORS: Final = "cividis"
+"""Colour map of relative errors over all genes."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class _Values:
     width: Float[np.ndarray, "n_spots n_genes"] | None
 
 
-def make_payload(study: Study, domains: DomainsOfAll, *, genes: Sequence[str]) -> Payload:
+def make_payload(study: Study, domains: DomainsOfAll, *, genes: Sequence[str], errors: Errors) -> Payload:
     """Gather what the explorer and the gene table show.
 
     Parameters
@@ -60,6 +63,8 @@ def make_payload(study: Study, domains: DomainsOfAll, *, genes: Sequence[str]) -
         Of its sections.
     genes
         Which genes, in order.
+    errors
+        Of the prediction.
     """
     values = [_on_panel(study, pair, genes) for pair in study.pairs]
     shown = [array for found in values for array in (found.truth, found.predicted)]
@@ -70,6 +75,9 @@ def make_payload(study: Study, domains: DomainsOfAll, *, genes: Sequence[str]) -
         _section(study, pair, found, scale=scale, blobs=blobs, domains=domains)
         for pair, found in zip(study.pairs, values, strict=True)
     ]
+    for described in sections:
+        described["error"] = [number(float(value)) for value in errors.by_spot[described["id"]]]
+    off = robust_limits(np.concatenate([*errors.by_spot.values()]))
     data = {
         "title": study.title,
         "method": study.method,
@@ -78,11 +86,12 @@ def make_payload(study: Study, domains: DomainsOfAll, *, genes: Sequence[str]) -
         "rank": rank_rows(study, genes),
         "first": 0,
         "scale": {name: _plain(ends) for name, ends in scale.items()},
-        "limits": _limits(values, widths),
+        "limits": {**_limits(values, widths), "error": [number(end) for end in off]},
         "colours": {
             "value": _colours(EXPRESSION),
             "difference": _colours(DIFFERENCE),
             "width": _colours(WIDTHS),
+            "error": _colours(ERRORS),
             "missing": MISSING,
             "domains": colours_of(domains),
         },

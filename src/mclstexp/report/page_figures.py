@@ -1,0 +1,122 @@
+"""Drawings that stand in the page whether or not its scripts run."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from typing import Any, Final
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from mclstexp.core import keys
+from mclstexp.evaluation.score_table import CEILING_METRIC
+from mclstexp.plotting.maps import plot_map, robust_limits
+from mclstexp.plotting.ranking import plot_gene_ranking
+from mclstexp.plotting.scores import plot_score_against_ceiling, plot_summary
+from mclstexp.plotting.spots import view_of
+from mclstexp.plotting.style import COLUMN_IN, PAGE_IN, style
+from mclstexp.report.page_errors import Errors
+from mclstexp.report.page_payload import ERRORS
+from mclstexp.report.page_study import Study
+
+_MOST: Final = 6  # sections on the map of errors
+_ACROSS: Final = 3
+_PICTURE: Final[dict[str, Any]] = {"format": "webp", "dpi": 170, "pil_kwargs": {"quality": 85, "method": 6}}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A drawing as the page shows it."""
+
+    uri: str
+    """A data URI."""
+    alt: str
+    """What it shows, for who cannot see it."""
+    caption: str
+    """What to look at."""
+
+
+def draw_methods(study: Study) -> list[Drawing]:
+    """Draw the scores of all methods, and the page's method gene by gene against the ceiling."""
+    summary = study.summary
+    judged = summary[(summary["kind"] != "reference") & summary["pcc"].notna()]
+    said = ", ".join(f"{name} {row['pcc']:.3f}" for name, row in judged.iterrows())
+    drawings = [
+        Drawing(
+            _svg(plot_summary(summary).figure),
+            alt=f"Dot plot of each method's mean PCC, best first: {said}.",
+            caption="Mean PCC of each method; a line is its 95 % interval, controls are grey, references upright.",
+        )
+    ]
+    if study.method in judged.index and (study.scores["metric"] == CEILING_METRIC).any():
+        share = float(judged["ceiling_share"][study.method])
+        drawings.append(
+            Drawing(
+                _svg(plot_score_against_ceiling(study.scores, study.method).figure),
+                alt=f"Each gene's PCC by {study.method} against its noise ceiling; on average {share:.0%} is reached.",
+                caption="Each dot is a gene. On the diagonal nothing is left to gain; far below it, the prediction "
+                "misses what was well measured; at the left, nobody could tell.",
+            )
+        )
+    return drawings
+
+
+def draw_ranking(study: Study) -> Drawing:
+    """Draw the genes that are predicted best."""
+    ranked = study.ranking[study.ranking["pcc"].notna()].head(20)
+    said = ", ".join(f"{gene} {row['pcc']:.2f}" for gene, row in ranked.iterrows())
+    return Drawing(
+        _svg(plot_gene_ranking(ranked).figure),
+        alt=f"The best genes with their mean PCC: {said}.",
+        caption="The 20 best genes: mean PCC (large dot), each section (small), and the noise ceiling (upright).",
+    )
+
+
+def draw_errors(study: Study, errors: Errors) -> Drawing:
+    """Draw where on the tissue errors are large, on the sections of lowest PCC where there are many."""
+    shown = list(errors.sections["section"])[:_MOST]
+    pairs = [pair for pair in study.pairs if pair.id in shown]
+    low, high = robust_limits(np.concatenate([errors.by_spot[pair.id] for pair in pairs]))
+    views = [view_of(pair.section.tiles) for pair in pairs]
+    across = min(_ACROSS, len(pairs))
+    down = -(-len(pairs) // across)
+    ratio = max((bottom - top) / (right - left) for left, right, top, bottom in views)
+    with style():
+        size_in = (PAGE_IN if across > 1 else COLUMN_IN, down * (PAGE_IN / _ACROSS * 0.8 * ratio + 0.25))
+        figure, axes = plt.subplots(down, across, figsize=size_in, squeeze=False)
+        for ax in axes.ravel()[len(pairs) :]:
+            ax.set_axis_off()
+        for ax, pair in zip(axes.ravel(), pairs, strict=False):
+            spot_um = pair.section.counts.uns.get(keys.SPOT_DIAMETER_UM)
+            values = errors.by_spot[pair.id]
+            plot_map(pair.section.tiles, values, ax=ax, limits=(low, high), cmap=ERRORS, spot_um=spot_um)
+            ax.set_title(pair.id)
+    rest = len(study.pairs) - len(pairs)
+    return Drawing(
+        _picture(figure),
+        alt=f"Relative error of each spot on {', '.join(pair.id for pair in pairs)}.",
+        caption="Error of each spot over all genes that can be judged; 1 is the average spot"
+        + (f". The {len(pairs)} sections of lowest PCC are shown, {rest} are not." if rest else "."),
+    )
+
+
+def _svg(figure: Any) -> str:
+    buffer = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "mclstexp", "svg.fonttype": "none"}):  # the same page twice, byte for byte
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return _uri(figure, buffer, "image/svg+xml")
+
+
+def _picture(figure: Figure) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, **_PICTURE)
+    return _uri(figure, buffer, "image/webp")
+
+
+def _uri(figure: Any, buffer: io.BytesIO, kind: str) -> str:
+    plt.close(figure)
+    return f"data:{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

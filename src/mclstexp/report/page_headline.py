@@ -1,0 +1,97 @@
+"""The table of methods as the evaluation printed it, and what it says in one sentence each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+
+from mclstexp.evaluation.compare import compare_methods
+from mclstexp.evaluation.summary import FAILED, TRANSDUCTIVE, headline
+from mclstexp.evaluation.tables import summary_rows
+from mclstexp.report.page_study import Study
+
+SIGNIFICANT: Final = 0.05
+"""p below which two methods are told apart."""
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The table of methods."""
+
+    heading: list[str]
+    """Names of the columns."""
+    rows: list[dict[str, Any]]
+    """Each with "cells", "kind" ("method", "control", "reference") and "shown" (the page's method)."""
+    basis: list[str]
+    """Sentences: patients, sections and folds, and what was averaged."""
+
+
+def make_headline(study: Study) -> Headline:
+    """Return the table that ``mclstexp evaluate`` printed, methods best first, then references."""
+    heading, cells = summary_rows(study.summary)
+    kinds = study.summary["kind"]
+    rows = [
+        {"cells": row, "kind": str(kind), "shown": str(name) == study.method}
+        for row, name, kind in zip(cells, kinds.index, kinds, strict=True)
+    ]
+    return Headline([heading[0], *heading[1:]], rows, headline(study.summary)[:2])
+
+
+def against_controls(study: Study) -> str:
+    """Say whether the page's method is better than the best control, which says whether it has learnt anything."""
+    kinds = study.summary["kind"]
+    controls = study.summary[(kinds == "control") & (study.summary.index != study.method)]["pcc"].dropna()
+    if controls.empty:
+        return ""
+    best = str(controls.idxmax())
+    table = compare_methods(study.scores, over=study.summary.attrs["over"], baseline=best)
+    row = table[table["method"] == study.method]
+    if row.empty or pd.isna(row["difference"].iloc[0]):
+        return ""
+    found = row.iloc[0]
+    word = "above" if found["difference"] > 0 else "below"
+    return (
+        f"{study.method} is {abs(found['difference']):.3f} PCC {word} the best control, {best}"
+        f"{_sure(found, study.summary.attrs['over'])}."
+    )
+
+
+def not_told_apart(study: Study) -> tuple[str, list[str]]:
+    """Return the best method, and those that cannot be told from it: p of 0.05 or more, or an interval about 0."""
+    over = study.summary.attrs["over"]
+    table = compare_methods(study.scores, over=over)
+    if table.empty:
+        return "", []
+    near = table["p"].ge(SIGNIFICANT) | table["p"].isna() | (table["low"].le(0) & table["high"].ge(0))
+    within = table["low"].le(0) & table["high"].ge(0)
+    # with so few units that no p can be small, the interval alone decides
+    chosen = within if table["smallest_p"].ge(SIGNIFICANT).all() else near
+    return str(table["baseline"].iloc[0]), [str(name) for name in table.loc[chosen, "method"]]
+
+
+def explain_marks(study: Study) -> list[str]:
+    """Explain the marks that stand behind names in the table."""
+    judged = study.summary[study.summary["kind"] != "reference"]
+    said = []
+    if judged["transductive"].astype(bool).any():
+        said.append(f"{TRANSDUCTIVE} looked at all of a tested section at once")
+    if (judged["n_failed"] > 0).any():
+        said.append(f"{FAILED} failed in a fold, and is averaged over fewer sections")
+    return said
+
+
+def _sure(row: pd.Series, over: str) -> str:
+    """Write interval and p of a difference."""
+    if pd.isna(row["low"]):
+        return ""
+    p = f"p = {row['p']:.2g}" if pd.notna(row["p"]) else "no p"
+    return (
+        f" (95 % interval {_signed(row['low'])} to {_signed(row['high'])} over {row['n_units']} {over}s; {p}, "
+        f"where the smallest possible is {row['smallest_p']:.2g})"
+    )
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "\u2212")

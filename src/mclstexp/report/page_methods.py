@@ -1,0 +1,96 @@
+"""How the numbers were made: settings, versions, hashes, and whom to cite."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path, PurePath
+from typing import Any, Final
+
+from mclstexp.core.errors import InputError
+from mclstexp.evaluation.results import SCORES
+from mclstexp.io.provenance import code_version
+from mclstexp.methods import method_class
+from mclstexp.report.page_study import Study
+
+_PACKAGES: Final = ("anndata", "scikit-learn", "scipy", "pandas", "matplotlib")
+PAPER: Final = (
+    "Min W, Shi Z, Zhang J, Wan J, Wang C. Multimodal contrastive learning for spatial gene expression prediction "
+    "using histology images. arXiv:2407.08216, 2024."
+)
+"""The paper of mclSTExp."""
+_DATA: Final = {
+    "her2st": "Andersson A et al. Spatial deconvolution of HER2-positive breast cancer delineates tumor-associated "
+    "cell type interactions. Nature Communications 12:6012, 2021.",
+    "cscc": "Ji AL et al. Multimodal analysis of composition and spatial architecture in human squamous cell "
+    "carcinoma. Cell 182:497-514, 2020 (GEO GSE144240).",
+    "hest": "Jaume G et al. HEST-1k: a dataset for spatial transcriptomics and histology image analysis. NeurIPS 2024.",
+}
+"""By format, what its authors ask to be cited."""
+
+
+def describe_methods(study: Study, folder: Path | str) -> dict[str, Any]:
+    """Gather what the page says of how it was made.
+
+    Returns
+    -------
+    "settings" (of the page's method), "about" (what it is, as its docstring says), "others" (settings of the others),
+    "experiment" (JSON), "folds", "sections" (hashes), "versions" of the evaluation, "page_versions", "scores_hash" and
+    "cite". Absolute paths are cut to their last name: the page may be mailed.
+    """
+    record = study.record
+    patients, images = record.get("patients", {}), record.get("images", {})
+    return {
+        "settings": dict(record["methods"][study.method]),
+        "about": about(str(record["methods"][study.method]["method"])),
+        "others": {name: options for name, options in record["methods"].items() if name != study.method},
+        "experiment": json.dumps(without_places(record["experiment"]), indent=1, ensure_ascii=False),
+        "folds": record.get("folds", {}),
+        "sections": [
+            {"id": name, "patient": patients.get(name, ""), "counts": hashed, "image": images.get(name, "")}
+            for name, hashed in record["sections"].items()
+        ],
+        "versions": record.get("code", {}),
+        "page_versions": page_versions(),
+        "scores_hash": hashlib.sha256((Path(folder) / SCORES).read_bytes()).hexdigest(),
+        "cite": citations(record),
+    }
+
+
+def about(method: str) -> list[str]:
+    """Return the paragraphs that describe a method; none for one that is not installed here."""
+    try:
+        text = method_class(method).__doc__ or ""
+    except InputError:
+        return []
+    return [" ".join(part.split()) for part in text.split("\n\n") if part.strip()]
+
+
+def citations(record: Mapping[str, Any]) -> list[str]:
+    """Return what to cite: the paper, this package, the data."""
+    made = record.get("code", {}).get("mclstexp", "")
+    data = record["experiment"].get("data", {})
+    if data.get("synthetic"):
+        source = "The sections were made by this package (synthetic); they show no tissue."
+    else:
+        source = _DATA.get(str(data.get("format")), "The source of your sections, as its authors ask.")
+    return [PAPER, f"The mclstexp developers. mclstexp {made}: spatial gene expression from H&E images.", source]
+
+
+def page_versions() -> dict[str, str]:
+    """Return the versions of what made the page and its analyses."""
+    return {**code_version(), **{name: version(name) for name in _PACKAGES}, "platform": platform.system()}
+
+
+def without_places(value: Any) -> Any:
+    """Cut absolute paths to their last name: where data lie on somebody's machine is nobody else's business."""
+    if isinstance(value, Mapping):
+        return {name: without_places(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [without_places(part) for part in value]
+    if isinstance(value, str) and PurePath(value).is_absolute():
+        return f"…/{PurePath(value).name}"
+    return value

@@ -1,0 +1,147 @@
+"""The page's answers in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from mclstexp.analysis.gene_ranking import VERDICTS
+from mclstexp.evaluation.calibration import LEVEL
+from mclstexp.report.page_domains import DomainsOfAll
+from mclstexp.report.page_errors import Errors
+from mclstexp.report.page_headline import against_controls
+from mclstexp.report.page_study import Study
+
+_BEST: Final = 8  # genes named first
+_EXAMPLES: Final = 6  # genes named per reason
+_CLEAR: Final = 0.3  # a rank correlation that is worth a word
+_WORSE: Final = 1.1  # relative error from which a region is named
+
+
+def on_genes(study: Study) -> list[str]:
+    """Say which genes may be trusted."""
+    table = study.ranking
+    counts = table["verdict"].value_counts().reindex(list(VERDICTS), fill_value=0)
+    good = [str(gene) for gene in table.index[table["verdict"] == VERDICTS[0]]]
+    share = f"{len(good)} of {len(table)} genes" + (f" ({len(good) / len(table):.0%})" if len(table) else "")
+    first = (
+        f"{share} are predictable: on held-out sections their pattern is reproduced beyond chance, and to at least "
+        f"half of what the noise of the counts lets anybody reach. The best are {_listed(good[:_BEST])}."
+        if good
+        else f"None of {len(table)} genes is predictable: no pattern is reproduced both beyond chance and to at least "
+        "half of what the noise of the counts lets anybody reach."
+    )
+    return [
+        first,
+        f"{counts[VERDICTS[1]]} are doubtful and {counts[VERDICTS[2]]} are not predictable: do not read their maps. "
+        "The verdicts hold for tissue like the tested sections', stained and scanned alike.",
+    ]
+
+
+def on_failure(errors: Errors) -> list[str]:
+    """Say where the prediction fails."""
+    sections, said = errors.sections, []
+    if len(sections) > 1:
+        worst, best = sections.iloc[0], sections.iloc[-1]
+        said.append(
+            f"Weakest section: {worst['section']} (mean PCC {worst['mean_pcc']:.2f}); best: {best['section']} "
+            f"({best['mean_pcc']:.2f})."
+        )
+    else:
+        said.append(f"The one section, {sections['section'].iloc[0]}, has a mean PCC of {sections['mean_pcc'][0]:.2f}.")
+    bad = errors.regions[errors.regions["error"] >= _WORSE].head(3)
+    what = {"label": "labelled", "domain": "predicted domain"}.get(errors.kind, "")
+    if len(bad):
+        places = [f"{_place(row, errors.kind)} ({row['error']:.2f} times the average)" for _, row in bad.iterrows()]
+        said.append(f"Errors are largest where the tissue is {what} {_listed(places)}.")
+    elif len(errors.regions):
+        said.append(f"No region stands out: in none ({what}) is the error more than {_WORSE - 1:.0%} above average.")
+    said.append(_on_depth(errors.with_depth))
+    return [sentence for sentence in said if sentence]
+
+
+def on_certainty(study: Study, errors: Errors) -> list[str]:
+    """Say how far a single value can be trusted."""
+    coverage = errors.sections["coverage"].dropna()
+    if coverage.empty:
+        return ["No intervals: they are learnt from other sections, and only one was predicted."]
+    return [
+        f"Intervals meant to hold {LEVEL:.0%} of the measured values hold {coverage.mean():.0%} of them"
+        + (f" ({coverage.min():.0%} to {coverage.max():.0%} by section)." if len(coverage) > 1 else "."),
+        f"They were learnt on the other sections, as {study.method} was.",
+    ]
+
+
+def on_making(study: Study) -> list[str]:
+    """Say how the page came about, in short."""
+    record = study.record
+    said, folds = study.summary.attrs, record.get("folds", {})
+    train = sorted({len(fold["train"]) for fold in folds.values()})
+    learnt = f"{train[0]}" if len(train) == 1 else f"{train[0]} to {train[-1]}" if train else "some"
+    version = record.get("code", {}).get("mclstexp", "")
+    return [
+        f"{study.method} was fitted {len(folds)} times on {learnt} sections and asked for those left out "
+        f"(by {said['by']}); nothing shown here was seen by the model that predicted it.",
+        f"Protocol {said['protocol']}, mclstexp {version}. {against_controls(study)}".strip(),
+    ]
+
+
+def reasons(study: Study) -> list[dict[str, Any]]:
+    """Return each verdict's reasons: "verdict", "why", "n" and the first genes."""
+    table = study.ranking
+    rows = []
+    for verdict in VERDICTS:
+        for why, genes in table[table["verdict"] == verdict].groupby("why", sort=False):
+            first = [str(gene) for gene in genes.index[:_EXAMPLES]]
+            rows.append({"verdict": verdict, "why": str(why), "n": len(genes), "genes": first})
+    return rows
+
+
+def left_out(study: Study, genes: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the ranked genes that the page does not hold, by verdict."""
+    lost = study.ranking.drop(index=list(genes))
+    groups = ((verdict, lost.index[lost["verdict"] == verdict]) for verdict in VERDICTS)
+    return [{"verdict": verdict, "genes": list(map(str, found))} for verdict, found in groups if len(found)]
+
+
+def signed_genes(bias: pd.Series) -> str:
+    """Write genes with their mean difference."""
+    return ", ".join(f"{gene} ({_signed(value)})" for gene, value in bias.items())
+
+
+def domains_said(domains: DomainsOfAll) -> str:
+    """Say how domains were found."""
+    return {
+        "leiden": "Domains: Leiden on expression and place, without labels, in each section on its own; a predicted "
+        "domain bears the name of the measured one that it shares most spots with.",
+        "paper": "Domains: k-means on nine principal components with as many groups as there are labels, as "
+        "published; a predicted domain bears the name of the measured one that it shares most spots with.",
+    }.get(domains.way, "")
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "\u2212")
+
+
+def _on_depth(rho: float) -> str:
+    if not np.isfinite(rho):
+        return ""
+    if rho < -_CLEAR:
+        return (
+            f"Spots with few counts are off most (rank correlation of error and counts {_signed(rho)}): much of it is "
+            "noise of the measurement, not of the prediction."
+        )
+    if rho > _CLEAR:
+        return f"Spots with many counts are off most (rank correlation of error and counts {_signed(rho)})."
+    return f"Errors hardly follow the number of counts in a spot (rank correlation {_signed(rho)})."
+
+
+def _place(row: pd.Series, kind: str) -> str:
+    return f"“{row['region']}”" if kind == "label" else f"{row['region']} of {row['where']}"
+
+
+def _listed(found: Sequence[str]) -> str:
+    return " and ".join([", ".join(found[:-1]), found[-1]]) if len(found) > 1 else "".join(found)

@@ -1,0 +1,115 @@
+"""What a reader must know before believing the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pandas as pd
+
+from mclstexp.evaluation.calibration import LEVEL
+from mclstexp.evaluation.summary import headline
+from mclstexp.io.checks import check_section
+from mclstexp.report.page_domains import DomainsOfAll
+from mclstexp.report.page_errors import Errors
+from mclstexp.report.page_headline import not_told_apart
+from mclstexp.report.page_study import Study
+
+_OFF: Final = 0.05  # coverage further from what is promised is worth a word
+_LISTED: Final = 6  # names in one sentence
+
+
+def find_warnings(study: Study, errors: Errors, domains: DomainsOfAll) -> list[str]:
+    """Return sentences, those about the whole evaluation first."""
+    return [
+        *headline(study.summary)[2:],
+        *_both_sides(study.record),
+        *_no_better(study),
+        *_alike(study),
+        *_missing(study),
+        *[sentence for pair in study.pairs for sentence in map(_sentence, check_section(pair.section))],
+        *_unjudged(study),
+        *_coverage(study, errors),
+        *([f"No domains are shown: {domains.reason}."] if domains.reason else []),
+    ]
+
+
+def names(found: list[str]) -> str:
+    """Join names for a sentence; of many, the first and how many more."""
+    if len(found) > _LISTED:
+        return f"{', '.join(found[:_LISTED])} and {len(found) - _LISTED} more"
+    return " and ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
+
+
+def _both_sides(record: Mapping[str, Any]) -> list[str]:
+    patients, folds = record.get("patients", {}), record.get("folds", {})
+    torn = {}
+    for name, fold in folds.items():
+        both = {patients.get(s, s) for s in fold["train"]} & {patients.get(s, s) for s in fold["test"]}
+        if both:
+            torn[name] = both
+    if not torn:
+        return []
+    who = sorted(map(str, set().union(*torn.values())))
+    return [
+        f"In {len(torn)} of {len(folds)} folds the tested patient's other sections were learnt from "
+        f"({names(who)}): a new patient's prediction will be worse than what this page shows."
+    ]
+
+
+def _no_better(study: Study) -> list[str]:
+    table = study.summary
+    controls = table[(table["kind"] == "control") & (table.index != study.method)]["pcc"].dropna()
+    if controls.empty or not table.loc[study.method, "pcc"] <= controls.max():
+        return []
+    return [
+        f"{study.method} scores no better than the control {controls.idxmax()}: what it learnt is not worth its effort."
+    ]
+
+
+def _alike(study: Study) -> list[str]:
+    best, near = not_told_apart(study)
+    if not near:
+        return []
+    return [
+        f"The order of methods is within chance at the top: {names(near)} cannot be told from {best}, so do not "
+        "choose between them by this table."
+    ]
+
+
+def _missing(study: Study) -> list[str]:
+    there = {pair.id for pair in study.pairs}
+    tested = {section for fold in study.record.get("folds", {}).values() for section in fold["test"]}
+    lost = sorted(tested - there)
+    return [f"{study.method} has no prediction of {names(lost)}: they are left out of this page."] if lost else []
+
+
+def _unjudged(study: Study) -> list[str]:
+    table = study.ranking
+    shallow = int((table["why"].astype(str).str.contains("shallow")).sum())
+    constant = int(table["pcc"].isna().sum())
+    said = []
+    if shallow:
+        said.append(
+            f"{shallow} of {len(table)} genes were measured too shallowly to judge: their counts are mostly noise, "
+            "whatever the prediction."
+        )
+    if constant:
+        said.append(f"{constant} of {len(table)} genes were never or everywhere equally measured: they have no score.")
+    return said
+
+
+def _coverage(study: Study, errors: Errors) -> list[str]:
+    if not study.widths:
+        return ["Only 1 section was predicted: how wide an interval must be cannot be learnt from another."]
+    off = errors.sections[(errors.sections["coverage"] - LEVEL).abs() > _OFF]
+    return [
+        f"Intervals meant to hold {LEVEL:.0%} of the measured values hold {row['coverage']:.0%} on section "
+        f"{row['section']}: they are {'too narrow' if row['coverage'] < LEVEL else 'wider than needed'} there."
+        for _, row in off.iterrows()
+        if pd.notna(row["coverage"])
+    ]
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."

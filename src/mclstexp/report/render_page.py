@@ -1,0 +1,72 @@
+"""Text, data and scripts put into one file that asks for nothing from outside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any, Final
+
+from jinja2 import Environment, StrictUndefined
+
+from mclstexp.report.page_payload import Payload
+from mclstexp.report.page_text import signed_genes
+
+_ASSETS: Final = ("report.css", "report.js", "explorer.html", "genes.html", "licences.txt")
+
+
+def render_page(payload: Payload, parts: Mapping[str, Any]) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    payload
+        What the scripts read.
+    parts
+        What the template shows; escaped there.
+    """
+    package = files("mclstexp.report")
+    assets = package / "page_assets"
+    css, script, explorer, gene_table, licences = ((assets / name).read_text(encoding="utf-8") for name in _ASSETS)
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"fixed": _fixed, "percent": _percent, "genes": signed_genes}
+    template = environment.from_string((package / "page" / "report.html.j2").read_text(encoding="utf-8"))
+    return template.render(
+        policy=policy(script, css),
+        css=css,
+        script=script,
+        explorer=explorer,
+        gene_table=gene_table,
+        licences=licences,
+        data=as_json(payload.data),
+        blobs=payload.blobs,
+        **parts,
+    )
+
+
+def policy(script: str, css: str) -> str:
+    """Return a content security policy that lets in this very script and style, pictures inside the page, no more."""
+    return (
+        f"default-src 'none'; script-src '{_sha256(script)}'; style-src '{_sha256(css)}'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def as_json(value: Any) -> str:
+    """Return JSON that may stand inside a script element: no "<" can end it."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _sha256(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+
+def _fixed(value: float, digits: int = 3) -> str:
+    return f"{value:.{digits}f}".replace("-", "\u2212") if math.isfinite(value) else "\u2013"
+
+
+def _percent(value: float) -> str:
+    return f"{value:.0%}" if math.isfinite(value) else "\u2013"
