@@ -6,15 +6,19 @@ import { GeneBox } from "../shared/genes.js";
 import { drawScaleBar } from "../shared/scale_bar.js";
 import { themes } from "../shared/themes.js";
 import { Overlay } from "./overlay.js";
-import { openLayer, openSlide } from "./source.js";
+import { belongs, openLayer, openSlide } from "./source.js";
 
 const at = (id) => document.getElementById(id);
 const short = (value) => (Number.isFinite(value) ? String(Number(value.toPrecision(3))) : "no value");
+// as many digits for each, so that columns of them can be compared
+const digits = (value) => (!Number.isFinite(value) ? "no value" : Math.abs(value) < 1000 ? value.toPrecision(3) : Math.round(value).toLocaleString("en"));
 const named = (layer) => layer.replaceAll("_", " ");
 
+let lasting = ""; // what no later success makes good
+
 function trouble(text) {
-  at("trouble").textContent = text;
-  at("trouble").hidden = !text;
+  at("trouble").textContent = text || lasting;
+  at("trouble").hidden = !at("trouble").textContent;
 }
 
 // OpenSeadragon adds a style element unless it finds one, and the content security policy forbids it: this is none,
@@ -76,6 +80,14 @@ class Page {
     this.describe();
     this.listen();
     this.box.choose(slide.first);
+    this.compare();
+  }
+
+  // A large slide is read whole for this, so it is asked last.
+  async compare() {
+    if (await belongs().catch(() => true)) return;
+    lasting = "This is not the slide that was predicted, though it has its name and size: do not trust the map.";
+    trouble(lasting);
   }
 
   describe() {
@@ -91,7 +103,9 @@ class Page {
     });
     const looked = Math.abs(slide.tile_um - slide.side_um) > 0.5 ? ` A tile looks at ${short(slide.tile_um)} µm.` : "";
     const coarse = slide.upsampled ? ` The slide is ${short(slide.upsampled)} times coarser than the model's tiles: trust it less.` : "";
-    at("made").textContent = `Predicted by ${slide.method}, mclstexp ${slide.version}.${looked}${coarse}`;
+    const version = slide.version && `, mclstexp ${slide.version}`;
+    at("made").textContent = `Predicted by ${slide.method}${version}.${looked}${coarse}`;
+    at("outline").closest("label").hidden = !slide.outline.length;
   }
 
   async choose(number) {
@@ -106,9 +120,13 @@ class Page {
     }
     trouble("");
     const isGene = number < this.slide.n_genes;
-    [at("low").textContent, at("high").textContent] = this.layer.limits.map(short);
+    [at("low").textContent, at("high").textContent] = this.layer.limits.map(digits);
     at("unit").textContent = isGene ? this.slide.unit : "0: like tissue the model has measured, 1: unlike any";
-    at("scale").setAttribute("aria-label", `colours from ${short(this.layer.limits[0])} to ${short(this.layer.limits[1])}`);
+    at("scale").setAttribute("aria-label", `colours from ${digits(this.layer.limits[0])} to ${digits(this.layer.limits[1])}`);
+    const { beyond } = this.layer;
+    const tiles = beyond === 1 ? "1 tile lies" : `${beyond.toLocaleString("en")} of ${this.slide.n_tiles.toLocaleString("en")} tiles lie`;
+    at("beyond").textContent = `${tiles} above ${short(this.slide.most)}, the most there can be: the model does not know this tissue.`;
+    at("beyond").hidden = !beyond;
     at("missing").hidden = this.layer.values.every(Number.isFinite);
     this.overlay.take(this.layer);
     this.list();
@@ -126,9 +144,9 @@ class Page {
         const button = document.createElement("button");
         button.type = "button";
         const [x, y] = peak.xy.map((side) => ((side * mpp) / 1000).toFixed(2));
-        const texts = [`${i + 1}`, short(peak.value), `${x}, ${y} mm`];
+        const texts = [`${i + 1}`, digits(peak.value), `${x}, ${y} mm`];
         button.append(...texts.map((text) => Object.assign(document.createElement("span"), { textContent: text })));
-        button.setAttribute("aria-label", `Region ${i + 1}: ${short(peak.value)}, ${x} mm from the left, ${y} mm from the top`);
+        button.setAttribute("aria-label", `Region ${i + 1}: ${digits(peak.value)}, ${x} mm from the left, ${y} mm from the top`);
         button.addEventListener("click", () => this.jump(i));
         item.append(button);
         return item;
@@ -163,7 +181,7 @@ class Page {
     if (tile < 0) return;
     const { slide, layer } = this;
     const value = document.createElement("b");
-    value.textContent = short(layer.values[tile]);
+    value.textContent = digits(layer.values[tile]);
     const place = [0, 1].map((axis) => ((slide.xy[2 * tile + axis] * slide.mpp) / 1000).toFixed(2)).join(", ");
     const region = slide.regions.length ? ` · region ${slide.regions[tile] || "none"}` : "";
     at("hover").replaceChildren(`${named(layer.name)} `, value, document.createElement("br"), `${place} mm${region}`);
@@ -195,6 +213,7 @@ class Page {
       "/": () => at("gene").focus(),
       n: () => this.jump(this.peak + 1),
       p: () => this.jump(this.peak < 0 ? -1 : this.peak - 1),
+      Escape: () => this.mark(-1),
       m: () => toggle("map"),
       t: () => toggle("outline"),
       "[": () => this.opacity(Number(at("opacity").value) - 5),

@@ -16,6 +16,8 @@ _REACH: Final = 3.0
 """How far it looks, in sides."""
 _APART: Final = 6.0
 """Distance two regions keep, in sides."""
+_APART_SHARE: Final = 0.04
+"""The same in shares of the map, for large maps of small tiles: what is looked at together is one region."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Smoother:
     """
 
     def __init__(self, xy: Float[np.ndarray, "n_tiles 2"], side: float) -> None:
-        self._xy, self._side = xy, side
+        self._xy = xy
+        self._apart = max(_APART * side, _APART_SHARE * float(np.ptp(xy, axis=0).max()))
         tree = cKDTree(xy)
         near = tree.sparse_distance_matrix(tree, _REACH * side, output_type="coo_matrix")
         weights = np.exp(-0.5 * (near.data / (_WIDTH * side)) ** 2).astype(np.float32)
@@ -59,7 +62,7 @@ class Smoother:
     def peaks(self, values: Float[np.ndarray, " n_tiles"], *, most: int = 10) -> list[Peak]:
         """Find the local maxima of the smoothed map, highest first.
 
-        A maximum lies above the median of the map and six tiles or more from a higher one. A tile with few neighbours
+        A maximum lies above the median of the map and six tiles, and a 25th of the map, from a higher one. A tile with few neighbours
         counts only where none has many: a crumb at the rim is noise, not a region.
 
         Parameters
@@ -82,7 +85,7 @@ class Smoother:
         candidates = firm if firm.any() else candidates
         chosen: list[int] = []
         for index in np.flatnonzero(candidates)[np.argsort(-level[candidates], kind="stable")]:
-            far = np.hypot(*(self._xy[chosen] - self._xy[index]).T) >= _APART * self._side
+            far = np.hypot(*(self._xy[chosen] - self._xy[index]).T) >= self._apart
             if far.all():
                 chosen.append(int(index))
             if len(chosen) == most:
