@@ -10,6 +10,7 @@ import { facts, fixed, sentence, spotName } from "./words.js";
 import { View } from "./view.js";
 
 const at = (id) => document.getElementById(id);
+const SMALL = 5; // screen pixels
 const MARKS = { predictable: "●", doubtful: "◐", "not predictable": "○" };
 
 export class Explorer {
@@ -64,8 +65,8 @@ export class Explorer {
     const section = await this.sections.get(number);
     if (this.wanted !== number) return; // another was chosen meanwhile
     this.section = section;
-    this.places = new Places(section.xy, section.spot.size_px);
     this.moves.look(section);
+    at("filled").checked = section.spot.size_px * this.moves.base.scale < SMALL; // too small to see their colour
     this.pick(-1);
     for (const view of this.views) view.offer(section);
     this.refresh();
@@ -87,9 +88,12 @@ export class Explorer {
   refresh() {
     if (!this.section) return;
     const { data, section, gene } = this;
+    const size = at("filled").checked ? section.pitch : section.spot.size_px;
+    this.places = new Places(section.xy, size);
     for (const view of this.shown) {
       const what = view.kind.startsWith("domains-") || ["image", "error"].includes(view.kind) ? "" : ` of ${data.genes[gene]}`;
-      view.show(section, lookOf(data, section, view.kind, gene), `${TITLES[view.kind]}${what}, over section ${section.id}`);
+      const alt = `${TITLES[view.kind]}${what}, over section ${section.id}`;
+      view.show(section, lookOf(data, section, view.kind, gene), { size, alt });
     }
     this.wish();
     clearTimeout(this.idle);
@@ -224,6 +228,7 @@ export class Explorer {
     at("gene-after").addEventListener("click", () => this.next(1));
     at("section").addEventListener("change", () => this.choose(Number(at("section").value)));
     at("opacity").addEventListener("input", () => this.fade(at("opacity").value));
+    at("filled").addEventListener("change", () => this.refresh());
     for (const radio of document.querySelectorAll("input[name=views]")) radio.addEventListener("change", () => this.count(Number(radio.value)));
     at("closer").addEventListener("click", () => moves.zoomBy(1.6));
     at("further").addEventListener("click", () => moves.zoomBy(1 / 1.6));
@@ -250,7 +255,7 @@ export class Explorer {
   // Letters do something only while nobody types, and nothing else of the page has the focus.
   key(event) {
     const { target } = event;
-    const busy = target.matches?.("input:not([type=radio]), select, textarea");
+    const busy = target.matches?.("input:not([type=radio], [type=checkbox]), select, textarea");
     if (busy || event.ctrlKey || event.metaKey || event.altKey) return;
     if (target !== document.body && event.key !== "/" && !at("explorer").contains(target)) return;
     const { length } = this.data.sections;
@@ -261,6 +266,7 @@ export class Explorer {
       s: () => this.choose((Number(at("section").value) + 1) % length),
       "[": () => this.fade(Number(at("opacity").value) - 5),
       "]": () => this.fade(Number(at("opacity").value) + 5),
+      f: () => at("filled").click(),
       "+": () => this.moves.zoomBy(1.6),
       "=": () => this.moves.zoomBy(1.6),
       "-": () => this.moves.zoomBy(1 / 1.6),

@@ -41,7 +41,9 @@ function ofBytes(data, section, kind, gene) {
   const limits = data.limits[kind === "width" ? "width" : "value"][gene];
   const colours = new Colours(data.colours[kind === "width" ? "width" : "value"], data.colours.missing);
   const colourOf = Uint16Array.from(meaning, (value) => colours.index(value, limits));
-  return scaled(data, kind, limits, Uint16Array.from(bytes, (byte) => colourOf[byte]));
+  const indices = new Uint16Array(section.n);
+  for (let spot = 0; spot < section.n; spot++) indices[spot] = colourOf[bytes[spot]];
+  return scaled(data, kind, limits, indices);
 }
 
 function difference(data, section, gene) {

@@ -57,8 +57,23 @@ export class Sections {
       ...names.map((name) => unpacked(said[name])),
     ]);
     const values = Object.fromEntries(names.map((name, i) => [name, new Uint8Array(arrays[i])]));
-    return { ...said, number, n: said.n_spots, levels, values, xy: new Float32Array(xy) };
+    const section = { ...said, number, n: said.n_spots, levels, values, xy: new Float32Array(xy) };
+    return { ...section, pitch: pitch(section) };
   }
+}
+
+// How far apart neighbours lie: the median over some spots.
+function pitch({ xy, n, spot }) {
+  const nearest = [];
+  for (let i = 0; i < n; i += Math.ceil(n / 200)) {
+    let least = Infinity;
+    for (let j = 0; j < n; j++) {
+      if (j !== i) least = Math.min(least, Math.hypot(xy[2 * i] - xy[2 * j], xy[2 * i + 1] - xy[2 * j + 1]));
+    }
+    nearest.push(least);
+  }
+  const median = nearest.sort((a, b) => a - b)[nearest.length >> 1];
+  return Number.isFinite(median) ? Math.max(median, spot.size_px) : spot.size_px;
 }
 
 // The bytes of a gene, and what each byte means; NaN is no value.

@@ -35,8 +35,8 @@ export class View {
     this.select.value = this.kind;
   }
 
-  show(section, look, alt) {
-    this.scene = new Scene(section, look);
+  show(section, look, { size, alt }) {
+    this.scene = new Scene(section, look, size);
     this.map.setAttribute("aria-label", alt);
     this.legend.replaceChildren(...legendOf(look.legend));
   }
@@ -55,14 +55,16 @@ export class View {
   }
 
   mark(spot, place, ratio) {
+    if (spot < 0 && !this.marked) return;
+    this.marked = spot >= 0;
     const context = this.marks.getContext("2d");
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, this.marks.width, this.marks.height);
-    if (spot < 0) return;
+    if (!this.marked) return;
     context.setTransform(place.scale * ratio, 0, 0, place.scale * ratio, place.x * ratio, place.y * ratio);
     for (const [colour, wide] of [["#ffffff", 4.5], ["#101010", 2]]) {
       context.beginPath();
-      trace(context, this.scene.section, spot);
+      trace(context, this.scene.section, spot, this.scene.size);
       context.strokeStyle = colour;
       context.lineWidth = wide / place.scale;
       context.stroke();

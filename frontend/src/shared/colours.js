@@ -9,7 +9,7 @@ export class Colours {
 
   index(value, [low, high]) {
     if (!Number.isFinite(value)) return this.hex.length - 1;
-    const share = Math.min(1, Math.max(0, (value - low) / (high - low)));
+    const share = Math.min(1, Math.max(0, (value - low) / (high - low || 1)));
     return Math.min(this.hex.length - 2, Math.floor(share * (this.hex.length - 1)));
   }
 }

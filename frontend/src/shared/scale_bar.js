@@ -11,6 +11,9 @@ export function named(um) {
 
 export function drawScaleBar(element, umPerPixel, most = 140) {
   const um = roundBelow(most * umPerPixel);
+  const width = `${um / umPerPixel}px`;
+  if (element.dataset.width === width) return; // as drawn
+  element.dataset.width = width;
   element.querySelector("span").textContent = named(um);
-  element.querySelector("i").style.width = `${um / umPerPixel}px`;
+  element.querySelector("i").style.width = width;
 }
