@@ -8,6 +8,7 @@ from mclstexp.core.retrieval import strongest
 from mclstexp.io.models import load_model, save_model
 from mclstexp.methods import create, list_methods
 from mclstexp.plotting.gallery import find_spots, plot_gallery
+from mclstexp.plotting.sources import plot_sources, spot_weights
 from small_methods import ENCODER, small_sections
 
 
@@ -41,6 +42,24 @@ def test_each_row_shows_a_tile_and_the_tiles_of_its_spots(model, sections):
             assert section.tiles.ids[index] in title
             assert "weight 25 %" in title
             assert f"cos {found.cosine[number, column]:.2f}" in title
+
+
+def test_every_spot_that_contributes_is_drawn_with_its_weight(model, sections):
+    asked = sections[2].tiles
+    weights = spot_weights(model.retrieve(asked), 5)
+    assert weights.sum() == pytest.approx(1)
+    assert (weights > 0).sum() == 4
+    axes = plot_sources(model, asked, sections, at=5)
+    at = next(line for line in axes[0].lines if line.get_gid() == "asked")
+    np.testing.assert_allclose([at.get_xdata()[0], at.get_ydata()[0]], asked.xy_um[5])
+    ends = np.cumsum([len(section) for section in sections[:2]])
+    for ax, section, part in zip(axes[1:], sections, np.split(weights, ends[:1]), strict=False):
+        drawn = next(shapes for shapes in ax.collections if shapes.get_array() is not None)
+        np.testing.assert_allclose(drawn.get_array(), 100 * part[part > 0])
+        assert drawn.get_clim() == (0, 100 * weights.max())
+        assert ax.get_title() == f"{section.id}: {100 * part.sum():.0f} %"
+    with pytest.raises(InputError, match="3 axes"):
+        plot_sources(model, asked, sections, at=5, axes=axes[:2])
 
 
 def test_a_tile_it_was_fitted_on_finds_itself(model, sections):

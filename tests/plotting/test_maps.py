@@ -13,7 +13,7 @@ from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.tiles import Tiles, TileSpec
 from mclstexp.io.synthetic import make_sections
 from mclstexp.plotting.maps import plot_map, plot_slide, plot_truth_and_prediction, robust_limits
-from mclstexp.plotting.style import scale_bar, style
+from mclstexp.plotting.style import save_figure, scale_bar
 
 SPEC = TileSpec(28, 4.0)
 
@@ -158,11 +158,12 @@ def test_a_scale_bar_is_round_and_true(width, mpp, length_um):
 
 def test_letters_of_a_vector_file_stay_letters_and_settings_come_back(section, tmp_path):
     before = plt.rcParams["svg.fonttype"]
-    with style():
-        ax = plot_map(section.tiles, np.zeros(len(section)), label="FAT1", spot_um=55)
-        ax.figure.savefig(tmp_path / "map.svg")
+    ax = plot_map(section.tiles, np.zeros(len(section)), label="FAT1", spot_um=55)
+    for ending in ("svg", "pdf"):
+        save_figure(ax.figure, tmp_path / f"map.{ending}")
     assert plt.rcParams["svg.fonttype"] == before
     assert ">FAT1<" in (tmp_path / "map.svg").read_text()
+    assert b"/Type3" not in (tmp_path / "map.pdf").read_bytes()
 
 
 def test_a_map_of_spots_shows_where_they_are_and_little_else(section):

@@ -113,7 +113,8 @@ def _tile(ax: Axes, tiles: Tiles, number: int, *, title: str) -> None:
 
 
 def _percent(weight: float) -> str:
-    return f"{100 * weight:.2g} %"
+    percent = 100 * weight
+    return f"{percent:.0f} %" if percent >= 10 else f"{percent:#.2g} %"
 
 
 def _grid(axes: Any, n_rows: int, n_columns: int) -> NDArray:

@@ -169,7 +169,7 @@ def plot_truth_and_prediction(
             for ax, values in zip(axes[1:3], (truth, guess), strict=True)
         ]
         off = draw_spots(axes[3], section.tiles, error, limits=(-most, most), cmap=DIFFERENCE, spot_um=spot_um)
-        colour_bar(shown[0], list(axes[1:3]), label=expression_unit(space), beneath=True)
+        colour_bar(shown[0], list(axes[1:3]), label=expression_unit(space), beneath=True, columns=2)
         colour_bar(off, [axes[3]], label="predicted minus measured", beneath=True)
     return axes
 
@@ -188,11 +188,11 @@ def robust_limits(values: Float[np.ndarray, " n"], *, share: float = 0.01) -> tu
 def _axes(ax: Axes | None, view: View, *, share: float = 1.0) -> Axes:
     left, right, top, bottom = view
     height_in = share * COLUMN_IN * (bottom - top) / (right - left)
-    return plt.subplots(figsize=(COLUMN_IN, height_in))[1] if ax is None else ax
+    return plt.subplots(figsize=(COLUMN_IN, height_in), layout="compressed")[1] if ax is None else ax
 
 
-def colour_bar(drawn: ScalarMappable, axes: list[Axes], *, label: str, beneath: bool = False) -> None:
-    """Add a colour bar to axes, pointed at an end beyond which there are values."""
+def colour_bar(drawn: ScalarMappable, axes: list[Axes], *, label: str, beneath: bool = False, columns: int = 1) -> None:
+    """Add a colour bar to axes, pointed at an end beyond which there are values; as thick beneath many as one."""
     values: NDArray = np.ma.masked_invalid(np.ma.asarray(drawn.get_array())).compressed()
     low, high = drawn.get_clim()
     below, above = (values < low).any(), (values > high).any()
@@ -208,7 +208,7 @@ def colour_bar(drawn: ScalarMappable, axes: list[Axes], *, label: str, beneath: 
                 bool(below), bool(above)
             ],
             shrink=0.7,
-            aspect=22,
+            aspect=22 * columns,
             pad=0.03,
         )
     )
