@@ -12,7 +12,7 @@ from mclstexp.evaluation.toml import read_genes
 from mclstexp.io.atomic import atomic_path
 from mclstexp.plotting.maps import expression_unit
 from mclstexp.report import page_figures, page_headline, page_text
-from mclstexp.report.page_domains import DomainsOfAll, domains_of_all
+from mclstexp.report.page_domains import DomainsOfAll, agreements, domains_of_all
 from mclstexp.report.page_errors import Errors, measure_errors
 from mclstexp.report.page_methods import describe_methods
 from mclstexp.report.page_payload import Payload, make_payload
@@ -23,6 +23,7 @@ from mclstexp.report.render_page import render_page
 MAX_MB: Final = 30.0
 """Size of a page that can still be mailed."""
 _MB: Final = 1e6
+_REGIONS: Final = 6  # shown at once of those that nobody named
 _AGAIN: Final = 8  # tries to meet a size
 
 
@@ -157,11 +158,15 @@ def _parts(study: Study, errors: Errors, domains: DomainsOfAll, *, folder: Path)
         "answers": [
             ("Which genes may I trust?", page_text.on_genes(study)),
             ("Where does it fail?", failure),
-            ("How sure is a value?", page_text.on_certainty(study, errors)),
+            ("How sure is a value?", page_text.on_certainty(errors)),
             ("How was it made?", page_text.on_making(study)),
         ],
         "failure": failure,
         "reasons": page_text.reasons(study),
+        "regions": errors.regions.to_dict("records"),
+        "n_regions": len(errors.regions) if errors.kind == "label" else _REGIONS,
+        "agreements": agreements(domains),
+        "against": "labels" if errors.kind == "label" else "measured",
         "domains_said": page_text.domains_said(domains),
         "how": describe_methods(study, folder),
         "level": f"{LEVEL:.0%}",

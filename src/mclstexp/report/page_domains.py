@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from mclstexp.analysis.domains import Way, find_domains, labels_of
 from mclstexp.analysis.pairs import Pair
 from mclstexp.core.errors import InputError
-from mclstexp.plotting.domains import domain_colours, match_domains
+from mclstexp.plotting.domains import agreement, domain_colours, match_domains
 
 LIKE: Final = "≈ "
 """Stands before a label in the name of a domain that overlaps with it most."""
@@ -65,6 +65,12 @@ def colours_of(domains: DomainsOfAll) -> dict[str, str]:
             names += [] if series is None else [str(name) for name in series.dropna().unique()]
     palette = domain_colours(sorted({name.removeprefix(LIKE) for name in names}))
     return {name: palette[name.removeprefix(LIKE)] for name in dict.fromkeys(sorted(names))}
+
+
+def agreements(domains: DomainsOfAll) -> dict[str, str]:
+    """Say of each section how the predicted domains agree with the labels or, without any, the measured domains."""
+    found = domains.by_section.items()
+    return {name: agreement(one.truth if one.labels is None else one.labels, one.predicted) for name, one in found}
 
 
 def _of(pair: Pair, way: Way) -> Domains:

@@ -13,6 +13,7 @@ from scipy.stats import spearmanr
 
 from mclstexp.analysis.gene_ranking import MEASURED
 from mclstexp.analysis.pairs import Pair
+from mclstexp.report.page_certainty import coverage_of, relative_width
 from mclstexp.report.page_domains import DomainsOfAll
 from mclstexp.report.page_study import Study
 
@@ -33,10 +34,13 @@ class Errors:
     with a positive PCC), "coverage" (share of measured values that the intervals hold), "error"."""
     regions: pd.DataFrame
     """One row per region of at least `FEWEST` spots, largest error first: "region", "where", "n_spots",
-    "median_counts", "error", "too_high" and "too_low" (the genes off most there, a Series of mean differences each).
+    "median_counts", "error", "marks" (genes predicted highest there against the rest of the section; of labels none),
+    "too_high" and "too_low" (the genes off most there, a Series of mean differences each).
     Labels are taken over all sections ("where" is ""), predicted domains in each section on their own."""
     kind: str
     """What regions are: "label", "domain" or "" (none)."""
+    relative_width: float
+    """How wide intervals are against those about the mean of the other sections (see `relative_width`)."""
     with_depth: float
     """Spearman correlation over all spots of relative error and counts per spot; NaN where either is constant."""
 
@@ -46,7 +50,7 @@ def measure_errors(study: Study, domains: DomainsOfAll) -> Errors:
 
     Errors are of the genes that can be judged (ceiling of at least `MEASURED`), or of all where none can.
     """
-    judged = set(study.ranking.index[study.ranking["ceiling"] >= MEASURED].astype(str)) or set(study.ranking.index)
+    judged = judged_genes(study)
     off = [_off(pair, judged) for pair in study.pairs]
     usual = pd.concat([error.abs() for error in off]).mean()
     usual = usual[usual > 0]
@@ -64,21 +68,20 @@ def measure_errors(study: Study, domains: DomainsOfAll) -> Errors:
         sections=_sections(study, by_spot),
         regions=_regions(study.pairs, groups, off=off, by_spot=by_spot, everywhere=kind == "label"),
         kind=kind,
+        relative_width=relative_width(study, judged),
         with_depth=float(spearmanr(spots[known], depth[known]).statistic) if varied else np.nan,
     )
+
+
+def judged_genes(study: Study) -> set[str]:
+    """Return the genes that were measured deeply enough to be judged, or all where none was."""
+    deep = study.ranking.index[study.ranking["ceiling"] >= MEASURED]
+    return set(map(str, deep)) or set(map(str, study.ranking.index))
 
 
 def counts_of(pair: Pair) -> Float[np.ndarray, " n_spots"]:
     """Return the counts of each spot."""
     return np.asarray(pair.section.counts.X.sum(axis=1), np.float64).ravel()
-
-
-def coverage_of(study: Study, pair: Pair) -> float:
-    """Return the share of a section's values that its intervals hold, over genes that have one; NaN without any."""
-    width = study.widths.get(pair.id)
-    if width is None or not np.isfinite(width).any():
-        return np.nan
-    return float((np.abs(pair.truth - pair.guess) <= width)[np.isfinite(width)].mean())
 
 
 def _off(pair: Pair, genes: set[str]) -> pd.DataFrame:
@@ -123,7 +126,7 @@ def _regions(
     everywhere: bool,
 ) -> pd.DataFrame:
     """Average over the spots of each region: of one name in all sections if `everywhere`, else in each."""
-    columns = ["region", "where", "n_spots", "median_counts", "error", "too_high", "too_low"]
+    columns = ["region", "where", "n_spots", "median_counts", "error", "marks", "too_high", "too_low"]
     shown = [place for place, pair in enumerate(pairs) if pair.id in groups]
     if not shown:
         return pd.DataFrame(columns=columns)
@@ -131,7 +134,7 @@ def _regions(
     spots = pd.concat([_spots(pairs[place], groups, by_spot) for place in shown], ignore_index=True)
     if everywhere:
         spots["where"] = ""
-    rows = []
+    by_id, rows = {pair.id: pair for pair in pairs}, []
     for (region, where), here in spots.groupby(["region", "where"], observed=True):
         if len(here) >= FEWEST:
             bias = errors.loc[here.index].mean().dropna()
@@ -142,6 +145,7 @@ def _regions(
                     "n_spots": len(here),
                     "median_counts": float(here["counts"].median()),
                     "error": float(here["error"].mean()),
+                    "marks": [] if everywhere else _marks(by_id[str(where)], groups[str(where)] == region),
                     "too_high": bias[bias > 0].nlargest(_NAMED),
                     "too_low": bias[bias < 0].nsmallest(_NAMED),
                 }
@@ -152,3 +156,12 @@ def _regions(
 def _spots(pair: Pair, groups: dict[str, pd.Series], by_spot: dict[str, np.ndarray]) -> pd.DataFrame:
     region = groups[pair.id].to_numpy()
     return pd.DataFrame({"region": region, "where": pair.id, "counts": counts_of(pair), "error": by_spot[pair.id]})
+
+
+def _marks(pair: Pair, inside: pd.Series) -> list[str]:
+    """Return the genes whose prediction is highest inside against outside."""
+    here = inside.to_numpy(bool)
+    if here.all():
+        return []
+    above = pair.guess[here].mean(axis=0) - pair.guess[~here].mean(axis=0)
+    return [pair.genes[place] for place in np.argsort(-above, kind="stable")[:_NAMED] if above[place] > 0]

@@ -14,14 +14,15 @@ from matplotlib.figure import Figure
 
 from mclstexp.core import keys
 from mclstexp.evaluation.score_table import CEILING_METRIC
-from mclstexp.plotting.maps import plot_map, robust_limits
+from mclstexp.plotting.maps import FADED, plot_slide, robust_limits
 from mclstexp.plotting.ranking import plot_gene_ranking
 from mclstexp.plotting.scores import plot_score_against_ceiling, plot_summary
-from mclstexp.plotting.spots import view_of
-from mclstexp.plotting.style import COLUMN_IN, PAGE_IN, style
+from mclstexp.plotting.spots import draw_spots, view_of
+from mclstexp.plotting.style import PAGE_IN, style
 from mclstexp.report.page_errors import Errors
 from mclstexp.report.page_payload import ERRORS
 from mclstexp.report.page_study import Study
+from mclstexp.report.page_text import percent
 
 _MOST: Final = 6  # sections on the map of errors
 _ACROSS: Final = 3
@@ -57,7 +58,7 @@ def draw_methods(study: Study) -> list[Drawing]:
         drawings.append(
             Drawing(
                 _svg(plot_score_against_ceiling(study.scores, study.method).figure),
-                alt=f"Each gene's PCC by {study.method} against its noise ceiling; on average {share:.0%} is reached.",
+                alt=f"Each gene's PCC by {study.method} against its noise ceiling; {percent(share)} of it is reached.",
                 caption="Each dot is a gene. On the diagonal nothing is left to gain; far below it, the prediction "
                 "misses what was well measured; at the left, nobody could tell.",
             )
@@ -80,21 +81,27 @@ def draw_errors(study: Study, errors: Errors) -> Drawing:
     """Draw where on the tissue errors are large, on the sections of lowest PCC where there are many."""
     shown = list(errors.sections["section"])[:_MOST]
     pairs = [pair for pair in study.pairs if pair.id in shown]
-    low, high = robust_limits(np.concatenate([errors.by_spot[pair.id] for pair in pairs]))
+    limits = robust_limits(np.concatenate([errors.by_spot[pair.id] for pair in pairs]))
     views = [view_of(pair.section.tiles) for pair in pairs]
     across = min(_ACROSS, len(pairs))
     down = -(-len(pairs) // across)
     ratio = max((bottom - top) / (right - left) for left, right, top, bottom in views)
+    width = PAGE_IN * across / _ACROSS
     with style():
-        size_in = (PAGE_IN if across > 1 else COLUMN_IN, down * (PAGE_IN / _ACROSS * 0.8 * ratio + 0.25))
-        figure, axes = plt.subplots(down, across, figsize=size_in, squeeze=False)
-        for ax in axes.ravel()[len(pairs) :]:
+        figure, axes = plt.subplots(
+            down, across, figsize=(width, down * (width / across * ratio + 0.15)), squeeze=False
+        )
+        for ax in axes.ravel():
             ax.set_axis_off()
-        for ax, pair in zip(axes.ravel(), pairs, strict=False):
-            spot_um = pair.section.counts.uns.get(keys.SPOT_DIAMETER_UM)
-            values = errors.by_spot[pair.id]
-            plot_map(pair.section.tiles, values, ax=ax, limits=(low, high), cmap=ERRORS, spot_um=spot_um)
+        for ax, pair, view in zip(axes.ravel(), pairs, views, strict=False):
+            tiles, spot_um = pair.section.tiles, pair.section.counts.uns.get(keys.SPOT_DIAMETER_UM)
+            plot_slide(tiles.slide, ax=ax, fade=FADED, view=view)
+            drawn = draw_spots(ax, tiles, errors.by_spot[pair.id], limits=limits, cmap=ERRORS, spot_um=spot_um)
             ax.set_title(pair.id)
+        bar = figure.colorbar(
+            drawn, ax=list(axes.ravel()), label="relative error", shrink=0.6, aspect=25, extend="both"
+        )
+        bar.outline.set_visible(False)
     rest = len(study.pairs) - len(pairs)
     return Drawing(
         _picture(figure),

@@ -44,9 +44,9 @@ def describe_methods(study: Study, folder: Path | str) -> dict[str, Any]:
     record = study.record
     patients, images = record.get("patients", {}), record.get("images", {})
     return {
-        "settings": dict(record["methods"][study.method]),
+        "settings": settings(record["methods"][study.method]),
         "about": about(str(record["methods"][study.method]["method"])),
-        "others": {name: options for name, options in record["methods"].items() if name != study.method},
+        "others": {name: settings(options) for name, options in record["methods"].items() if name != study.method},
         "experiment": json.dumps(without_places(record["experiment"]), indent=1, ensure_ascii=False),
         "folds": record.get("folds", {}),
         "sections": [
@@ -58,6 +58,11 @@ def describe_methods(study: Study, folder: Path | str) -> dict[str, Any]:
         "scores_hash": hashlib.sha256((Path(folder) / SCORES).read_bytes()).hexdigest(),
         "cite": citations(record),
     }
+
+
+def settings(options: Mapping[str, Any]) -> dict[str, str]:
+    """Write options as people read them; absolute paths are cut."""
+    return {name: _written(without_places(value)) for name, value in options.items()}
 
 
 def about(method: str) -> list[str]:
@@ -94,3 +99,13 @@ def without_places(value: Any) -> Any:
     if isinstance(value, str) and PurePath(value).is_absolute():
         return f"…/{PurePath(value).name}"
     return value
+
+
+def _written(value: Any) -> str:
+    if value is None:
+        return "left to the method"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(_written, value)) or "none"
+    return str(value) if value != "" else "none"

@@ -24,7 +24,7 @@ from mclstexp.report.page_thumbnail import spot_shape, take_thumbnail
 
 WIDTHS: Final = "magma"
 """Colour map of interval widths."""
-ERRORS: Final = "cividis"
+ERRORS: Final = "YlOrRd"
 """Colour map of relative errors over all genes."""
 
 

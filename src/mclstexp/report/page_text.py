@@ -18,6 +18,7 @@ from mclstexp.report.page_study import Study
 _BEST: Final = 8  # genes named first
 _EXAMPLES: Final = 6  # genes named per reason
 _CLEAR: Final = 0.3  # a rank correlation that is worth a word
+_NARROWED: Final = 0.9  # width against an uninformed interval's below which a single value is worth a look
 _WORSE: Final = 1.1  # relative error from which a region is named
 
 
@@ -26,7 +27,7 @@ def on_genes(study: Study) -> list[str]:
     table = study.ranking
     counts = table["verdict"].value_counts().reindex(list(VERDICTS), fill_value=0)
     good = [str(gene) for gene in table.index[table["verdict"] == VERDICTS[0]]]
-    share = f"{len(good)} of {len(table)} genes" + (f" ({len(good) / len(table):.0%})" if len(table) else "")
+    share = f"{len(good)} of {len(table)} genes" + (f" ({percent(len(good) / len(table))})" if len(table) else "")
     first = (
         f"{share} are predictable: on held-out sections their pattern is reproduced beyond chance, and to at least "
         f"half of what the noise of the counts lets anybody reach. The best are {_listed(good[:_BEST])}."
@@ -58,21 +59,30 @@ def on_failure(errors: Errors) -> list[str]:
         places = [f"{_place(row, errors.kind)} ({row['error']:.2f} times the average)" for _, row in bad.iterrows()]
         said.append(f"Errors are largest where the tissue is {what} {_listed(places)}.")
     elif len(errors.regions):
-        said.append(f"No region stands out: in none ({what}) is the error more than {_WORSE - 1:.0%} above average.")
+        said.append(
+            f"No region stands out: in none ({what}) is the error more than {percent(_WORSE - 1)} above average."
+        )
     said.append(_on_depth(errors.with_depth))
     return [sentence for sentence in said if sentence]
 
 
-def on_certainty(study: Study, errors: Errors) -> list[str]:
+def on_certainty(errors: Errors) -> list[str]:
     """Say how far a single value can be trusted."""
     coverage = errors.sections["coverage"].dropna()
     if coverage.empty:
         return ["No intervals: they are learnt from other sections, and only one was predicted."]
-    return [
-        f"Intervals meant to hold {LEVEL:.0%} of the measured values hold {coverage.mean():.0%} of them"
-        + (f" ({coverage.min():.0%} to {coverage.max():.0%} by section)." if len(coverage) > 1 else "."),
-        f"They were learnt on the other sections, as {study.method} was.",
+    said = [
+        f"Intervals meant to hold {percent(LEVEL)} of the measured values hold {percent(coverage.mean())} of them"
+        + (f" ({percent(coverage.min())} to {percent(coverage.max())} by section)." if len(coverage) > 1 else ".")
     ]
+    wide = errors.relative_width
+    if np.isfinite(wide):
+        against = "as intervals that know nothing of the tissue"
+        advice = (
+            "trust patterns over many spots, not the value of one" if wide > _NARROWED else "single values gain too"
+        )
+        said.append(f"On average they are {wide:.2f} times as wide {against}: {advice}.")
+    return said
 
 
 def on_making(study: Study) -> list[str]:
@@ -126,6 +136,11 @@ def _signed(value: float) -> str:
     return f"{value:+.2f}".replace("-", "\u2212")
 
 
+def percent(share: float) -> str:
+    """Write a share as this package writes it."""
+    return f"{100 * share:.0f}\u00a0%"
+
+
 def _on_depth(rho: float) -> str:
     if not np.isfinite(rho):
         return ""
@@ -140,7 +155,10 @@ def _on_depth(rho: float) -> str:
 
 
 def _place(row: pd.Series, kind: str) -> str:
-    return f"“{row['region']}”" if kind == "label" else f"{row['region']} of {row['where']}"
+    if kind == "label":
+        return f"“{row['region']}”"
+    marks = f", marked by {_listed(row['marks'])}" if row["marks"] else ""
+    return f"{row['region']} of {row['where']}{marks}"
 
 
 def _listed(found: Sequence[str]) -> str:

@@ -8,12 +8,14 @@ from typing import Any, Final
 import pandas as pd
 
 from mclstexp.evaluation.calibration import LEVEL
+from mclstexp.evaluation.exam import ORACLE
 from mclstexp.evaluation.summary import headline
 from mclstexp.io.checks import check_section
 from mclstexp.report.page_domains import DomainsOfAll
 from mclstexp.report.page_errors import Errors
 from mclstexp.report.page_headline import not_told_apart
 from mclstexp.report.page_study import Study
+from mclstexp.report.page_text import percent
 
 _OFF: Final = 0.05  # coverage further from what is promised is worth a word
 _LISTED: Final = 6  # names in one sentence
@@ -21,10 +23,14 @@ _LISTED: Final = 6  # names in one sentence
 
 def find_warnings(study: Study, errors: Errors, domains: DomainsOfAll) -> list[str]:
     """Return sentences, those about the whole evaluation first."""
+    torn = _both_sides(study.record)
+    # what the folds say in particular stands for what the headline says in general
+    general = [said for said in headline(study.summary)[2:] if not (torn and said.startswith("Held out by section:"))]
     return [
-        *headline(study.summary)[2:],
-        *_both_sides(study.record),
+        *general,
+        *torn,
         *_no_better(study),
+        *_depth(study),
         *_alike(study),
         *_missing(study),
         *[sentence for pair in study.pairs for sentence in map(_sentence, check_section(pair.section))],
@@ -53,7 +59,7 @@ def _both_sides(record: Mapping[str, Any]) -> list[str]:
     who = sorted(map(str, set().union(*torn.values())))
     return [
         f"In {len(torn)} of {len(folds)} folds the tested patient's other sections were learnt from "
-        f"({names(who)}): a new patient's prediction will be worse than what this page shows."
+        f"(patient {names(who)}): scores are higher than a new patient's would be."
     ]
 
 
@@ -64,6 +70,17 @@ def _no_better(study: Study) -> list[str]:
         return []
     return [
         f"{study.method} scores no better than the control {controls.idxmax()}: what it learnt is not worth its effort."
+    ]
+
+
+def _depth(study: Study) -> list[str]:
+    pcc = study.summary["pcc"].to_dict()
+    if ORACLE not in pcc or not pcc[study.method] <= pcc[ORACLE]:
+        return []
+    return [
+        f"Nothing but each tested spot's total count would score a PCC of {pcc[ORACLE]:.3f}, where "
+        f"{study.method} has {pcc[study.method]:.3f}: part of what is predicted may be how many cells "
+        "lie under a spot."
     ]
 
 
@@ -104,7 +121,7 @@ def _coverage(study: Study, errors: Errors) -> list[str]:
         return ["Only 1 section was predicted: how wide an interval must be cannot be learnt from another."]
     off = errors.sections[(errors.sections["coverage"] - LEVEL).abs() > _OFF]
     return [
-        f"Intervals meant to hold {LEVEL:.0%} of the measured values hold {row['coverage']:.0%} on section "
+        f"Intervals meant to hold {percent(LEVEL)} of the measured values hold {percent(row['coverage'])} on section "
         f"{row['section']}: they are {'too narrow' if row['coverage'] < LEVEL else 'wider than needed'} there."
         for _, row in off.iterrows()
         if pd.notna(row["coverage"])

@@ -13,7 +13,7 @@ from typing import Any, Final
 from jinja2 import Environment, StrictUndefined
 
 from mclstexp.report.page_payload import Payload
-from mclstexp.report.page_text import signed_genes
+from mclstexp.report.page_text import percent, signed_genes
 
 _ASSETS: Final = ("report.css", "report.js", "explorer.html", "genes.html", "licences.txt")
 
@@ -69,4 +69,4 @@ def _fixed(value: float, digits: int = 3) -> str:
 
 
 def _percent(value: float) -> str:
-    return f"{value:.0%}" if math.isfinite(value) else "\u2013"
+    return percent(value) if math.isfinite(value) else "\u2013"
