@@ -62,8 +62,8 @@ class Smoother:
     def peaks(self, values: Float[np.ndarray, " n_tiles"], *, most: int = 10) -> list[Peak]:
         """Find the local maxima of the smoothed map, highest first.
 
-        A maximum lies above the median of the map and six tiles, and a 25th of the map, from a higher one. A tile with few neighbours
-        counts only where none has many: a crumb at the rim is noise, not a region.
+        A maximum lies above the median of the map and six tiles, and a 25th of the map, from a higher one. A tile with
+        few neighbours counts only where none has many: a crumb at the rim is noise, not a region.
 
         Parameters
         ----------
