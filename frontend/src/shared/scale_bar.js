@@ -12,8 +12,8 @@ export function named(um) {
 export function drawScaleBar(element, umPerPixel, most = 140) {
   const um = roundBelow(most * umPerPixel);
   const width = `${um / umPerPixel}px`;
-  if (element.dataset.width === width) return; // as drawn
-  element.dataset.width = width;
+  if (element.dataset.drawn === `${um} ${width}`) return;
+  element.dataset.drawn = `${um} ${width}`;
   element.querySelector("span").textContent = named(um);
   element.querySelector("i").style.width = width;
 }
