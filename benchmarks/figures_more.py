@@ -35,9 +35,8 @@ def ceiling(results: Path, label: str) -> Figure:
     pcc, most = pcc[label], most.iloc[:, 0]
     measured = most > 0.3
     print(f"mean PCC {pcc.mean():.3f}, ceiling {most.mean():.3f}")
-    print(
-        f"{(pcc[measured] > 0.5 * most[measured]).sum()} of {measured.sum()} genes of a ceiling above 0.3 reach half, {(most <= 0).sum()} have one of 0"
-    )
+    reached = (pcc[measured] > 0.5 * most[measured]).sum()
+    print(f"{reached} of {measured.sum()} genes of a ceiling above 0.3 reach half, {(most <= 0).sum()} have one of 0")
     return plot_score_against_ceiling(scores, label).figure
 
 
