@@ -68,11 +68,7 @@ def write_report(
         msg = f"a file name for the page expected, found the folder {out}: give {out / 'report.html'}"
         raise InputError(msg)
     study = read_study(results, method, data=data)
-    chosen = choose_genes(study, genes)
-    domains = domains_of_all(study.pairs)
-    errors = measure_errors(study, domains)
-    parts = _parts(study, errors, domains, folder=Path(results))
-    page = fit_page(study, domains, parts, genes=chosen, max_mb=max_mb, errors=errors)
+    page = make_page(study, choose_genes(study, genes), max_mb=max_mb)
     with atomic_path(out) as path:
         path.write_bytes(page)
     return out
@@ -105,22 +101,17 @@ def choose_genes(study: Study, genes: str | None) -> list[str]:
     return [gene for gene in ranked if gene in set(asked)]
 
 
-def fit_page(
-    study: Study,
-    domains: DomainsOfAll,
-    parts: dict[str, Any],
-    *,
-    genes: Sequence[str],
-    max_mb: float,
-    errors: Errors,
-) -> bytes:
-    """Render the page with as many of the first genes as its size allows.
+def make_page(study: Study, genes: Sequence[str], *, max_mb: float = MAX_MB) -> bytes:
+    """Make the page with as many of the first genes as its size (MB) allows.
 
     Raises
     ------
     InputError
         If it is too large with a single gene.
     """
+    domains = domains_of_all(study.pairs)
+    errors = measure_errors(study, domains)
+    parts = _parts(study, errors, domains)
     kept, limit = list(genes), None
     for _ in range(_AGAIN):
         payload = make_payload(study, domains, genes=kept, errors=errors)
@@ -145,7 +136,7 @@ def _of_genes(payload: Payload) -> int:
     return max(1, payload.n_bytes)
 
 
-def _parts(study: Study, errors: Errors, domains: DomainsOfAll, *, folder: Path) -> dict[str, Any]:
+def _parts(study: Study, errors: Errors, domains: DomainsOfAll) -> dict[str, Any]:
     """Return what the template shows."""
     failure = page_text.on_failure(errors)
     return {
@@ -168,7 +159,7 @@ def _parts(study: Study, errors: Errors, domains: DomainsOfAll, *, folder: Path)
         "agreements": agreements(domains),
         "against": "labels" if errors.kind == "label" else "measured",
         "domains_said": page_text.domains_said(domains),
-        "how": describe_methods(study, folder),
+        "how": describe_methods(study),
         "level": f"{LEVEL:.0%}",
         "unit": expression_unit(study.pairs[0].space),
         "methods_drawn": page_figures.draw_methods(study),

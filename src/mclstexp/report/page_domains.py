@@ -14,6 +14,8 @@ from mclstexp.analysis.pairs import Pair
 from mclstexp.core.errors import InputError
 from mclstexp.plotting.domains import agreement, domain_colours, match_domains
 
+WAYS: Final[tuple[Way, ...]] = ("leiden", "paper")
+"""Ways to find domains, the first that works is taken."""
 LIKE: Final = "≈ "
 """Stands before a label in the name of a domain that overlaps with it most."""
 
@@ -45,9 +47,8 @@ class DomainsOfAll:
 def domains_of_all(pairs: Sequence[Pair]) -> DomainsOfAll:
     """Find domains by Leiden where the extra for it is installed, otherwise as published where there are labels."""
     found: dict[str, Domains] = {}
-    ways: tuple[Way, ...] = ("leiden", "paper")
     reasons = []
-    for way in ways:
+    for way in WAYS:
         try:
             found = {pair.id: _of(pair, way) for pair in pairs}
         except InputError as error:

@@ -35,8 +35,10 @@ class Errors:
     regions: pd.DataFrame
     """One row per region of at least `FEWEST` spots, largest error first: "region", "where", "n_spots",
     "median_counts", "error", "marks" (genes predicted highest there against the rest of the section; of labels none),
-    "too_high" and "too_low" (the genes off most there, a Series of mean differences each).
-    Labels are taken over all sections ("where" is ""), predicted domains in each section on their own."""
+    "too_high" and "too_low" (the genes off most there, a Series of mean differences each, beyond those of the whole
+    section). Labels are taken over all sections ("where" is ""), predicted domains in each section on their own."""
+    everywhere: pd.Series
+    """By gene, the mean difference over all spots, largest first whatever its sign: genes of another level."""
     kind: str
     """What regions are: "label", "domain" or "" (none)."""
     relative_width: float
@@ -67,6 +69,7 @@ def measure_errors(study: Study, domains: DomainsOfAll) -> Errors:
         by_spot=by_spot,
         sections=_sections(study, by_spot),
         regions=_regions(study.pairs, groups, off=off, by_spot=by_spot, everywhere=kind == "label"),
+        everywhere=_everywhere(off),
         kind=kind,
         relative_width=relative_width(study, judged),
         with_depth=float(spearmanr(spots[known], depth[known]).statistic) if varied else np.nan,
@@ -130,7 +133,7 @@ def _regions(
     shown = [place for place, pair in enumerate(pairs) if pair.id in groups]
     if not shown:
         return pd.DataFrame(columns=columns)
-    errors = pd.concat([off[place] for place in shown], ignore_index=True)
+    errors = pd.concat([off[place] - off[place].mean() for place in shown], ignore_index=True)
     spots = pd.concat([_spots(pairs[place], groups, by_spot) for place in shown], ignore_index=True)
     if everywhere:
         spots["where"] = ""
@@ -151,6 +154,11 @@ def _regions(
                 }
             )
     return pd.DataFrame(rows, columns=columns).sort_values("error", ascending=False, kind="stable", ignore_index=True)
+
+
+def _everywhere(off: Sequence[pd.DataFrame]) -> pd.Series:
+    bias = pd.concat(off, ignore_index=True).mean().dropna()
+    return bias.reindex(bias.abs().sort_values(ascending=False, kind="stable").index)
 
 
 def _spots(pair: Pair, groups: dict[str, pd.Series], by_spot: dict[str, np.ndarray]) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from mclstexp.core import keys
@@ -26,7 +27,8 @@ from mclstexp.report.page_text import percent
 
 _MOST: Final = 6  # sections on the map of errors
 _ACROSS: Final = 3
-_PICTURE: Final[dict[str, Any]] = {"format": "webp", "dpi": 170, "pil_kwargs": {"quality": 85, "method": 6}}
+_LETTERS: Final = 20
+_WEBP: Final = {"quality": 85, "method": 6}
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Drawing:
 
 def draw_methods(study: Study) -> list[Drawing]:
     """Draw the scores of all methods, and the page's method gene by gene against the ceiling."""
-    summary = study.summary
+    summary, scores, method = study.summary.rename(index=_short), _shortened(study.scores), _short(study.method)
     judged = summary[(summary["kind"] != "reference") & summary["pcc"].notna()]
     said = ", ".join(f"{name} {row['pcc']:.3f}" for name, row in judged.iterrows())
     drawings = [
@@ -53,11 +55,11 @@ def draw_methods(study: Study) -> list[Drawing]:
             caption="Mean PCC of each method; a line is its 95 % interval, controls are grey, references upright.",
         )
     ]
-    if study.method in judged.index and (study.scores["metric"] == CEILING_METRIC).any():
-        share = float(judged["ceiling_share"][study.method])
+    if method in judged.index and (scores["metric"] == CEILING_METRIC).any():
+        share = float(judged["ceiling_share"][method])
         drawings.append(
             Drawing(
-                _svg(plot_score_against_ceiling(study.scores, study.method).figure),
+                _svg(plot_score_against_ceiling(scores, method).figure),
                 alt=f"Each gene's PCC by {study.method} against its noise ceiling; {percent(share)} of it is reached.",
                 caption="Each dot is a gene. On the diagonal nothing is left to gain; far below it, the prediction "
                 "misses what was well measured; at the left, nobody could tell.",
@@ -68,7 +70,7 @@ def draw_methods(study: Study) -> list[Drawing]:
 
 def draw_ranking(study: Study) -> Drawing:
     """Draw the genes that are predicted best."""
-    ranked = study.ranking[study.ranking["pcc"].notna()].head(20)
+    ranked = study.ranking[study.ranking["pcc"].notna()].head(20).rename(index=_short)
     said = ", ".join(f"{gene} {row['pcc']:.2f}" for gene, row in ranked.iterrows())
     return Drawing(
         _svg(plot_gene_ranking(ranked).figure),
@@ -97,7 +99,7 @@ def draw_errors(study: Study, errors: Errors) -> Drawing:
             tiles, spot_um = pair.section.tiles, pair.section.counts.uns.get(keys.SPOT_DIAMETER_UM)
             plot_slide(tiles.slide, ax=ax, fade=FADED, view=view)
             drawn = draw_spots(ax, tiles, errors.by_spot[pair.id], limits=limits, cmap=ERRORS, spot_um=spot_um)
-            ax.set_title(pair.id)
+            ax.set_title(_short(pair.id))
         bar = figure.colorbar(
             drawn, ax=list(axes.ravel()), label="relative error", shrink=0.6, aspect=25, extend="both"
         )
@@ -111,6 +113,23 @@ def draw_errors(study: Study, errors: Errors) -> Drawing:
     )
 
 
+def _short(name: object) -> str:
+    """Cut a name that would leave a drawing no room."""
+    text = str(name)
+    return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}…"
+
+
+def _shortened(scores: pd.DataFrame) -> pd.DataFrame:
+    """Cut long names of methods and genes; as it is where there is none, which is nearly always."""
+    for column in ("method", "gene"):
+        long = [name for name in scores[column].unique() if len(str(name)) > _LETTERS]
+        if long:
+            scores = scores.assign(
+                **{column: scores[column].astype(object).replace({name: _short(name) for name in long})}
+            )
+    return scores
+
+
 def _svg(figure: Any) -> str:
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "mclstexp", "svg.fonttype": "none"}):  # the same page twice, byte for byte
@@ -120,7 +139,7 @@ def _svg(figure: Any) -> str:
 
 def _picture(figure: Figure) -> str:
     buffer = io.BytesIO()
-    figure.savefig(buffer, **_PICTURE)
+    figure.savefig(buffer, format="webp", dpi=170, bbox_inches="tight", pil_kwargs=_WEBP)
     return _uri(figure, buffer, "image/webp")
 
 

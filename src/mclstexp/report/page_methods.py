@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any, Final
 
 from mclstexp.core.errors import InputError
-from mclstexp.evaluation.results import SCORES
 from mclstexp.io.provenance import code_version
 from mclstexp.methods import method_class
 from mclstexp.report.page_study import Study
@@ -32,7 +30,7 @@ _DATA: Final = {
 """By format, what its authors ask to be cited."""
 
 
-def describe_methods(study: Study, folder: Path | str) -> dict[str, Any]:
+def describe_methods(study: Study) -> dict[str, Any]:
     """Gather what the page says of how it was made.
 
     Returns
@@ -55,7 +53,7 @@ def describe_methods(study: Study, folder: Path | str) -> dict[str, Any]:
         ],
         "versions": record.get("code", {}),
         "page_versions": page_versions(),
-        "scores_hash": hashlib.sha256((Path(folder) / SCORES).read_bytes()).hexdigest(),
+        "scores_hash": study.scores_hash,
         "cite": citations(record),
     }
 

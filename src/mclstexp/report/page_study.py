@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,7 @@ from mclstexp.analysis.gene_ranking import rank_genes
 from mclstexp.analysis.pairs import Pair, default_method, read_pairs, read_record
 from mclstexp.core.errors import InputError
 from mclstexp.evaluation.calibration import interval_widths
-from mclstexp.evaluation.results import RECORD, read_results
+from mclstexp.evaluation.results import RECORD, SCORES, read_results
 from mclstexp.evaluation.score_table import Over
 from mclstexp.evaluation.summary import summarise
 
@@ -35,6 +36,8 @@ class Study:
     """Label of the method that is looked at."""
     pairs: Sequence[Pair]
     """Its sections, measured and predicted."""
+    scores_hash: str = ""
+    """SHA-256 of the file of scores."""
 
     @cached_property
     def summary(self) -> pd.DataFrame:
@@ -88,5 +91,10 @@ def read_study(results: Path | str, method: str | None = None, *, data: Path | s
             "and evaluate again"
         )
         raise InputError(msg)
+    place = record["experiment"].get("data", {}).get("path")
+    if data is None and place and not Path(place).exists():
+        msg = f"the data that were evaluated expected at {place}, found nothing: say where they lie now with --data"
+        raise InputError(msg)
     pairs = read_pairs(folder, method, data=data)
-    return Study(record, read_results(folder), method or default_method(record), pairs)
+    scores, hashed = read_results(folder), hashlib.sha256((folder / SCORES).read_bytes()).hexdigest()
+    return Study(record, scores, method or default_method(record), pairs, scores_hash=hashed)

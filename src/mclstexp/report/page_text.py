@@ -18,6 +18,7 @@ from mclstexp.report.page_study import Study
 _BEST: Final = 8  # genes named first
 _EXAMPLES: Final = 6  # genes named per reason
 _CLEAR: Final = 0.3  # a rank correlation that is worth a word
+_LEVEL: Final = 0.3  # mean difference that is worth a word: a factor of two on the usual scale
 _NARROWED: Final = 0.9  # width against an uninformed interval's below which a single value is worth a look
 _WORSE: Final = 1.1  # relative error from which a region is named
 
@@ -62,7 +63,7 @@ def on_failure(errors: Errors) -> list[str]:
         said.append(
             f"No region stands out: in none ({what}) is the error more than {percent(_WORSE - 1)} above average."
         )
-    said.append(_on_depth(errors.with_depth))
+    said += [_on_level(errors.everywhere), _on_depth(errors.with_depth)]
     return [sentence for sentence in said if sentence]
 
 
@@ -139,6 +140,17 @@ def _signed(value: float) -> str:
 def percent(share: float) -> str:
     """Write a share as this package writes it."""
     return f"{100 * share:.0f}\u00a0%"
+
+
+def _on_level(everywhere: pd.Series) -> str:
+    """Say which genes are predicted at another level than they were measured, which a PCC does not see."""
+    off = everywhere[everywhere.abs() >= _LEVEL].head(3)
+    if off.empty:
+        return ""
+    return (
+        f"Some genes are off everywhere, which a correlation does not see: {signed_genes(off)}, as mean of predicted "
+        "minus measured."
+    )
 
 
 def _on_depth(rho: float) -> str:

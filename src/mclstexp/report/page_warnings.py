@@ -33,7 +33,7 @@ def find_warnings(study: Study, errors: Errors, domains: DomainsOfAll) -> list[s
         *_depth(study),
         *_alike(study),
         *_missing(study),
-        *[sentence for pair in study.pairs for sentence in map(_sentence, check_section(pair.section))],
+        *_of_sections(study),
         *_unjudged(study),
         *_coverage(study, errors),
         *([f"No domains are shown: {domains.reason}."] if domains.reason else []),
@@ -99,6 +99,15 @@ def _missing(study: Study) -> list[str]:
     tested = {section for fold in study.record.get("folds", {}).values() for section in fold["test"]}
     lost = sorted(tested - there)
     return [f"{study.method} has no prediction of {names(lost)}: they are left out of this page."] if lost else []
+
+
+def _of_sections(study: Study) -> list[str]:
+    """Say what `check_section` finds, once for all sections of which it says the same."""
+    said: dict[str, list[str]] = {}
+    for pair in study.pairs:
+        for sentence in check_section(pair.section):
+            said.setdefault(sentence.removeprefix(f"{pair.id}: "), []).append(pair.id)
+    return [_sentence(f"{names(sections)}: {sentence}") for sentence, sections in said.items()]
 
 
 def _unjudged(study: Study) -> list[str]:
