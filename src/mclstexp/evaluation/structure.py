@@ -115,15 +115,32 @@ def svg_recovery(truth: Values, predicted: Values, *, weights: sparse.csr_matrix
     In [0, 1]. A gene that is predicted constant is never found; panel order settles ties. NaN where every gene's
     truth is constant or no spot has neighbours.
     """
+    wanted, given = most_variable(truth, predicted, weights=weights, n_genes=n_genes)
+    return len(np.intersect1d(wanted, given)) / len(wanted) if len(wanted) else float("nan")
+
+
+def most_variable(
+    truth: Values, predicted: Values, *, weights: sparse.csr_matrix, n_genes: int = 50
+) -> tuple[Int[np.ndarray, " n_wanted"], Int[np.ndarray, " n_given"]]:
+    """Return the columns of the most spatially variable genes of truth and prediction, as `svg_recovery` compares them.
+
+    Parameters
+    ----------
+    truth, predicted, weights, n_genes
+        As in `svg_recovery`.
+
+    Returns
+    -------
+    Columns of the truth's and of the prediction's, highest Moran's I first; none where every gene's truth is constant
+    or no spot has neighbours.
+    """
     of_truth = morans_i(truth, weights)
     known = np.flatnonzero(np.isfinite(of_truth))
-    if len(known) == 0:
-        return float("nan")
     n_top = min(n_genes, max(1, len(known) // 10))
     varying = known[~constant_prediction(predicted[:, known])]
     wanted = known[np.argsort(-of_truth[known], kind="stable")[:n_top]]
     given = varying[np.argsort(-morans_i(predicted[:, varying], weights), kind="stable")[:n_top]]
-    return len(np.intersect1d(wanted, given)) / n_top
+    return wanted, given
 
 
 def gene_correlation_error(truth: Values, predicted: Values) -> float:
@@ -145,8 +162,8 @@ def gene_correlation_error(truth: Values, predicted: Values) -> float:
     n_known = int(known.sum())
     if n_known < 2:
         return float("nan")
-    t = _unit(truth[:, known], np.zeros(n_known, bool))
-    p = _unit(predicted[:, known], constant_prediction(predicted[:, known]))
+    t = unit_columns(truth[:, known], np.zeros(n_known, bool))
+    p = unit_columns(predicted[:, known], constant_prediction(predicted[:, known]))
     total = 0.0
     for start in range(0, n_known, _BLOCK):
         some = slice(start, start + _BLOCK)
@@ -157,8 +174,8 @@ def gene_correlation_error(truth: Values, predicted: Values) -> float:
     return float(np.sqrt(total / (n_known * (n_known - 1))))
 
 
-def _unit(values: Values, constant: np.ndarray) -> Values:
-    """Centre each gene and scale it to length 1; 0 where constant."""
+def unit_columns(values: Values, constant: np.ndarray) -> Values:
+    """Centre each gene and scale it to length 1; 0 where constant. Products of two columns are their correlation."""
     centred = values.astype(np.float64) - values.mean(axis=0, dtype=np.float64)
     centred[:, constant] = 0
     length = np.sqrt((centred**2).sum(axis=0))
