@@ -159,11 +159,9 @@ def test_a_scale_bar_is_round_and_true(width, mpp, length_um):
 def test_letters_of_a_vector_file_stay_letters_and_settings_come_back(section, tmp_path):
     before = plt.rcParams["svg.fonttype"]
     ax = plot_map(section.tiles, np.zeros(len(section)), label="FAT1", spot_um=55)
-    for ending in ("svg", "pdf"):
-        save_figure(ax.figure, tmp_path / f"map.{ending}")
+    save_figure(ax.figure, tmp_path / "map.svg")
     assert plt.rcParams["svg.fonttype"] == before
     assert ">FAT1<" in (tmp_path / "map.svg").read_text()
-    assert b"/Type3" not in (tmp_path / "map.pdf").read_bytes()
 
 
 def test_a_map_of_spots_shows_where_they_are_and_little_else(section):
