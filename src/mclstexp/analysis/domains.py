@@ -13,13 +13,12 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from mclstexp.analysis.pairs import Pair
+from mclstexp.analysis.pairs import Pair, Which, values_of
 from mclstexp.core import keys
 from mclstexp.core.errors import InputError
 from mclstexp.data.autocorrelation import neighbour_weights
 
 Way = Literal["paper", "leiden"]
-Which = Literal["predicted", "truth"]
 
 UNLABELLED: Final = ("undetermined", "nan", "")
 """What a pathologist's table says where it says nothing; such spots are left out."""
@@ -162,12 +161,9 @@ def labels_of(pair: Pair) -> pd.Series | None:
 def _material(
     of: Pair | AnnData, which: Which
 ) -> tuple[Float[np.ndarray, "n_spots n_genes"], Float[np.ndarray, "n_spots 2"], pd.Series | None]:
+    values = values_of(of, which)
     if isinstance(of, Pair):
-        return of.truth if which == "truth" else of.guess, of.section.tiles.xy_um, labels_of(of)
-    if which == "truth":
-        msg = "a measured section (a Pair) expected for the domains of the truth, found a prediction alone: give both"
-        raise InputError(msg)
-    values = of.X.toarray() if hasattr(of.X, "toarray") else np.asarray(of.X)
+        return values, of.section.tiles.xy_um, labels_of(of)
     return values, np.asarray(of.obsm[keys.SPATIAL], np.float64), None  # neighbours are the same in any unit
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from scipy.special import betainc, betaln, hyp2f1
 from scipy.stats import false_discovery_control
 
-from mclstexp.analysis.pairs import Pair
+from mclstexp.analysis.pairs import Pair, over_patients
 from mclstexp.analysis.spatial_null import Unit, maps_of, spatial_p
 from mclstexp.core.pearson import pearson_per_gene
 from mclstexp.core.section import check_sections
@@ -86,8 +86,7 @@ def rank_genes(
     for name in ("pcc", "ceiling"):
         columns = pd.concat([found[name] for found in per_section], axis=1, keys=[pair.id for pair in pairs])
         columns = columns.reindex(genes)
-        patients = [pair.section.patient for pair in pairs]
-        table[name] = columns.T.groupby(patients).mean().mean()
+        table[name] = over_patients(columns, pairs)
         if name == "pcc":
             of_section = columns.add_prefix("pcc_")
     table = table.join(of_section)

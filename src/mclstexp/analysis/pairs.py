@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from anndata import AnnData
 from jaxtyping import Float
 from scipy import sparse
@@ -26,6 +27,8 @@ from mclstexp.evaluation.results import RECORD
 from mclstexp.evaluation.run_plan import safe_name
 from mclstexp.io.guard import reading
 from mclstexp.io.predictions import read_prediction
+
+Which = Literal["predicted", "truth"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,13 +84,33 @@ class Pair:
     @cached_property
     def guess(self) -> Float[np.ndarray, "n_spots n_genes"]:
         """Predicted expression in `space`, float32."""
-        values = self.predicted.X
-        return np.asarray(values.toarray() if hasattr(values, "toarray") else values, np.float32)
+        return values_of(self.predicted, "predicted").astype(np.float32, copy=False)
 
     @cached_property
     def weights(self) -> sparse.csr_matrix:
         """Weights of direct neighbours (see `neighbour_weights`), computed once."""
         return neighbour_weights(self.section.tiles.xy_um)
+
+
+def values_of(of: Pair | AnnData, which: Which) -> Float[np.ndarray, "n_spots n_genes"]:
+    """Return the expression of a section measured and predicted, or of a prediction alone.
+
+    Raises
+    ------
+    InputError
+        If the truth of a prediction alone is asked for.
+    """
+    if isinstance(of, Pair):
+        return of.truth if which == "truth" else of.guess
+    if which == "truth":
+        msg = "a measured section (a Pair) expected where the truth is asked for, found a prediction alone: give both"
+        raise InputError(msg)
+    return np.asarray(of.X.toarray() if hasattr(of.X, "toarray") else of.X)
+
+
+def over_patients(of_sections: pd.DataFrame, pairs: Sequence[Pair]) -> pd.Series:
+    """Average columns that are sections' over the sections of each patient, then over patients; NaN is left out."""
+    return of_sections.T.groupby([pair.section.patient for pair in pairs]).mean().mean()
 
 
 def read_pairs(results: Path | str, method: str | None = None, *, data: Path | str | None = None) -> list[Pair]:
