@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,6 +16,8 @@ from mclstexp.core.retrieval import strongest
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles
 from mclstexp.plotting.style import COLOURS, PAGE_IN, scale_bar, style
+
+_LONG: Final = 18  # letters above a tile
 
 
 def plot_gallery(
@@ -61,14 +63,14 @@ def plot_gallery(
     with style():
         axes = _grid(axes, len(at), n_columns)
         for row, number in enumerate(at):
-            _tile(axes[row, 0], tiles, number, title=f"asked\n{tiles.slide.id} · {tiles.ids[number]}")
+            _tile(axes[row, 0], tiles, number, title=f"asked\n{_name(tiles.slide.id, tiles.ids[number])}")
             axes[row, 0].spines[:].set(visible=True, color=COLOURS[1], linewidth=1.4)
             for ax, spot, weight, cosine in zip(
                 axes[row, 1:], found.rows[number], found.weights[number], found.cosine[number], strict=True
             ):
                 section, index = places[spot]
                 patient = "" if section.patient == section.id else f"patient {section.patient}\n"
-                said = f"{section.id} · {section.tiles.ids[index]}\n{patient}"
+                said = f"{_name(section.id, section.tiles.ids[index])}\n{patient}"
                 _tile(ax, section.tiles, index, title=f"{said}weight {_percent(weight)} · cos {cosine:.2f}")
         scale_bar(axes[0, 0], tiles.spec.mpp)
     return axes
@@ -110,6 +112,11 @@ def _tile(ax: Axes, tiles: Tiles, number: int, *, title: str) -> None:
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     ax.set_title(title, fontsize=6.5)
+
+
+def _name(section: str, spot: str) -> str:
+    """Name a spot above its tile, on two lines if one would reach into the next tile's."""
+    return f"{section}{' · ' if len(section) + len(spot) <= _LONG else chr(10)}{spot}"
 
 
 def _percent(weight: float) -> str:
