@@ -87,11 +87,12 @@ def _draw_scores(scores: pd.DataFrame, summary: pd.DataFrame, folder: Path) -> N
     import matplotlib.pyplot as plt  # noqa: PLC0415  slow, and only drawing needs it
 
     from mclstexp.plotting.figures import draw_figures  # noqa: PLC0415
+    from mclstexp.plotting.style import save_figure  # noqa: PLC0415
 
     folder.mkdir()
     for name, figure in draw_figures(scores, summary).items():
         for ending in ("png", "pdf"):
-            figure.savefig(folder / f"{name}.{ending}", dpi=200)
+            save_figure(figure, folder / f"{name}.{ending}", dpi=200)
         plt.close(figure)
 
 
