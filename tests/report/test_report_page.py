@@ -68,6 +68,7 @@ def test_values_of_the_page_are_those_of_the_prediction(study, page):
             assert (off <= (high - low) / 508 + 1e-5).all(), name
         xy = blob_of(page, f"xy-{n}", "<f4").reshape(-1, 2) * section["image"]["um_per_px"]
         assert np.allclose(np.diff(xy, axis=0), np.diff(pair.section.tiles.xy_um, axis=0), atol=0.01)
+        assert section["names"] == pair.section.tiles.ids.tolist()
         assert section["depth"] == pair.section.counts.X.sum(axis=1).A1.tolist()
         assert len(section["domains"]["predicted"]) == len(pair.section)
         assert set(section["domains"]["predicted"]) <= set(data["colours"]["domains"])

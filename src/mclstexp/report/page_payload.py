@@ -14,6 +14,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 from mclstexp.analysis.pairs import Pair
+from mclstexp.evaluation.calibration import LEVEL
 from mclstexp.plotting.maps import expression_unit, robust_limits
 from mclstexp.plotting.style import DIFFERENCE, EXPRESSION, MISSING
 from mclstexp.report.page_arrays import pack, quantise, scales
@@ -85,6 +86,7 @@ def make_payload(study: Study, domains: DomainsOfAll, *, genes: Sequence[str], e
         "genes": list(genes),
         "rank": rank_rows(study, genes),
         "first": 0,
+        "level": LEVEL,
         "scale": {name: _plain(ends) for name, ends in scale.items()},
         "limits": {**_limits(values, widths), "error": [number(end) for end in off]},
         "colours": {
@@ -154,6 +156,7 @@ def _section(
         "id": section.id,
         "patient": section.patient,
         "n_spots": len(section),
+        "names": [str(name) for name in section.tiles.ids],
         "mean_pcc": number(float(study.pcc_of(section.id).mean())),
         "spot": {"shape": shape, "size_px": number(size_um / picture.um_per_px)},
         "image": picture.describe(),

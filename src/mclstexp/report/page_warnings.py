@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from mclstexp.core.errors import InputError
 from mclstexp.evaluation.calibration import LEVEL
 from mclstexp.evaluation.exam import ORACLE
 from mclstexp.evaluation.summary import headline
@@ -105,7 +106,11 @@ def _of_sections(study: Study) -> list[str]:
     """Say what `check_section` finds, once for all sections of which it says the same."""
     said: dict[str, list[str]] = {}
     for pair in study.pairs:
-        for sentence in check_section(pair.section):
+        try:
+            found = check_section(pair.section)
+        except InputError as error:  # the page is not the place to refuse what was evaluated
+            found = [str(error)]
+        for sentence in found:
             said.setdefault(sentence.removeprefix(f"{pair.id}: "), []).append(pair.id)
     return [_sentence(f"{names(sections)}: {sentence}") for sentence, sections in said.items()]
 
