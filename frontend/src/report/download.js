@@ -27,6 +27,7 @@ function writeScale(context, legend, x, y, width) {
   write(context, missing ? `${unit}; grey: no value` : unit, x, y + 40, { colour: "#586070", wide: width });
 }
 
+// Returns how high it is.
 function writeNames(context, { names, missing }, x, y, width) {
   let [left, top] = [x, y];
   for (const [name, hex] of missing ? [...names, ["none", "#c8c8c8"]] : names) {
@@ -38,6 +39,7 @@ function writeNames(context, { names, missing }, x, y, width) {
     write(context, name, left + 16, top + 10);
     left += wide;
   }
+  return top - y + 17;
 }
 
 function writeBar(context, umPerPixel, x, y) {
@@ -53,7 +55,9 @@ function writeBar(context, umPerPixel, x, y) {
 // `views`: {kind, scene} each; `place` as on the screen.
 export async function picture({ title, lines, views, size, place, how }) {
   const [width, height] = size;
-  const legends = Math.max(...views.map(({ scene }) => (scene.look.legend.names?.length > 6 ? 84 : 50)));
+  const scratch = new OffscreenCanvas(1, 1).getContext("2d");
+  const high = ({ scene: { look } }) => (look.legend.names ? writeNames(scratch, look.legend, 0, 0, width) : 50);
+  const legends = Math.max(...views.map(high));
   const whole = [2 * MARGIN + views.length * (width + GAP) - GAP, 76 + height + 12 + legends + 24 + MARGIN];
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = whole.map((side) => Math.round(side * SCALE));

@@ -4,7 +4,7 @@ import { GeneBox } from "../shared/genes.js";
 import { Places } from "../shared/places.js";
 import { picture, save } from "./download.js";
 import { lookOf, TITLES } from "./looks.js";
-import { Moves } from "./moves.js";
+import { Moves, spotsBox } from "./moves.js";
 import { Sections } from "./payload.js";
 import { facts, fixed, sentence, spotName } from "./words.js";
 import { View } from "./view.js";
@@ -27,7 +27,7 @@ export class Explorer {
       onChoose: (gene) => this.show(gene),
       onNone: (text) => (at("gene-hint").textContent = text),
     });
-    const named = ({ id, patient, n_spots: n }) => `${id} (${patient && patient !== id ? `patient ${patient}, ` : ""}${n.toLocaleString("en")} spots)`;
+    const named = ({ id, patient, n_spots: n }) => `${id} · ${n.toLocaleString("en")} spots${patient && patient !== id ? ` · patient ${patient}` : ""}`;
     at("section").append(...data.sections.map((section, i) => new Option(named(section), i)));
     this.listen();
   }
@@ -35,9 +35,6 @@ export class Explorer {
   makeViews() {
     const kinds = ["truth", "predicted", "difference"];
     this.views = kinds.map((kind, i) => new View(i + 1, kind, { onKind: (chosen) => this.change(i, chosen) }));
-    const sides = this.data.sections.map(({ image }) => image.width / image.height).sort((a, b) => a - b);
-    const aspect = Math.min(1.5, Math.max(0.8, sides[Math.floor(sides.length / 2)]));
-    at("views").style.setProperty("--aspect", aspect);
     at("views").append(...this.views.map((view) => view.figure));
     at("views").after(this.hover);
     this.moves.attach(this.views.map((view) => view.stage));
@@ -64,6 +61,11 @@ export class Explorer {
     at("section").value = number;
     const section = await this.sections.get(number);
     if (this.wanted !== number) return; // another was chosen meanwhile
+    if (!this.section) {
+      const { width, height } = spotsBox(section);
+      at("views").style.setProperty("--aspect", Math.min(1.5, Math.max(0.8, width / height)));
+      this.resize();
+    }
     this.section = section;
     this.moves.look(section);
     at("filled").checked = section.spot.size_px * this.moves.base.scale < SMALL; // too small to see their colour
@@ -236,6 +238,7 @@ export class Explorer {
     at("download").addEventListener("click", () => this.download());
     for (const view of this.views) {
       view.stage.addEventListener("pointermove", (event) => this.pointed(event, view));
+      view.stage.addEventListener("pointerdown", (event) => this.pointed(event, view)); // a finger does not hover
       view.stage.addEventListener("pointerleave", () => this.pick(-1));
       view.stage.addEventListener("blur", () => this.pick(-1));
       view.stage.addEventListener("keydown", (event) => this.keyInView(event, view));

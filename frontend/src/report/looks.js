@@ -1,7 +1,7 @@
 // What a view can show of a section, and the colour that each spot has in it.
 
 import { Colours } from "../shared/colours.js";
-import { geneOf } from "./payload.js";
+import { geneOf, MISSING } from "./payload.js";
 import { number, signed } from "./words.js";
 
 const DOMAINS = { truth: "Domains of the truth", predicted: "Domains of the prediction", labels: "Labelled tissue" };
@@ -9,6 +9,7 @@ const DOMAINS = { truth: "Domains of the truth", predicted: "Domains of the pred
 export const TITLES = {
   truth: "Truth, as measured",
   predicted: "Prediction",
+  pattern: "Prediction, on a scale of its own",
   difference: "Prediction − truth",
   width: "Interval, ± around the prediction",
   error: "Error, all genes",
@@ -46,6 +47,17 @@ function ofBytes(data, section, kind, gene) {
   return scaled(data, kind, limits, indices);
 }
 
+// The prediction alone: what pattern there is, where the shared scale shows little of it.
+function pattern(data, section, gene) {
+  const guess = geneOf(data, section, "predicted", gene);
+  const known = Array.from(guess.bytes).filter((byte) => byte !== MISSING).sort((a, b) => a - b);
+  const [low, high] = [0.01, 0.99].map((share) => guess.meaning[known[Math.round(share * (known.length - 1))]] ?? 0);
+  const limits = high > low ? [low, high] : [low - 0.5, low + 0.5];
+  const colours = new Colours(data.colours.value, data.colours.missing);
+  const colourOf = guess.meaning.map((value) => colours.index(value, limits));
+  return scaled(data, "pattern", limits, Uint16Array.from(guess.bytes, (byte) => colourOf[byte]));
+}
+
 function difference(data, section, gene) {
   const [truth, predicted] = ["truth", "predicted"].map((which) => geneOf(data, section, which, gene));
   const most = data.limits.difference[gene];
@@ -78,5 +90,6 @@ export function lookOf(data, section, kind, gene) {
   if (kind === "image") return { hex: [], indices: new Uint16Array(), legend: {} };
   if (kind.startsWith("domains-")) return domains(data, section, kind.slice(8));
   if (kind === "error") return error(data, section);
+  if (kind === "pattern") return pattern(data, section, gene);
   return kind === "difference" ? difference(data, section, gene) : ofBytes(data, section, kind, gene);
 }

@@ -9,7 +9,7 @@ const QUIET_MS = 120; // without a move, after which a view rests
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
 // Box around the spots, with a margin, within the picture.
-function spotsBox({ xy, n, image, spot }) {
+export function spotsBox({ xy, n, image, spot }) {
   const box = { left: Infinity, top: Infinity, right: -Infinity, bottom: -Infinity };
   for (let i = 0; i < n; i++) {
     const [x, y] = [xy[2 * i], xy[2 * i + 1]];
@@ -47,6 +47,7 @@ export class Moves {
       this.scrolled = event.timeStamp;
       return false;
     }
+    if (event.type === "touchstart") return event.touches.length > 1; // one finger scrolls the page
     return !event.button && (!event.ctrlKey || event.type === "wheel");
   }
 

@@ -20,6 +20,7 @@ export class View {
     this.marks = made("canvas", { className: "marks" });
     this.map.setAttribute("role", "img");
     this.marks.setAttribute("aria-hidden", "true");
+    this.marks.hidden = true;
     this.bar = made("div", { className: "scale-bar" }, made("span"), made("i"));
     this.stage = made("div", { className: "stage", tabIndex: 0 }, this.map, this.marks, this.bar);
     this.stage.setAttribute("role", "application");
@@ -51,12 +52,15 @@ export class View {
     const { map } = this;
     const at = { scale: place.scale * ratio, x: place.x * ratio, y: place.y * ratio };
     this.scene?.draw(map.getContext("2d"), [map.width, map.height], at, how);
-    if (this.scene) drawScaleBar(this.bar, this.scene.section.image.um_per_px / place.scale, 110);
+    if (!this.scene || (how.moving && performance.now() - this.measured < 150)) return; // text is slow to draw
+    this.measured = performance.now();
+    drawScaleBar(this.bar, this.scene.section.image.um_per_px / place.scale, 110);
   }
 
   mark(spot, place, ratio) {
     if (spot < 0 && !this.marked) return;
     this.marked = spot >= 0;
+    this.marks.hidden = !this.marked;
     const context = this.marks.getContext("2d");
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, this.marks.width, this.marks.height);
