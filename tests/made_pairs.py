@@ -55,8 +55,11 @@ def made_pair(maps, guess, *, array_xy=None, id="S1", patient="P", labels=None, 
     return Pair(section, predicted)
 
 
-def made_results(folder, *, n_patients=2, n_spots_side=6, n_genes=20):
-    """Results of a small evaluation as `run_experiment` writes them, made in this process."""
+def made_results(folder, *, n_patients=2, n_spots_side=6, n_genes=20, methods=None):
+    """Results of a small evaluation as `run_experiment` writes them, made in this process.
+
+    `methods` by label; by default two that look at the image, and the controls.
+    """
     experiment = Experiment(
         data=DataConfig(
             synthetic=SyntheticConfig(n_patients=n_patients, n_spots_side=n_spots_side, n_genes=n_genes, mpp=4.0)
@@ -67,7 +70,7 @@ def made_results(folder, *, n_patients=2, n_spots_side=6, n_genes=20):
         methods={"ridge, 8": {"method": "ridge", "n_components": 8}, "nearest": {"method": "knn", "k": 3}},
     )
     sections = experiment.data.read(experiment.tile)
-    methods = experiment.make_methods()
+    methods = methods or experiment.make_methods()
     run, tables = folder.with_name("run"), []
     for fold in experiment.make_folds(sections):
         exam = prepare(fold, experiment.rules())

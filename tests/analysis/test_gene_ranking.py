@@ -74,10 +74,11 @@ def _score(r, n_spots):
     return minus_log10_p(np.array([r]), n_spots)[0]
 
 
-def _ranked(n_sections=2, **given):
+@pytest.fixture(scope="module")
+def pairs():
     """Genes 0–9 are predicted, 10–39 are not, 40 is shallow, 41 is predicted constant, 42 is never seen."""
     pairs = []
-    for n in range(n_sections):
+    for n in range(2):
         rng = np.random.default_rng(n)
         maps = 0.5 * smooth_maps(rng, ARRAY, 43, length=2)
         guess = 0.5 * smooth_maps(rng, ARRAY, 43, length=2)
@@ -86,11 +87,15 @@ def _ranked(n_sections=2, **given):
         guess[:, 41] = 1
         maps[:, 42] = -50
         pairs.append(made_pair(maps, guess, id=f"S{n}", patient=f"P{n}"))
-    return pairs, rank_genes(pairs, n_permutations=199, **given)
+    return pairs
 
 
-def test_verdicts():
-    _, ranked = _ranked()
+@pytest.fixture(scope="module")
+def ranked(pairs):
+    return rank_genes(pairs, n_permutations=199)
+
+
+def test_verdicts(ranked):
     assert set(ranked.index[:10]) == {f"G{i}" for i in range(10)}
     assert (ranked.loc[[f"G{i}" for i in range(10)], "verdict"] == "predictable").all()
     others = ranked.loc[[f"G{i}" for i in range(10, 40)], "verdict"]
@@ -102,8 +107,7 @@ def test_verdicts():
     assert ranked.loc["G42", "verdict"] == "doubtful"
 
 
-def test_numbers_are_those_of_the_sections():
-    pairs, ranked = _ranked()
+def test_numbers_are_those_of_the_sections(pairs, ranked):
     again = rank_genes(pairs, n_permutations=199)
     pd.testing.assert_frame_equal(ranked, again)
     for gene in (0, 20):
@@ -116,8 +120,8 @@ def test_numbers_are_those_of_the_sections():
 
 
 def test_serial_cuts_of_one_patient_are_not_independent_evidence():
-    rng = np.random.default_rng(5)
-    truth, guess = (0.4 * smooth_maps(rng, ARRAY, 150, length=4) for _ in range(2))
+    rng = np.random.default_rng(7)
+    truth, guess = (0.4 * smooth_maps(rng, square(9), 120, length=3) for _ in range(2))
     # three cuts that show one tissue: an unrelated map that fits one by chance fits all
     pairs = [made_pair(truth, guess, id=f"S{n}", patient="P", seed=n) for n in range(3)]
     careful = rank_genes(pairs, n_permutations=199)["p_spatial"]
@@ -126,8 +130,7 @@ def test_serial_cuts_of_one_patient_are_not_independent_evidence():
     assert (careless <= 0.05).mean() > 0.12
 
 
-def test_panels_may_differ_and_nonsense_is_refused():
-    pairs, _ = _ranked(1)
+def test_panels_may_differ_and_nonsense_is_refused(pairs):
     pair = pairs[0]
     few = type(pair)(pair.section, pair.predicted[:, 5:].copy())
     ranked = rank_genes([few], n_permutations=19)
