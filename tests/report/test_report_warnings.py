@@ -166,7 +166,7 @@ def test_domains_that_are_missing_are_excused(good):
 def test_better_than_the_control_is_said_with_its_doubt(good):
     text = against_controls(good)
     assert text.startswith("a is 0.342 PCC above the best control, knn (95 % interval +0.3")
-    assert "p = 0.031, where the smallest possible is 0.031" in text
+    assert "p\u00a0= 0.031, where the smallest possible is 0.031" in text
     assert not_told_apart(good) == ("a", [])
 
 

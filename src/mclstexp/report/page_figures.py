@@ -90,9 +90,8 @@ def draw_errors(study: Study, errors: Errors) -> Drawing:
     ratio = max((bottom - top) / (right - left) for left, right, top, bottom in views)
     width = PAGE_IN * across / _ACROSS
     with style():
-        figure, axes = plt.subplots(
-            down, across, figsize=(width, down * (width / across * ratio + 0.15)), squeeze=False
-        )
+        size_in = (width, down * (0.9 * width / across * ratio + 0.2))
+        figure, axes = plt.subplots(down, across, figsize=size_in, squeeze=False, layout="compressed")
         for ax in axes.ravel():
             ax.set_axis_off()
         for ax, pair, view in zip(axes.ravel(), pairs, views, strict=False):

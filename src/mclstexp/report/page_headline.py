@@ -86,7 +86,7 @@ def _sure(row: pd.Series, over: str) -> str:
     """Write interval and p of a difference."""
     if pd.isna(row["low"]):
         return ""
-    p = f"p = {row['p']:.2g}" if pd.notna(row["p"]) else "no p"
+    p = f"p\u00a0= {row['p']:.2g}" if pd.notna(row["p"]) else "no p"
     return (
         f" (95 % interval {_signed(row['low'])} to {_signed(row['high'])} over {row['n_units']} {over}s; {p}, "
         f"where the smallest possible is {row['smallest_p']:.2g})"

@@ -38,7 +38,8 @@ def on_genes(study: Study) -> list[str]:
     )
     return [
         first,
-        f"{counts[VERDICTS[1]]} are doubtful and {counts[VERDICTS[2]]} are not predictable: do not read their maps. "
+        f"{counts[VERDICTS[1]]} are doubtful: look at the measured map beside the predicted one. "
+        f"{counts[VERDICTS[2]]} are not predictable: do not read their maps.",
         "The verdicts hold for tissue like the tested sections', stained and scanned alike.",
     ]
 
@@ -93,9 +94,11 @@ def on_making(study: Study) -> list[str]:
     train = sorted({len(fold["train"]) for fold in folds.values()})
     learnt = f"{train[0]}" if len(train) == 1 else f"{train[0]} to {train[-1]}" if train else "some"
     version = record.get("code", {}).get("mclstexp", "")
+    paper = said["protocol"] == "paper"
+    seen = "panel and scale were" if paper else "nothing shown here was"
     return [
         f"{study.method} was fitted {len(folds)} times on {learnt} sections and asked for those left out "
-        f"(by {said['by']}); nothing shown here was seen by the model that predicted it.",
+        f"(by {said['by']}); {seen} {'taken from them' if paper else 'seen by the model that predicted it'}.",
         f"Protocol {said['protocol']}, mclstexp {version}. {against_controls(study)}".strip(),
     ]
 
@@ -170,7 +173,7 @@ def _place(row: pd.Series, kind: str) -> str:
     if kind == "label":
         return f"“{row['region']}”"
     marks = f", marked by {_listed(row['marks'])}" if row["marks"] else ""
-    return f"{row['region']} of {row['where']}{marks}"
+    return f"{row['region']} of section {row['where']}{marks}"
 
 
 def _listed(found: Sequence[str]) -> str:
