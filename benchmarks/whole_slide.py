@@ -111,8 +111,11 @@ def fitted(name: str, encoder: str, spec: TileSpec, **options) -> Predictor:
     return create(name, encoder=encoder, **options).fit(sections)
 
 
-def write_slide(path: Path, *, n_side: int) -> Path:
-    """Write a pyramidal TIFF of n_side x n_side tiles of `SPEC`: one square of tissue, repeated."""
+def write_slide(path: Path, *, n_side: int, inside: bool = True) -> Path:
+    """Write a pyramidal TIFF of n_side x n_side tiles of `SPEC`: one square of tissue, repeated.
+
+    Its levels lie `inside` the first, as SubIFDs, or as pages of their own, as OpenSlide wants them.
+    """
     (section,) = make_sections(1, n_spots_side=10, n_genes=4, mpp=0.5, seed=3)
     slide, side = section.tiles.slide, n_side * SPEC.size_px
     middle = np.array(slide.size_px) / 2
@@ -130,7 +133,7 @@ def write_slide(path: Path, *, n_side: int) -> Path:
                 compression="jpeg",
                 compressionargs={"level": 85},
                 photometric="rgb",
-                subifds=len(levels) - 1 if number == 0 else None,
+                subifds=len(levels) - 1 if number == 0 and inside else None,
                 subfiletype=0 if number == 0 else 1,
                 resolution=(1e4 / (0.5 * shrink), 1e4 / (0.5 * shrink)),
                 resolutionunit="CENTIMETER",
