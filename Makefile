@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-slow lint bench clean install
+.PHONY: demo test test-slow lint docs bench clean install
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -32,6 +32,10 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Tutorials are run; those with real data where MCLSTEXP_DATA names its folder. Then open docs/_build/html/index.html.
+docs: $(STAMP)
+	OMP_NUM_THREADS=2 $(BIN)/sphinx-build -W --keep-going docs docs/_build/html
 
 bench: $(STAMP)
 	for script in benchmarks/bench_*.py benchmarks/whole_slide.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
