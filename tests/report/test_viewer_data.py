@@ -1,5 +1,6 @@
 """What the viewer shows: pictures that are the slide, layers that are the prediction, regions that are high."""
 
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import numpy as np
@@ -10,7 +11,7 @@ from made_prediction import UNREADABLE, corner_slide, made_prediction
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import TileSpec
 from mclstexp.io.predictions import write_prediction
-from mclstexp.io.slides import ArraySlide
+from mclstexp.io.slides import ArraySlide, open_slide
 from mclstexp.report.viewer_data import SlideView
 from mclstexp.report.viewer_peaks import Smoother
 from mclstexp.report.viewer_tiles import TILE_PX, TilePyramid
@@ -227,3 +228,17 @@ def test_values_no_tissue_has_are_counted(view):
     assert view.peaks(0)["beyond"] == np.sum(column > np.log10(10_001)) > 0
     assert view.peaks(2)["beyond"] == 0
     assert view.peaks(4)["beyond"] == 0, "a distance has no such bound"
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_openslide_gives_many_threads_what_it_gives_one(data_dir):
+    """Eight threads, each asking for every picture of the finest level in its own order."""
+    slide = data_dir / "wsi" / "CMU-1-Small-Region.svs"
+    places = [(3, column, row) for column in range(5) for row in range(6)]
+    alone, together = TilePyramid(open_slide(slide)), TilePyramid(open_slide(slide))
+    once = {place: alone.jpeg(*place) for place in places}
+    order = [places[at] for seed in range(8) for at in np.random.default_rng(seed).permutation(len(places))]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda place: together._encode(*place), order))
+    assert [place for place, picture in zip(order, found, strict=True) if picture != once[place]] == []
