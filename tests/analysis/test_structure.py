@@ -75,7 +75,7 @@ def test_variability_is_morans_i_of_both(pairs):
     np.testing.assert_allclose(varied["moran_predicted"], morans_i(pairs[0].guess[:, :34], pairs[0].weights))
     assert first.loc["G34", "moran_predicted"] == 0, "what is predicted constant has no pattern"
     assert first.loc["G35", ["moran_truth", "moran_predicted"]].isna().all()
-    assert not first.loc["G35", ["svg_truth", "svg_predicted"]].any()
+    assert not first.loc["G35", ["svg_truth", "svg_predicted", "svg_spread"]].any()
 
 
 def test_recovery_is_that_of_the_evaluation(pairs):
@@ -93,8 +93,22 @@ def test_recovery_is_that_of_the_evaluation(pairs):
     assert recover_svgs([perfect])[["share", "spearman"]].to_numpy().tolist() == [[1, pytest.approx(1)]]
 
 
+def test_a_smooth_map_of_everything_is_no_recovery_but_its_spread_can_be():
+    maps, _ = _grouped(2)
+    smooth = smooth_maps(np.random.default_rng(3), ARRAY, 36) * np.where(np.arange(36) < 3, 1, 0.1)
+    smooth[:, :3] += maps[:, :3]  # rougher than all others, and the only ones that say much
+    row = recover_svgs([made_pair(maps, smooth)], n_genes=3).iloc[0]
+    assert row["share"] < 0.5
+    assert row["share_by_spread"] > 0.6
+    assert row["spearman_spread"] > row["spearman"]
+    table = spatial_variability([made_pair(maps, smooth)])
+    np.testing.assert_allclose(table["spread_predicted"], smooth.std(axis=0), rtol=1e-5)
+    assert table["svg_spread"].sum() == 3
+
+
 def test_nothing_measured_gives_no_number():
     nothing = made_pair(np.full((81, 3), -50.0), np.ones((81, 3)))
     row = recover_svgs([nothing]).iloc[0]
     assert row[["n_genes", "n_svg", "n_found"]].tolist() == [0, 0, 0]
-    assert row[["share", "by_chance", "spearman", "moran_truth"]].isna().all()
+    numbers = ["share", "share_by_spread", "by_chance", "spearman", "spearman_spread", "moran_truth"]
+    assert row[numbers].isna().all()
