@@ -147,6 +147,17 @@ def test_views_show_what_they_are_told(page):
     assert page.locator(".legend").nth(1).inner_text().split("\n")[-1] == "± log10(1 + counts per 10,000)"
 
 
+def test_the_prediction_can_have_a_scale_of_its_own(page):
+    page.locator("#section").select_option("1")
+    page.locator(".view select").nth(1).select_option("pattern")
+    choose(page, "G9")
+    guess = np.sort(section_values(7, 5, 1200, 1)[2][:, 9])
+    low, high = (guess[round(share * 34)] for share in (0.01, 0.99))
+    ends = page.locator(".ends").nth(1).inner_text().split()
+    assert [*map(float, ends)] == [pytest.approx(low, abs=0.02), pytest.approx(high, abs=0.02)]
+    assert page.locator(".ends").nth(0).inner_text().split() == ["0", "3"], "truth keeps the shared scale"
+
+
 def test_opacity_lets_the_tissue_through(page):
     page.locator("#opacity").fill("0")
     page.evaluate(SETTLED)

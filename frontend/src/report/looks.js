@@ -9,7 +9,7 @@ const DOMAINS = { truth: "Domains of the truth", predicted: "Domains of the pred
 export const TITLES = {
   truth: "Truth, as measured",
   predicted: "Prediction",
-  pattern: "Prediction, on a scale of its own",
+  pattern: "Prediction, own scale",
   difference: "Prediction − truth",
   width: "Interval, ± around the prediction",
   error: "Error, all genes",
