@@ -134,6 +134,7 @@ def test_how_it_was_judged_is_warned_of(said, expected):
     ("method", "value", "expected"),
     [
         ("knn", 0.7, "a scores no better than the control knn"),
+        ("knn", [0.4, 0.65, 0.55, 0.55, 0.45, 0.6], "a cannot be told from the control knn"),
         ("b", [0.51, 0.53, 0.61, 0.5, 0.52, 0.58], "b cannot be told from a"),
         (ORACLE, 0.7, "total count would score a PCC of 0.710, where a has 0.552"),
     ],

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
@@ -76,7 +77,8 @@ def agreements(domains: DomainsOfAll) -> dict[str, str]:
 
 def _of(pair: Pair, way: Way) -> Domains:
     truth = pd.Series(find_domains(pair, which="truth", way=way))
-    predicted = pd.Series(find_domains(pair, which="predicted", way=way))
+    varied = bool(np.ptp(pair.guess, axis=0).max(initial=0) > 0)  # one value everywhere has no domains
+    predicted = pd.Series(find_domains(pair, which="predicted", way=way) if varied else [None] * len(pair.section))
     labels = labels_of(pair)
     if labels is not None:
         labels = labels.astype(object).reset_index(drop=True).map(str, na_action="ignore")

@@ -27,6 +27,7 @@ from mclstexp.report.page_text import percent
 
 _MOST: Final = 6  # sections on the map of errors
 _ACROSS: Final = 3
+_RANKING_IN: Final = 5.0  # its legend has room beside long names
 _LETTERS: Final = 20
 _WEBP: Final = {"quality": 85, "method": 6}
 
@@ -72,8 +73,10 @@ def draw_ranking(study: Study) -> Drawing:
     """Draw the genes that are predicted best."""
     ranked = study.ranking[study.ranking["pcc"].notna()].head(20).rename(index=_short)
     said = ", ".join(f"{gene} {row['pcc']:.2f}" for gene, row in ranked.iterrows())
+    with style():
+        _, ax = plt.subplots(figsize=(_RANKING_IN, 0.9 + 0.16 * len(ranked)))
     return Drawing(
-        _svg(plot_gene_ranking(ranked).figure),
+        _svg(plot_gene_ranking(ranked, ax=ax).figure),
         alt=f"The best genes with their mean PCC: {said}.",
         caption="The 20 best genes: mean PCC (large dot), each section (small), and the noise ceiling (upright).",
     )

@@ -41,21 +41,26 @@ def make_headline(study: Study) -> Headline:
 
 def against_controls(study: Study) -> str:
     """Say whether the page's method is better than the best control, which says whether it has learnt anything."""
+    found = best_control(study)
+    if found is None:
+        return ""
+    word = "above" if found["difference"] > 0 else "below"
+    return (
+        f"{study.method} is {abs(found['difference']):.3f} PCC {word} the best control, {found['baseline']}"
+        f"{_sure(found, study.summary.attrs['over'])}."
+    )
+
+
+def best_control(study: Study) -> pd.Series | None:
+    """Return the row of `compare_methods` of the page's method against the best control; None without one."""
     kinds = study.summary["kind"]
     controls = study.summary[(kinds == "control") & (study.summary.index != study.method)]["pcc"].dropna()
     if controls.empty:
-        return ""
+        return None
     best = str(controls.idxmax())
     table = compare_methods(study.scores, over=study.summary.attrs["over"], baseline=best)
-    row = table[table["method"] == study.method]
-    if row.empty or pd.isna(row["difference"].iloc[0]):
-        return ""
-    found = row.iloc[0]
-    word = "above" if found["difference"] > 0 else "below"
-    return (
-        f"{study.method} is {abs(found['difference']):.3f} PCC {word} the best control, {best}"
-        f"{_sure(found, study.summary.attrs['over'])}."
-    )
+    row = table[(table["method"] == study.method) & table["difference"].notna()]
+    return None if row.empty else row.iloc[0]
 
 
 def not_told_apart(study: Study) -> tuple[str, list[str]]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import pandas as pd
-
 from mclstexp.core.errors import InputError
 from mclstexp.evaluation.calibration import LEVEL
 from mclstexp.evaluation.exam import ORACLE
@@ -14,7 +12,7 @@ from mclstexp.evaluation.summary import headline
 from mclstexp.io.checks import check_section
 from mclstexp.report.page_domains import DomainsOfAll
 from mclstexp.report.page_errors import Errors
-from mclstexp.report.page_headline import not_told_apart
+from mclstexp.report.page_headline import best_control, not_told_apart
 from mclstexp.report.page_study import Study
 from mclstexp.report.page_text import percent
 
@@ -65,13 +63,17 @@ def _both_sides(record: Mapping[str, Any]) -> list[str]:
 
 
 def _no_better(study: Study) -> list[str]:
-    table = study.summary
-    controls = table[(table["kind"] == "control") & (table.index != study.method)]["pcc"].dropna()
-    if controls.empty or not table.loc[study.method, "pcc"] <= controls.max():
+    found = best_control(study)
+    if found is None:
         return []
-    return [
-        f"{study.method} scores no better than the control {controls.idxmax()}: what it learnt is not worth its effort."
-    ]
+    if found["difference"] <= 0:
+        return [f"{study.method} scores no better than the control {found['baseline']}: it learnt nothing of worth."]
+    if found["low"] <= 0:
+        return [
+            f"{study.method} cannot be told from the control {found['baseline']}: the 95 % interval of their "
+            "difference holds 0."
+        ]
+    return []
 
 
 def _depth(study: Study) -> list[str]:
@@ -133,13 +135,18 @@ def _unjudged(study: Study) -> list[str]:
 def _coverage(study: Study, errors: Errors) -> list[str]:
     if not study.widths:
         return ["Only 1 section was predicted: how wide an interval must be cannot be learnt from another."]
-    off = errors.sections[(errors.sections["coverage"] - LEVEL).abs() > _OFF]
-    return [
-        f"Intervals meant to hold {percent(LEVEL)} of the measured values hold {percent(row['coverage'])} on section "
-        f"{row['section']}: they are {'too narrow' if row['coverage'] < LEVEL else 'wider than needed'} there."
-        for _, row in off.iterrows()
-        if pd.notna(row["coverage"])
-    ]
+    said, coverage = [], errors.sections.set_index("section")["coverage"]
+    for off, word in (
+        (coverage[coverage < LEVEL - _OFF], "too narrow"),
+        (coverage[coverage > LEVEL + _OFF], "wider than needed"),
+    ):
+        if len(off):
+            held = " to ".join(dict.fromkeys(percent(end) for end in (off.min(), off.max())))
+            said.append(
+                f"Intervals meant to hold {percent(LEVEL)} of the measured values hold {held} on "
+                f"{names(list(map(str, off.index)))}: they are {word} there."
+            )
+    return said
 
 
 def _sentence(text: str) -> str:
