@@ -55,7 +55,20 @@ def structure(pairs: Sequence[analysis.Pair]) -> None:
         f"{len(truth)} genes with most counts, {len(both)} pairs: mean |r| {both['truth'].abs().mean():.2f} in the "
         f"truth, {both['predicted'].abs().mean():.2f} in the prediction, agreement {both.corr().iloc[0, 1]:.2f}\n"
     )
-    show("spatially variable genes", analysis.recover_svgs(pairs))
+    recovered = analysis.recover_svgs(pairs)
+    recovered.insert(6, "share_by_others", others_know(analysis.spatial_variability(pairs)))
+    show("spatially variable genes", recovered)
+
+
+def others_know(genes: pd.DataFrame) -> list[float]:
+    """Look for each section's variable genes among as many of highest mean Moran's I in the other sections' truth."""
+    shares = []
+    for _, own in genes.groupby("section", sort=False):
+        others = genes[genes["section"] != own["section"].iloc[0]].groupby("gene")["moran_truth"].mean()
+        wanted = set(own.loc[own["svg_truth"], "gene"])
+        known = others[others.index.isin(own.loc[own["moran_truth"].notna(), "gene"])]
+        shares.append(len(wanted.intersection(known.nlargest(len(wanted)).index)) / len(wanted))
+    return shares
 
 
 def gene_sets(pairs: Sequence[analysis.Pair], path: Path) -> None:
