@@ -47,3 +47,23 @@ def test_pixels_that_are_not_square_are_refused_unless_mpp_is_given(tmp_path, pi
     with pytest.raises(InputError, match=r"found 0\.5 by 1 µm: give mpp="):
         open_slide(tmp_path / "a.tif")
     assert open_slide(tmp_path / "a.tif", mpp=0.5).mpp == 0.5
+
+
+def test_no_file_that_the_ome_xml_names_is_opened(tmp_path, picture):
+    """Pixels of a set spread over files: this file's own are read, and its neighbours are left alone."""
+    xml = """<?xml version="1.0" encoding="UTF-8"?>
+<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:00000000-0000-4000-8000-00000000000{own}">
+<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint8" SizeX="{x}" SizeY="{y}" SizeC="3"
+ SizeZ="1" SizeT="2" PhysicalSizeX="0.5" PhysicalSizeY="0.5"><Channel ID="Channel:0:0" SamplesPerPixel="3"/>
+<TiffData IFD="0" FirstT="0" PlaneCount="1"><UUID FileName="other.ome.tif">{0}1</UUID></TiffData>
+<TiffData IFD="0" FirstT="1" PlaneCount="1"><UUID FileName="own.ome.tif">{0}2</UUID></TiffData>
+</Pixels></Image></OME>"""
+    place = {"x": picture.shape[1], "y": picture.shape[0]}
+    for own, name, pixels in ((1, "other", 255 - picture), (2, "own", picture)):
+        text = xml.format("urn:uuid:00000000-0000-4000-8000-00000000000", own=own, **place)
+        tifffile.imwrite(tmp_path / f"{name}.ome.tif", pixels, photometric="rgb", description=text, metadata=None)
+    with tifffile.TiffFile(tmp_path / "own.ome.tif") as file:
+        assert len(file.series[0].pages) == 2, "tifffile itself would follow the name"
+    slide = open_slide(tmp_path / "own.ome.tif")
+    assert slide.mpp == 0.5
+    np.testing.assert_array_equal(slide.thumbnail(max(picture.shape)), picture)

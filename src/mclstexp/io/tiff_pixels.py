@@ -49,7 +49,7 @@ class TiffPixels(PixelSource):
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            with tifffile.TiffFile(path) as file:
+            with tifffile.TiffFile(path, _multifile=False) as file:  # OME may name other files: none is opened
                 if not file.series:
                     msg = "no picture in it"
                     raise EOFError(msg)
