@@ -72,9 +72,13 @@ def others_know(genes: pd.DataFrame) -> list[float]:
 
 
 def gene_sets(pairs: Sequence[analysis.Pair], path: Path) -> None:
-    table = analysis.compare_gene_sets(pairs, analysis.read_gmt(path))
+    sets = analysis.read_gmt(path)
+    table = analysis.compare_gene_sets(pairs, sets)
     columns = ["n_genes", "n_found", "pcc", "p_spatial", "q", "pcc_random", "beats"]
     show(f"gene sets of {path.name}", table[columns].reset_index())
+    for which in ("truth", "predicted"):
+        together = [analysis.score_gene_sets(pair, sets, which=which).corr() for pair in pairs]
+        show(f"scores of two sets, their correlation, {which}", (sum(together) / len(pairs)).reset_index(names="set"))
 
 
 def labels(her2st: Path) -> None:
