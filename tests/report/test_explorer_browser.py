@@ -1,112 +1,28 @@
-"""The explorer and the table of genes in a real browser, on a page whose values are known."""
+"""The explorer in a real browser: colours, zoom, hovering and the downloaded picture, on a page with known values."""
 
-import importlib.util
-import shutil
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from explorer_page import DOMAINS, GROUND, SIZE_PX, colours, make_page, section_values
+from explorer_page import DOMAINS, GROUND, colours, section_values
+from explorer_pixels import (
+    N_COLUMNS,
+    N_ROWS,
+    PIXEL,
+    SETTLED,
+    blended,
+    canvases,
+    choose,
+    expected,
+    mouse,
+    places,
+    point,
+    shown,
+)
 
-CHROMIUM = shutil.which("chromium")
-BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "report_frames.py"
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no chromium")]
-N_COLUMNS, N_ROWS = 8, 6
-PIXEL = """([view, x, y]) => {
-  const canvas = document.querySelectorAll(".map")[view];
-  const ratio = canvas.width / canvas.clientWidth;
-  const context = new OffscreenCanvas(1, 1).getContext("2d");
-  context.drawImage(canvas, -Math.round(x * ratio), -Math.round(y * ratio));
-  return [...context.getImageData(0, 0, 1, 1).data];
-}"""
-SETTLED = "() => new Promise((done) => setTimeout(() => requestAnimationFrame(done), 250))"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    file = tmp_path_factory.mktemp("page") / "report.html"
-    file.write_text(make_page(((N_COLUMNS, N_ROWS), (7, 5)), n_genes=1200), encoding="utf-8")
-    return file.as_uri()
-
-
-@pytest.fixture
-def opened(browser, address):
-    """Open the page; nothing may be asked of anybody, and no error be said, whatever is done on it."""
-    pages, wrong = [], []
-
-    def opened(*, width=1280, height=900, **context):
-        page = browser.new_page(viewport={"width": width, "height": height}, **context)
-        pages.append(page)
-        page.on("console", lambda message: wrong.append(message.text))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda sent: sent.url.startswith(("file:", "data:", "blob:")) or wrong.append(sent.url))
-        page.goto(address)
-        page.wait_for_selector("#explorer[data-gene]")
-        page.evaluate(SETTLED)
-        return page
-
-    yield opened
-    for page in pages:
-        page.context.close()
-    assert wrong == []
-
-
-@pytest.fixture
-def page(opened):
-    return opened()
-
-
-def places(page, *, zoom=(1.0, 0.0, 0.0)):
-    """Say where pixels of the picture are on a view: the spots' box with its margin fits it."""
-    box = page.locator(".stage").first.evaluate("(e) => [e.clientWidth, e.clientHeight]")
-    xy = section_values(N_COLUMNS, N_ROWS, 2, 0)[0]
-    margin = 50 + 0.03 * np.ptp(xy, axis=0).max()
-    start = np.maximum(xy.min(axis=0) - margin, 0)
-    stop = np.minimum(xy.max(axis=0) + margin, SIZE_PX)
-    scale = min(box / (stop - start))
-    corner = (box - (stop - start) * scale) / 2 - start * scale
-    return (xy * scale + corner) * zoom[0] + zoom[1:]
-
-
-def blended(colour, opacity=0.8):
-    over = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)])
-    return over * opacity + np.array(GROUND) * (1 - opacity)
-
-
-def shown(page, view, spot):
-    return page.evaluate(PIXEL, [view, *places(page)[spot].tolist()])
-
-
-def expected(kind, value, low, high):
-    step = min(255, int((value - low) / (high - low) * 256))
-    return blended(colours(kind)[step])
-
-
-def choose(page, gene):
-    page.keyboard.press("/")
-    page.keyboard.type(gene)
-    page.keyboard.press("Enter")
-    page.evaluate(SETTLED)
-
-
-def point(page, spot, view=0):
-    box = page.locator(".stage").nth(view).bounding_box()
-    x, y = places(page)[spot]
-    page.mouse.move(box["x"] + x, box["y"] + y)
-
-
+pytestmark = pytest.mark.slow
 SOME_SPOTS = [1, 5, 20, 30, N_COLUMNS * N_ROWS - 1]
 
 
@@ -179,10 +95,6 @@ def test_gaps_are_filled_and_spots_have_their_size(page):
     assert np.abs(np.subtract(page.evaluate(PIXEL, [0, *beside])[:3], GROUND)).max() > 40
 
 
-def canvases(page):
-    return page.evaluate("[...document.querySelectorAll('.map')].map((canvas) => canvas.toDataURL())")
-
-
 def test_the_wheel_zooms_and_dragging_moves_all_views_alike(page):
     page.locator(".view select").nth(1).select_option("truth")
     page.evaluate(SETTLED)
@@ -216,12 +128,6 @@ def test_the_wheel_zooms_and_dragging_moves_all_views_alike(page):
     assert canvases(page) == first
 
 
-def mouse(page, spot):
-    box = page.locator(".stage").first.bounding_box()
-    x, y = places(page)[spot]
-    return box["x"] + x, box["y"] + y
-
-
 def test_hovering_says_what_is_known_of_a_spot(page):
     choose(page, "ROW")
     point(page, 20, view=1)
@@ -239,99 +145,6 @@ def test_hovering_says_what_is_known_of_a_spot(page):
     assert "Domain, prediction\nnone" in page.locator(".hover").inner_text()
     page.mouse.move(5, 5)
     assert page.locator(".hover").is_hidden()
-
-
-def test_what_is_shown_is_said_in_words(page):
-    assert page.locator("#says").get_attribute("aria-live") == "polite"
-    choose(page, "G3")
-    said = page.locator("#says").inner_text()
-    assert "G3 on section S1: PCC 0.87 (mean of 1 sections" not in said
-    assert said.startswith("G3 on section S1: PCC 0.87. ")
-    assert said.endswith("Doubtful: beyond chance, but below half of the ceiling.")
-    page.locator("#section").select_option("1")
-    page.evaluate(SETTLED)
-    assert "on section S2: no PCC" in page.locator("#says").inner_text()
-    alt = page.locator(".map").nth(1).get_attribute("aria-label")
-    assert alt == "Prediction of G3, over section S2"
-
-
-def test_all_can_be_done_from_the_keyboard(page):
-    page.keyboard.press("n")
-    assert page.locator("#explorer").get_attribute("data-gene") == "ROW"
-    page.keyboard.press("p")
-    page.keyboard.press("s")
-    page.wait_for_selector("#explorer[data-section=S2]")
-    page.keyboard.press("s")
-    page.wait_for_selector("#explorer[data-section=S1]")
-    page.evaluate(SETTLED)
-    before = canvases(page)
-    page.locator(".stage").first.focus()
-    page.keyboard.press("+")
-    page.keyboard.press("ArrowRight")
-    page.wait_for_timeout(300)
-    page.evaluate(SETTLED)
-    assert canvases(page) != before
-    page.keyboard.press("0")
-    page.wait_for_timeout(300)
-    page.keyboard.press("Shift+ArrowRight")
-    first = page.locator("#spot-says").inner_text()
-    page.keyboard.press("Shift+ArrowRight")
-    second = page.locator("#spot-says").inner_text()
-    number = [int(text.split()[1].rstrip(",")) for text in (first, second)]
-    assert number[1] == number[0] + 1
-    assert "Truth" in second
-    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-    assert outline == "solid"
-    page.locator("#gene").focus()
-    page.keyboard.type("nps0")
-    assert page.locator("#explorer").get_attribute("data-gene") == "COLUMN", "letters that are typed do nothing else"
-
-
-def rows(page):
-    return page.locator("#gene-rows tbody tr[data-gene] th").all_inner_texts()
-
-
-def test_the_table_sorts_searches_filters_and_opens_genes(page):
-    assert rows(page)[:3] == ["COLUMN", "ROW", "G2"]
-    assert len(rows(page)) < 80, "only what is in sight"
-    head = page.locator("#gene-rows thead button", has_text="PCC")
-    head.click()
-    assert rows(page)[0] == "COLUMN"
-    heading = page.locator("#gene-rows thead th").nth(2)
-    assert heading.get_attribute("aria-sort") == "descending"
-    head.click()
-    assert heading.get_attribute("aria-sort") == "ascending"
-    assert rows(page)[0] == "G1199"
-    page.locator("#gene-rows thead button", has_text="S2").click()
-    assert rows(page)[0] == "COLUMN"
-    page.locator("#gene-rows thead button", has_text="S2").click()
-    page.locator("#gene-rows thead button", has_text="S2").click()
-    assert rows(page)[:3] == ["COLUMN", "ROW", "G2"]
-    page.locator("#verdicts label", has_text="not predictable").click()
-    assert rows(page) == ["ROW"]
-    assert page.locator("#gene-count").inner_text() == "1 of 1,200 genes"
-    page.locator("#gene-rows tbody th button").click()
-    assert page.locator("#explorer").get_attribute("data-gene") == "ROW"
-    page.locator("#verdicts label", has_text="all").click()
-    page.locator("#gene-search").fill("g11")
-    assert page.locator("#gene-count").inner_text() == "111 of 1,200 genes"
-    page.locator("#gene-rows tbody th button").first.focus()
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Enter")
-    assert page.locator("#explorer").get_attribute("data-gene") == "G110"
-    assert page.locator("#gene").input_value() == "G110"
-    assert page.locator("tr[aria-current=true] th").inner_text() == "G110"
-
-
-def test_the_table_scrolls_to_its_end(page):
-    page.locator(".tall").evaluate("(e) => (e.scrollTop = e.scrollHeight)")
-    page.evaluate(SETTLED)
-    assert rows(page)[-1] == "G1199"
-    page.locator("#gene-rows tbody th button").last.focus()
-    page.keyboard.press("Home")
-    assert page.evaluate("document.activeElement.textContent") == "COLUMN"
-    page.keyboard.press("End")
-    assert page.evaluate("document.activeElement.textContent") == "G1199"
 
 
 def test_the_view_is_downloaded_as_a_picture(page):
@@ -353,51 +166,3 @@ def test_the_view_is_downloaded_as_a_picture(page):
     assert (pixels[: 2 * 40].min(axis=2) < 100).sum() > 200, "a title is written"
     below = pixels[2 * (76 + height + 12) + 8]
     assert np.abs(np.diff(below, axis=0)).sum() > 100, "colour bars are drawn"
-
-
-def test_light_and_dark(opened):
-    page = opened(color_scheme="dark")
-    lightness = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).reduce((a, b) => a + Number(b), 0)"
-    assert page.evaluate(lightness) < 200
-    page.locator("button.theme").click()
-    assert page.evaluate(lightness) > 600
-    page.emulate_media(color_scheme="light")
-    page.emulate_media(color_scheme="dark")
-    page.wait_for_function(f"{lightness} < 200")
-    page.emulate_media(media="print")
-    assert page.evaluate(lightness) > 600, "paper is white"
-
-
-@pytest.mark.parametrize("width", [1280, 1024, 390])
-def test_nothing_overflows_the_page(opened, width):
-    page = opened(width=width)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    seen = page.locator(".stage:visible").count()
-    assert seen == (3 if width > 800 else 2)
-
-
-def test_a_section_without_a_picture_is_shown(browser, tmp_path):
-    file = tmp_path / "blank.html"
-    file.write_text(make_page(picture=False), encoding="utf-8")
-    page = browser.new_page()
-    page.goto(file.as_uri())
-    page.wait_for_selector("#explorer[data-gene]")
-    page.evaluate(SETTLED)
-    assert shown(page, 0, 20)[3] == pytest.approx(0.8 * 255, abs=3)
-    assert "H&E alone" not in page.locator(".view select").first.inner_text()
-    page.context.close()
-
-
-def test_five_thousand_spots_move_smoothly(browser, tmp_path):
-    """The machine may be busy with other work, so rates are held against those of a bare page at the same time."""
-    script = importlib.util.spec_from_file_location("report_frames", BENCHMARK)
-    frames = importlib.util.module_from_spec(script)
-    script.loader.exec_module(frames)
-    file = tmp_path / "large.html"
-    file.write_text(make_page(((80, 63),), n_genes=1000), encoding="utf-8")
-    assert file.stat().st_size < 30e6
-    found = frames.measure_report(browser, file)
-    bare = frames.measure_bare(browser, found.pop("canvas"))
-    print({"bare": round(bare, 1), **{name: round(value, 1) for name, value in found.items()}})
-    assert min(found["pan"], found["zoom"]) > 0.4 * bare
-    assert found["change"] < 1000
