@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from anndata import AnnData
 from sklearn.metrics import adjusted_rand_score
 
 from made_pairs import made_pair, square
@@ -83,3 +84,14 @@ def test_what_is_missing_is_said():
         find_domains(pair, way="paper")
     with pytest.raises(InputError, match="found a prediction alone"):
         find_domains(pair.predicted, which="truth")
+
+
+@pytest.mark.slow
+def test_leiden_divides_slides_of_many_tiles():
+    rng = np.random.default_rng(0)
+    xy = square(66)  # above 4096 scanpy would look for approximate neighbours
+    profile = rng.normal(size=(3, 12))
+    values = profile[(xy[:, 1] // 22).astype(int)] + 0.5 * rng.normal(size=(len(xy), 12))
+    slide = AnnData(values.astype(np.float32), obsm={"spatial": xy * 224})
+    found = find_domains(slide, resolution=0.2)
+    assert adjusted_rand_score(xy[:, 1] // 22, found.codes) > 0.9
