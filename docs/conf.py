@@ -31,7 +31,7 @@ exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
 source_suffix = {".md": "myst-nb"}
 
 # Prose
-myst_enable_extensions = ["colon_fence", "deflist", "smartquotes"]
+myst_enable_extensions = ["colon_fence", "deflist", "smartquotes", "tasklist"]
 myst_heading_anchors = 3
 copybutton_prompt_text = "$ "
 
