@@ -50,7 +50,7 @@ add_module_names = False
 NEEDS_DATA = ("her2st", "visium", "whole_slide")
 DATA = os.environ.get("MCLSTEXP_DATA", "")
 nb_execution_mode = "force"
-nb_execution_timeout = 600
+nb_execution_timeout = 1800  # seconds a cell; a busy machine is no error
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
 nb_execution_excludepatterns = [] if DATA else [f"tutorials/{name}.md" for name in NEEDS_DATA]
@@ -61,6 +61,7 @@ html_theme = "sphinx_book_theme"
 html_title = "mclstexp"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
@@ -69,6 +70,7 @@ html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,
     "extra_footer": "",
+    "navbar_persistent": [],  # the search field stands in the sidebar
 }
 
 NOT_RUN = """
