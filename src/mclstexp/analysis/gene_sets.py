@@ -207,7 +207,7 @@ def _linear_model(
 ) -> Float[np.ndarray, "n_spots n_sets"]:
     """Score sets by decoupler; NaN where a spot has no values, 0 where all its genes are alike."""
     try:
-        import decoupler  # type: ignore[import-untyped]  # noqa: PLC0415
+        import decoupler  # noqa: PLC0415
     except ImportError as error:
         msg = "decoupler expected for scores of gene sets, found none: pip install 'mclstexp[analysis]'"
         raise InputError(msg) from error
