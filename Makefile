@@ -35,6 +35,7 @@ lint: $(STAMP)
 
 # Tutorials are run; those with real data where MCLSTEXP_DATA names its folder. Then open docs/_build/html/index.html.
 docs: $(STAMP)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev,docs]'
 	OMP_NUM_THREADS=2 $(BIN)/sphinx-build -W --keep-going docs docs/_build/html
 
 bench: $(STAMP)
