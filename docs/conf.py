@@ -49,6 +49,7 @@ add_module_names = False
 # Tutorials are run while the site is built; those that need real data only where it lies
 NEEDS_DATA = ("her2st", "visium", "whole_slide")
 DATA = os.environ.get("MCLSTEXP_DATA", "")
+os.environ.setdefault("PYTHONWARNINGS", "ignore:IProgress not found")  # tqdm would like widgets; none are shown
 nb_execution_mode = "force"
 nb_execution_timeout = 1800  # seconds a cell; a busy machine is no error
 nb_execution_in_temp = True

@@ -71,7 +71,9 @@ def code_of(page: Path) -> list[ast.Module]:
     cells = [cell.partition("\n") for cell in CELL.findall(text(page))]
     assert cells
     return [
-        ast.parse("".join(cell) if not cell[0].startswith("%%") else cell[2])
+        ast.parse(
+            re.sub(r"^%\w.*$", "", "".join(cell), flags=re.MULTILINE) if not cell[0].startswith("%%") else cell[2]
+        )
         for cell in cells
         if not cell[0].startswith("%%") or cell[0].endswith(".py")
     ]
