@@ -56,8 +56,15 @@ _RC: Final[dict[str, Any]] = {
 @contextmanager
 def style() -> Iterator[None]:
     """Draw what is drawn inside the block in this package's look; the reader's own settings come back after it."""
-    with mpl.rc_context(_RC):  # type: ignore[arg-type]  # its stubs want every key as a literal
-        yield
+    interactive = mpl.rcParams["interactive"]
+    try:
+        with mpl.rc_context(_RC):  # type: ignore[arg-type]  # its stubs want every key as a literal
+            try:
+                yield
+            finally:
+                interactive = mpl.rcParams["interactive"]
+    finally:
+        mpl.rcParams["interactive"] = interactive  # a notebook's first figure turns it on, maybe in the block: it stays
 
 
 def save_figure(figure: Figure, path: Path | str, *, dpi: int = 300) -> None:
