@@ -112,6 +112,7 @@ def test_light_and_dark(opened):
     page.locator("button.theme").click()
     assert page.evaluate(lightness) > 600
     page.emulate_media(color_scheme="light")
+    page.wait_for_timeout(300)  # a wish that is taken back before the page is drawn anew is none
     page.emulate_media(color_scheme="dark")
     for _ in range(100):  # wait_for_function may eval in the page, which its policy forbids
         if page.evaluate(lightness) < 200:
