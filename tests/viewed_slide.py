@@ -1,11 +1,15 @@
 """A small slide and its prediction as files, for the viewer."""
 
+import threading
+from contextlib import contextmanager
+
 import numpy as np
 from PIL import Image
 
 from made_prediction import corner_slide, made_prediction
 from mclstexp.io.predictions import write_rows
 from mclstexp.io.slides import open_slide
+from mclstexp.report.viewer import ViewServer
 
 
 def write_slide(folder):
@@ -25,3 +29,14 @@ def named_prediction(folder, **said):
     sha256 = open_slide(folder / "corner.png", mpp=4.0).fingerprint()
     predicted.uns["mclstexp"].update(slide_file="corner.png", slide_sha256=sha256, **said)
     return predicted
+
+
+@contextmanager
+def served(view):
+    """Serve a view from a thread of its own; yield the server."""
+    with ViewServer(view) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()

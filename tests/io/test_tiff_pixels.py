@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
@@ -49,8 +51,13 @@ def test_pixels_that_are_not_square_are_refused_unless_mpp_is_given(tmp_path, pi
     assert open_slide(tmp_path / "a.tif", mpp=0.5).mpp == 0.5
 
 
-def test_no_file_that_the_ome_xml_names_is_opened(tmp_path, picture):
+def test_no_file_that_the_ome_xml_names_is_opened(tmp_path, picture, monkeypatch):
     """Pixels of a set spread over files: this file's own are read, and its neighbours are left alone."""
+    opened = []
+    plain = Path.open
+    monkeypatch.setattr(Path, "open", lambda self, *a, **k: (opened.append(self.name), plain(self, *a, **k))[1])
+    handle = tifffile.tifffile.FileHandle.open
+    monkeypatch.setattr(tifffile.tifffile.FileHandle, "open", lambda self: (handle(self), opened.append(self.name)))
     xml = """<?xml version="1.0" encoding="UTF-8"?>
 <OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:00000000-0000-4000-8000-00000000000{own}">
 <Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint8" SizeX="{x}" SizeY="{y}" SizeC="3"
@@ -64,6 +71,9 @@ def test_no_file_that_the_ome_xml_names_is_opened(tmp_path, picture):
         tifffile.imwrite(tmp_path / f"{name}.ome.tif", pixels, photometric="rgb", description=text, metadata=None)
     with tifffile.TiffFile(tmp_path / "own.ome.tif") as file:
         assert len(file.series[0].pages) == 2, "tifffile itself would follow the name"
+    assert "other.ome.tif" in opened
+    opened.clear()
     slide = open_slide(tmp_path / "own.ome.tif")
     assert slide.mpp == 0.5
     np.testing.assert_array_equal(slide.thumbnail(max(picture.shape)), picture)
+    assert set(opened) == {"own.ome.tif"}

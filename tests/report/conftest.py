@@ -1,4 +1,4 @@
-"""A browser, and the explorer's page opened in it."""
+"""A browser, the explorer's page opened in it, and a slide that is served to the viewer."""
 
 import shutil
 
@@ -6,12 +6,14 @@ import pytest
 
 from explorer_page import make_page
 from explorer_pixels import N_COLUMNS, N_ROWS, SETTLED
+from mclstexp.report.viewer_data import SlideView
+from viewed_slide import served, write_slide
 
 
 @pytest.fixture(scope="module")
 def browser():
     """A browser without a window; without one installed, what asks for it is skipped."""
-    chromium = shutil.which("chromium")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
         pytest.skip("no chromium")
     playwright = pytest.importorskip("playwright.sync_api")
@@ -53,3 +55,19 @@ def opened(browser, address):
 @pytest.fixture
 def page(opened):
     return opened()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_slide(tmp_path_factory.mktemp("view"))
+
+
+@pytest.fixture(scope="module")
+def view(folder):
+    return SlideView(folder / "corner.png", folder / "corner.h5ad")
+
+
+@pytest.fixture(scope="module")
+def server(view):
+    with served(view) as server:
+        yield server

@@ -21,27 +21,6 @@ from mclstexp.cli.viewing import _has_screen
 from mclstexp.core.errors import InputError
 from mclstexp.report.viewer import ViewServer
 from mclstexp.report.viewer_data import SlideView
-from viewed_slide import write_slide
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_slide(tmp_path_factory.mktemp("view"))
-
-
-@pytest.fixture(scope="module")
-def view(folder):
-    return SlideView(folder / "corner.png", folder / "corner.h5ad")
-
-
-@pytest.fixture(scope="module")
-def server(view):
-    with ViewServer(view) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -1,11 +1,8 @@
 """The viewer in a real browser: what is on the screen is what the files say, and nobody else is asked."""
 
 import re
-import threading
 from base64 import b64decode
-from contextlib import contextmanager
 from io import BytesIO
-from shutil import which
 
 import numpy as np
 import pytest
@@ -17,53 +14,14 @@ from made_prediction import UNREADABLE, made_prediction
 from mclstexp.core.tiles import TileSpec
 from mclstexp.io.predictions import write_prediction
 from mclstexp.io.slides import open_slide
-from mclstexp.report.viewer import ViewServer
 from mclstexp.report.viewer_data import SlideView
-from viewed_slide import named_prediction, write_slide
+from viewed_slide import named_prediction, served
 
 pytestmark = pytest.mark.slow
 
 VIEW = {"width": 1280, "height": 800}
 MARK = (208, 28, 139)
 HUGE_PX, BLOCK_PX, CELL_PX, SIDE_PX = 30_000, 512, 4, 448
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    found = which("chromium") or which("chromium-browser") or which("google-chrome")
-    if found is None:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def served(view):
-    with ViewServer(view) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_slide(tmp_path_factory.mktemp("view"))
-
-
-@pytest.fixture(scope="module")
-def view(folder):
-    return SlideView(folder / "corner.png", folder / "corner.h5ad")
-
-
-@pytest.fixture(scope="module")
-def server(view):
-    with served(view) as server:
-        yield server
 
 
 @pytest.fixture

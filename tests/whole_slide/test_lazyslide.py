@@ -99,9 +99,12 @@ def test_the_store_is_written_and_read_again(wsi, ridge, slide_file, tmp_path):
 def test_lazyslide_draws_it(wsi, ridge):
     import matplotlib.pyplot as plt
 
+    gene = ridge.genes_[0]
     predict_wsi(ridge, wsi)
-    extra("lazyslide").pl.tiles(wsi, feature_key="ridge", color=ridge.genes_[0])
+    extra("lazyslide").pl.tiles(wsi, feature_key="ridge", color=gene)
+    drawn = [ax.get_title() for ax in plt.gcf().axes if ax.has_data()]
     plt.close("all")
+    assert any(gene in title for title in drawn), drawn
 
 
 def test_features_of_the_store_are_used(wsi, ridge, slide_file):

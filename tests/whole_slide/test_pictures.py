@@ -103,6 +103,8 @@ def test_the_thumbnail_that_is_there_is_used(slide, predicted, tmp_path, monkeyp
         type(slide), "thumbnail", lambda self, n: self._array if n > 1000 else pytest.fail("read again")
     )
     draw_prediction(predicted, slide, gene="ROW", out=tmp_path / "p.png")
+    with Image.open(tmp_path / "p.png") as picture:
+        assert len(np.unique(np.asarray(picture.convert("L")))) > 100, "tissue and colours"
 
 
 def test_a_gene_that_was_not_predicted_is_refused(slide, predicted, tmp_path):
