@@ -17,13 +17,12 @@ import pandas as pd
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
-from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial import cKDTree
-from scipy.spatial.distance import squareform
 
 from mclstexp.analysis.domains import compare_domains, find_domains, labels_of
 from mclstexp.analysis.gene_ranking import VERDICTS, rank_genes
 from mclstexp.analysis.pairs import Pair, read_pairs
+from mclstexp.analysis.structure import gene_correlations
 from mclstexp.io.slides import ArraySlide
 from mclstexp.plotting.correlations import plot_gene_correlations
 from mclstexp.plotting.domains import plot_domains
@@ -75,26 +74,14 @@ def ranking(pairs: Sequence[Pair]) -> Figure:
 
 def correlations(pairs: Sequence[Pair]) -> Figure:
     """Correlate the genes with most counts among each other (paper: supplement S2): means over sections."""
-    common = [gene for gene in pairs[0].genes if all(gene in pair.genes for pair in pairs)]
-    counts = sum(np.asarray(pair.section.counts[:, common].X.sum(axis=0)).ravel() for pair in pairs)
-    genes = np.array(common)[np.argsort(-counts)[:N_CORRELATED]]
-    truth, predicted = (
-        pd.DataFrame(np.mean([_correlated(part(pair), pair, genes) for pair in pairs], axis=0), genes, genes)
-        for part in (lambda pair: pair.truth, lambda pair: pair.guess)
-    )
-    apart = squareform(1 - truth.to_numpy(), checks=False)
-    order = leaves_list(linkage(apart, "average", optimal_ordering=True))
-    axes = plot_gene_correlations(truth.iloc[order, order], predicted)
-    upper = np.triu_indices(len(genes), 1)
+    truth, predicted = gene_correlations(pairs, n_genes=N_CORRELATED)
+    axes = plot_gene_correlations(truth, predicted)
+    upper = np.triu_indices(len(truth), 1)
     for name, table in (("measured", truth), ("predicted", predicted)):
         size = np.abs(table.to_numpy()[upper])
         print(f"{name}: mean |r| of pairs {size.mean():.2f}, {100 * (size > 0.5).mean():.0f} % beyond 0.5")
     print(axes[1].get_title())
     return axes[0].figure
-
-
-def _correlated(values: np.ndarray, pair: Pair, genes: np.ndarray) -> np.ndarray:
-    return np.corrcoef(values[:, [pair.genes.index(gene) for gene in genes]].T)
 
 
 def domains(pairs: Sequence[Pair]) -> Figure:
