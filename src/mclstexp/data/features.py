@@ -7,7 +7,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, final
 
@@ -125,16 +125,13 @@ class FeatureCache:
 
         Where the file system knows no locks, everybody computes: twice the work, never a wrong number.
         """
-        try:
-            lock = FileLock(self._folder / "turn.lock")
+        lock = FileLock(self._folder / "turn.lock")
+        with suppress(OSError, NotImplementedError):
             lock.acquire()
-        except (OSError, NotImplementedError):
-            yield
-            return
         try:
             yield
         finally:
-            lock.release()
+            lock.release()  # of one that was not had: nothing
 
     def add(self, xy: Float[np.ndarray, "n_tiles 2"], features: Float[np.ndarray, "n_tiles dim"]) -> None:
         """Keep the embeddings (float32) of the tiles centred on `xy` as one shard; none makes no shard.
