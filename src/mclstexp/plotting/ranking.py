@@ -64,6 +64,11 @@ def plot_gene_ranking(ranking: pd.DataFrame, *, n_genes: int = 20, ax: Axes | No
         marks.append(Line2D([], [], ls="", marker="|", ms=6, color="black", label="ceiling"))
         marks.append(Line2D([], [], ls="", marker="o", ms=2, color=MISSING, mec=GREY, mew=0.3, label="section"))
         ax.legend(
-            handles=marks, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(marks), handletextpad=0, columnspacing=0.7
+            handles=marks,
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            ncols=3 if len(marks) == 3 else 2,  # wider would reach the heading of the scores
+            handletextpad=0,
+            columnspacing=0.7,
         )
     return ax
