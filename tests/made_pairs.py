@@ -10,7 +10,8 @@ from scipy.spatial.distance import cdist
 
 from mclstexp.analysis.pairs import Pair
 from mclstexp.core.expression import ExpressionSpace
-from mclstexp.core.predictor import hash_section, options
+from mclstexp.core.identity import hash_section
+from mclstexp.core.predictor import options
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles, TileSpec
 from mclstexp.evaluation.config import DataConfig, SyntheticConfig

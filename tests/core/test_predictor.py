@@ -7,7 +7,8 @@ import pytest
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
-from mclstexp.core.predictor import Predictor, State, hash_section, register
+from mclstexp.core.identity import hash_section
+from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.tiles import TileSpec
 from mclstexp.methods import create, list_methods
 from small_methods import small_sections

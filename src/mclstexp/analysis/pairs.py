@@ -18,7 +18,7 @@ from scipy import sparse
 from mclstexp.core import keys
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
-from mclstexp.core.predictor import hash_section
+from mclstexp.core.identity import hash_section
 from mclstexp.core.section import Section
 from mclstexp.data.autocorrelation import neighbour_weights
 from mclstexp.evaluation.exam import CONTROLS

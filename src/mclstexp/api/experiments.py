@@ -10,8 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from mclstexp.core.errors import InputError
+from mclstexp.core.identity import hash_section
 from mclstexp.core.options import options_from_text
-from mclstexp.core.predictor import hash_section, options
+from mclstexp.core.predictor import options
 from mclstexp.evaluation.config import make_method
 from mclstexp.evaluation.conformance import Result, run_checks
 from mclstexp.evaluation.experiment import Experiment

@@ -10,7 +10,8 @@ from anndata import AnnData
 
 from mclstexp.api.models import load_model
 from mclstexp.core.errors import InputError
-from mclstexp.core.predictor import Predictor, hash_section
+from mclstexp.core.identity import hash_section
+from mclstexp.core.predictor import Predictor
 from mclstexp.core.tiles import Tiles, TileSpec
 from mclstexp.evaluation.config import DataConfig
 from mclstexp.io.models import read_description

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from mclstexp._version import __version__
 from mclstexp.core import keys
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
+from mclstexp.core.identity import hash_section
 from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section, check_sections
 from mclstexp.core.tiles import Tiles, TileSpec
@@ -254,16 +254,6 @@ def options(predictor: Predictor) -> dict[str, Any]:
     """Return a method's options by name."""
     fields = dataclasses.fields(predictor)  # type: ignore[arg-type]  # subclasses are dataclasses
     return {field.name: getattr(predictor, field.name) for field in fields}
-
-
-def hash_section(section: Section) -> str:
-    """Hash what was measured and where: counts, genes, spots, positions (not the pixels)."""
-    digest = hashlib.sha256()
-    counts = section.counts.X
-    for part in (counts.indptr, counts.indices, counts.data, section.tiles.xy):
-        digest.update(np.ascontiguousarray(part).tobytes())
-    digest.update("\n".join((*section.genes, *section.tiles.ids)).encode())
-    return digest.hexdigest()[:16]
 
 
 _REGISTRY: dict[str, type[Predictor]] = {}

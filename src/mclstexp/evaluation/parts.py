@@ -11,7 +11,8 @@ from typing import Any, Final, final
 
 import pandas as pd
 
-from mclstexp.core.predictor import Predictor, hash_section, options
+from mclstexp.core.identity import hash_section
+from mclstexp.core.predictor import Predictor, options
 from mclstexp.data.folds import Fold
 from mclstexp.io.atomic import atomic_path
 

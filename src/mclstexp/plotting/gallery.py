@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from mclstexp.core.errors import InputError
-from mclstexp.core.predictor import Predictor, hash_section
+from mclstexp.core.identity import hash_section
+from mclstexp.core.predictor import Predictor
 from mclstexp.core.retrieval import strongest
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles
