@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import sparse
 from scipy.spatial import KDTree
+
+from mclstexp.data.disc_means import disc_means
+
+MOST_PAIRS: Final = 2**22
+"""Entries of a graph of neighbours that is made for a mean: 4 million, about 200 MiB while it is made."""
+_SAMPLE = 1000
 
 
 @dataclass(frozen=True)
@@ -64,13 +71,38 @@ def adjacency(xy_um: Float[np.ndarray, "n_spots 2"], *, radius_um: float) -> spa
 
 
 def mean_of_neighbours(
-    features: Float[np.ndarray, "n_tiles dim"], xy_um: Float[np.ndarray, "n_tiles 2"], *, radius_um: float
+    features: Float[np.ndarray, "n_tiles dim"],
+    xy_um: Float[np.ndarray, "n_tiles 2"],
+    *,
+    radius_um: float,
+    array_xy: Float[np.ndarray, "n_tiles 2"] | None = None,
 ) -> Float[np.ndarray, "n_tiles dim"]:
     """Average the features of all other tiles whose centres lie within `radius_um`.
 
-    A tile without any keeps its own features: its surroundings are unknown, itself is the best guess.
+    A tile without any keeps its own features: its surroundings are unknown, itself is the best guess. Where there are
+    more than `MOST_PAIRS` pairs of neighbours their graph is not made, and `disc_means` gives the same result.
+
+    Parameters
+    ----------
+    features
+        (n_tiles, dim) of one section.
+    xy_um
+        (n_tiles, 2) their centres.
+    radius_um
+        Who lies so near, or nearer, counts.
+    array_xy
+        (n_tiles, 2) (array column, array row), where there is an array: it makes large sections quicker.
     """
+    if _n_pairs(xy_um, radius_um) > MOST_PAIRS:
+        return disc_means(features, xy_um, radius_um=radius_um, array_xy=array_xy)
     weights = adjacency(xy_um, radius_um=radius_um)
     n_near = np.asarray(weights.sum(axis=1))
     mean = weights @ features.astype(np.float64) / np.maximum(n_near, 1)
     return np.where(n_near > 0, mean, features).astype(np.float32)
+
+
+def _n_pairs(xy_um: Float[np.ndarray, "n_tiles 2"], radius_um: float) -> float:
+    """Estimate the number of pairs that lie near each other, from some of the tiles."""
+    some = xy_um[:: max(1, len(xy_um) // _SAMPLE)]
+    n_near = KDTree(xy_um).query_ball_point(some, radius_um, return_length=True)
+    return float(np.mean(n_near)) * len(xy_um)

@@ -82,7 +82,10 @@ class PLS(Predictor):
 
     def _features(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_features"]:
         own = embed_tiles(tiles, self.encoder)
-        around = [mean_of_neighbours(own, tiles.xy_um, radius_um=radius) for radius in self.context_radii_um]
+        around = [
+            mean_of_neighbours(own, tiles.xy_um, radius_um=radius, array_xy=tiles.array_xy)
+            for radius in self.context_radii_um
+        ]
         return np.concatenate([own, *around], axis=1).astype(np.float64)
 
     def _predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:

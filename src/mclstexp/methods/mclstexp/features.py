@@ -53,7 +53,10 @@ class TileFeatures:
         views = embed_views(tiles, encoder, widths=sorted(view_widths), size_px=view_size_px, symmetric=symmetric)
         place = np.concatenate([own, views], axis=1)
         widest = place[:, -own.shape[1] :]
-        context = [mean_of_neighbours(widest, tiles.xy_um, radius_um=radius) for radius in context_radii_um]
+        context = [
+            mean_of_neighbours(widest, tiles.xy_um, radius_um=radius, array_xy=tiles.array_xy)
+            for radius in context_radii_um
+        ]
         return cls(np.concatenate([place, *context], axis=1), n_own=own.shape[1], n_place=place.shape[1])
 
     @classmethod
