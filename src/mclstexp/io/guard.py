@@ -1,18 +1,44 @@
-"""Turns what a broken file raises into the one sentence a user is meant to read."""
+"""Turns whatever a bad file raises into the one sentence a user is meant to read."""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator, Sequence
+import errno
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Final, ParamSpec, TypeVar
 
 from mclstexp.core.errors import InputError
+from mclstexp.core.wording import shortened, shown
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_REASON: Final = 120
+"""Characters of a library's own words at most."""
+_CLOSED: Final = {
+    errno.EACCES: "check its permissions",
+    errno.EPERM: "check its permissions",
+    errno.EISDIR: "give a file",
+    errno.ENOTDIR: "check the path",
+    errno.ENAMETOOLONG: "give it a shorter name",
+    errno.ELOOP: "remove the links that lead to each other",
+    errno.EMFILE: "raise the limit (ulimit -n)",
+    errno.ENFILE: "close other programs",
+    errno.EIO: "check the disk, or copy the file to another one",
+    errno.ESTALE: "try again",
+}
+"""What the system may say of a file whose content is not to blame, and what to do about it."""
 
 
 @contextmanager
-def reading(path: Path, what: str) -> Iterator[None]:
+def reading(path: Path | str, what: str) -> Iterator[None]:
     """Wrap the reading of `path`: whatever it raises becomes an `InputError` that names the file.
+
+    A file's bytes come from outside, and no list of errors is complete for what libraries raise on bytes that nobody
+    foresaw. What was raised stays the cause: ``--debug`` shows where, also if the fault is this package's own.
 
     Parameters
     ----------
@@ -30,16 +56,25 @@ def reading(path: Path, what: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except FileNotFoundError as error:
-        msg = f"{what} expected at {path}, found no such file: check the path"
-        raise InputError(msg) from error
-    except KeyError as error:
-        msg = f"{what} expected in {path}, found a part missing ({error.args[0]}): check that it is such a file"
-        raise InputError(msg) from error
-    except (OSError, EOFError, ValueError, RuntimeError, zlib.error) as error:
-        reason = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
-        msg = f"{what} expected in {path}, found a file that is damaged or of another kind ({reason}): fetch it again"
-        raise InputError(msg) from error
+    except Exception as error:
+        raise InputError(_sentence(path, what, error)) from error
+
+
+def guarded(what: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Let a function that reads the path it is given first stand inside `reading` as a whole."""
+
+    def decorate(read: Callable[P, T]) -> Callable[P, T]:
+        signature = inspect.signature(read)
+
+        @functools.wraps(read)
+        def within(*args: P.args, **kwargs: P.kwargs) -> T:
+            given: dict[str, Any] = signature.bind(*args, **kwargs).arguments  # a wrong call is no wrong file
+            with reading(next(iter(given.values())), what):
+                return read(*args, **kwargs)
+
+        return within
+
+    return decorate
 
 
 def first_of(folder: Path, names: Sequence[str], *, what: str) -> Path:
@@ -61,3 +96,29 @@ def first_of(folder: Path, names: Sequence[str], *, what: str) -> Path:
             return found[0]
     msg = f"{what} expected in {folder}, found none: looked for {', '.join(names)}"
     raise InputError(msg)
+
+
+def _sentence(path: Path | str, what: str, error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        within = str(error.filename) not in ("None", str(path))
+        found = f"no {Path(str(error.filename)).name} for it" if within else "no such file"
+        return f"{what} expected at {path}, found {found}: check the path"
+    if isinstance(error, OSError) and error.errno in _CLOSED:
+        return f"{what} expected at {path}, found it closed ({error.strerror}): {_CLOSED[error.errno]}"
+    if isinstance(error, MemoryError):
+        asked = f" ({reason})" if (reason := _reason(error)) != "MemoryError" else ""
+        return f"{what} expected in {path}, found one that asks for more memory than there is{asked}: check the file"
+    if isinstance(error, KeyError) and error.args:
+        part = error.args[0] if isinstance(error.args[0], str) else shown(error.args[0])
+        return f"{what} expected in {path}, found a part missing ({part}): check that it is such a file"
+    found = f"a file that is damaged or of another kind ({_reason(error)})"
+    return f"{what} expected in {path}, found {found}: fetch it again"
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of what an error says, or its name if it says nothing."""
+    try:
+        lines = str(error).strip().split("\n")
+    except Exception:  # noqa: BLE001  an error that cannot even be shown is known by its name
+        lines = [""]
+    return shortened(lines[0].rstrip(".") or type(error).__name__, _REASON)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import anndata as ad
 import numpy as np
 import pandas as pd
 from anndata import AnnData
@@ -14,7 +13,8 @@ from mclstexp.core import keys
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section, as_counts
 from mclstexp.core.tiles import Tiles, TileSpec
-from mclstexp.io.guard import reading
+from mclstexp.io.guard import guarded
+from mclstexp.io.hdf5 import read_anndata
 from mclstexp.io.pitch import (
     VISIUM_PITCH_UM,
     VISIUM_SPOT_UM,
@@ -36,6 +36,7 @@ def looks_like_h5ad(path: Path | str) -> bool:
     return Path(path).suffix == ".h5ad" and Path(path).is_file()
 
 
+@guarded("an AnnData file (h5ad) and its image")
 def read_h5ad(
     path: Path | str,
     *,
@@ -97,9 +98,7 @@ def load(path: Path) -> AnnData:
     InputError
         If the file is damaged or has no raw counts.
     """
-    with reading(path, "an AnnData file (h5ad)"):
-        adata = ad.read_h5ad(path)
-    return raw_counts(adata, where=path.name)
+    return raw_counts(read_anndata(path, "an AnnData file (h5ad)"), where=path.name)
 
 
 def raw_counts(adata: AnnData, *, where: str) -> AnnData:

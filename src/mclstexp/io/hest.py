@@ -15,7 +15,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Slide, Tiles, TileSpec
 from mclstexp.io import h5ad
-from mclstexp.io.guard import reading
+from mclstexp.io.guard import guarded, reading
 from mclstexp.io.patches import PATCH_SPEC, PatchSlide, read_places
 from mclstexp.io.pitch import choose_mpp
 from mclstexp.io.visium import slide_with_mpp
@@ -29,6 +29,7 @@ def looks_like_hest(path: Path | str) -> bool:
     return _tables(path) is not None and any((path / folder).is_dir() for folder in ("wsis", "patches"))
 
 
+@guarded("a HEST folder")
 def read_hest(
     path: Path | str,
     *,

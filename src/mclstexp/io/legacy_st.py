@@ -16,6 +16,7 @@ from mclstexp.core import keys
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
+from mclstexp.io.guard import guarded
 from mclstexp.io.st_section import ST_ARRAY, Sample, SpotArray, by_spot, images_in, one_image, place_counts
 from mclstexp.io.tables import find_table, read_spot_table, read_st_counts
 from mclstexp.io.visium import IMAGE_SUFFIXES
@@ -35,6 +36,7 @@ def looks_like_her2st(path: Path | str) -> bool:
     return (root / "ST-cnts").is_dir() and (root / "ST-spotfiles").is_dir()
 
 
+@guarded("sections of legacy Spatial Transcriptomics")
 def read_her2st(
     path: Path | str,
     *,
@@ -93,6 +95,7 @@ def looks_like_cscc(path: Path | str) -> bool:
     return bool(_cscc_counts(Path(path)))
 
 
+@guarded("sections of legacy Spatial Transcriptomics")
 def read_cscc(
     path: Path | str,
     *,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import h5py
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Slide, TileSpec
-from mclstexp.io.guard import reading
+from mclstexp.io.hdf5 import opened_hdf5
 
 PATCH_SPEC = TileSpec(size_px=224, mpp=0.5)
 """What HEST stores: 224 px at 0.5 µm per pixel, 112 µm of tissue."""
@@ -75,7 +74,7 @@ class PatchSlide(Slide):
                 f"({np.asarray(xy)[0]:.0f}, {np.asarray(xy)[1]:.0f}): fetch the slide (wsis/{self.id}.tif)"
             )
             raise InputError(msg)
-        with reading(self.path, "HEST patches (h5)"), h5py.File(self.path) as file:
+        with opened_hdf5(self.path, "HEST patches (h5)") as file:
             return np.asarray(file["img"][int(index)], np.uint8)
 
     def check_spec(self, spec: TileSpec) -> None:
@@ -99,7 +98,7 @@ class PatchSlide(Slide):
         width, height = (max(1, round(extent * scale)) for extent in self.size_px)
         canvas = Image.new("RGB", (width, height), "white")
         side = max(1, round(self._side_px * scale))
-        with reading(self.path, "HEST patches (h5)"), h5py.File(self.path) as file:
+        with opened_hdf5(self.path, "HEST patches (h5)") as file:
             for patch, corner in zip(file["img"], self.corners * scale, strict=True):
                 small = Image.fromarray(patch).resize((side, side), Image.Resampling.BOX)
                 canvas.paste(small, (round(corner[0]), round(corner[1])))
@@ -108,7 +107,7 @@ class PatchSlide(Slide):
     def fingerprint(self) -> str:
         """Return a hash of all patches and their places."""
         digest = hashlib.sha256(self.corners.tobytes())
-        with reading(self.path, "HEST patches (h5)"), h5py.File(self.path) as file:
+        with opened_hdf5(self.path, "HEST patches (h5)") as file:
             for patch in file["img"]:
                 digest.update(patch.tobytes())
         return digest.hexdigest()
@@ -122,7 +121,7 @@ def read_places(path: Path) -> tuple[list[str], Float[np.ndarray, "n 2"]]:
     InputError
         If the file is damaged or holds patches of another size.
     """
-    with reading(path, "HEST patches (h5)"), h5py.File(path) as file:
+    with opened_hdf5(path, "HEST patches (h5)") as file:
         shape = file["img"].shape
         corners = np.asarray(file["coords"][:], np.float64)
         stored = np.asarray(file["barcode"][:]).ravel()

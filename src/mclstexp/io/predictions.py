@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import anndata as ad
-import h5py
 import numpy as np
 
 from mclstexp.core import keys
 from mclstexp.core.errors import InputError
 from mclstexp.io.atomic import atomic_path
 from mclstexp.io.guard import reading
+from mclstexp.io.hdf5 import appending_hdf5, read_anndata
 
 
 def write_prediction(predicted: ad.AnnData, path: Path | str) -> Path:
@@ -61,7 +61,7 @@ def write_rows(frame: ad.AnnData, rows: Iterable[np.ndarray], path: Path) -> Non
     copy.uns = storable(copy.uns)
     with atomic_path(path) as temporary:
         copy.write_h5ad(temporary)
-        with h5py.File(temporary, "r+") as file:
+        with appending_hdf5(temporary) as file:
             chunks = (min(256, frame.n_obs), frame.n_vars)
             matrix = file.create_dataset("X", frame.shape, "<f4", chunks=chunks, compression="gzip", compression_opts=1)
             matrix.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
@@ -91,10 +91,10 @@ def read_prediction(path: Path | str, *, backed: bool = False) -> ad.AnnData:
         If there is no such file, it is damaged or no prediction.
     """
     path = Path(path)
-    with reading(path, "a prediction (.h5ad)"):
-        predicted = ad.read_h5ad(path, backed="r" if backed else None)
+    with reading(path, what := "a prediction (.h5ad)"):
+        predicted = read_anndata(path, what, backed=backed)
         predicted.uns[keys.PROVENANCE] = _plain(predicted.uns[keys.PROVENANCE])
-    predicted.obs[keys.SECTION] = predicted.obs[keys.SECTION].astype(object)
+        predicted.obs[keys.SECTION] = predicted.obs[keys.SECTION].astype(object)
     return predicted
 
 

@@ -13,6 +13,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section, check_sections
 from mclstexp.core.tiles import TileSpec
 from mclstexp.io.checks import require_on_tissue
+from mclstexp.io.guard import guarded
 from mclstexp.io.h5ad import looks_like_h5ad, read_h5ad
 from mclstexp.io.hest import looks_like_hest, read_hest
 from mclstexp.io.legacy_st import looks_like_cscc, looks_like_her2st, read_cscc, read_her2st
@@ -57,6 +58,7 @@ READERS: Final[Mapping[str, Format]] = MappingProxyType(
 """The known formats by name, in the order in which they are tried."""
 
 
+@guarded("sections")
 def read_sections(
     path: Path | str,
     *,

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Slide
-from mclstexp.io.guard import reading
+from mclstexp.io.guard import guarded, reading
 
 _GZIP: Final = b"\x1f\x8b"
 _GEOMETRIES: Final = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon")
@@ -98,6 +98,7 @@ def to_geojson(regions: Regions) -> str:
     return json.dumps({"type": "FeatureCollection", "features": features})
 
 
+@guarded("a GeoJSON file of regions")
 def read_geojson(path: Path | str, *, slide: Slide) -> Regions:
     """Read regions drawn on `slide`, as QuPath exports them (.geojson, .json, .geojson.gz).
 

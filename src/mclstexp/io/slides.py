@@ -15,6 +15,7 @@ from PIL import Image
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Slide, TileSpec
+from mclstexp.io.guard import guarded
 from mclstexp.io.pixel_sources import ArrayPixels, OpenSlidePixels, PixelSource, PlainPixels
 from mclstexp.io.tiff_pixels import TiffPixels
 
@@ -168,6 +169,7 @@ class FileSlide(_PyramidSlide):
         return self._hash
 
 
+@guarded("a slide")
 def open_slide(path: Path | str, *, id: str | None = None, mpp: float | None = None) -> Slide:  # noqa: A002
     """Open a whole-slide image, a TIFF or a plain image.
 
@@ -203,6 +205,7 @@ def open_slide(path: Path | str, *, id: str | None = None, mpp: float | None = N
     return FileSlide(path, source, id=path.stem.removesuffix(".ome") if id is None else id, mpp=mpp)
 
 
+@guarded("a slide")
 def probe_slide(path: Path | str) -> SlideHeader:
     """Return what a slide file says of its size and mpp, reading its header only.
 
@@ -219,6 +222,7 @@ def probe_slide(path: Path | str) -> SlideHeader:
     return SlideHeader(source.sizes_px[0], None if stated is None or not _square(stated) else sum(stated) / 2)
 
 
+@guarded("an image")
 def open_pixels(path: Path) -> PixelSource:
     """Open an image file with the library that reads it best, without asking for its scale.
 

@@ -17,7 +17,7 @@ from mclstexp.core import keys
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Slide, Tiles, TileSpec
-from mclstexp.io.guard import reading
+from mclstexp.io.guard import guarded, reading
 from mclstexp.io.h5ad import array_places, mpp_from_spots, raw_counts
 from mclstexp.io.pitch import choose_mpp
 from mclstexp.io.slides import ArraySlide
@@ -91,6 +91,7 @@ def looks_like_spatialdata(path: Path | str) -> bool:
     return is_zarr and (path / "images").is_dir() and any((path / name).is_dir() for name in ("tables", "table"))
 
 
+@guarded("a SpatialData store")
 def read_spatialdata(
     path: Path | str,
     *,

@@ -10,6 +10,7 @@ from mclstexp.core import keys
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
+from mclstexp.io.guard import guarded
 from mclstexp.io.st_section import PLACES, ST_ARRAY, Sample, SpotArray, by_spot, images_in, one_image, place_counts
 from mclstexp.io.tables import find_table, read_spot_table, read_st_counts
 
@@ -20,6 +21,7 @@ def looks_like_st_folder(path: Path | str) -> bool:
     return all(any((path / f"{stem}.tsv{ending}").is_file() for ending in ("", ".gz")) for stem in ("counts", "spots"))
 
 
+@guarded("sections of legacy Spatial Transcriptomics")
 def read_st_folder(
     path: Path | str,
     *,

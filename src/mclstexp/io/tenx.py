@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pandas as pd
 import scipy.io
@@ -16,6 +15,7 @@ from scipy import sparse
 from mclstexp.core import keys
 from mclstexp.core.errors import InputError
 from mclstexp.io.guard import first_of, reading
+from mclstexp.io.hdf5 import opened_hdf5
 
 POSITION_COLUMNS = (keys.IN_TISSUE, keys.ARRAY_ROW, keys.ARRAY_COL, keys.PXL_ROW, keys.PXL_COL)
 """The columns after the barcode, in the order of a file without a header."""
@@ -161,7 +161,7 @@ def join(matrix: AnnData, positions: pd.DataFrame, *, where: str) -> AnnData:
 
 
 def _read_h5(path: Path) -> tuple[sparse.csr_matrix, np.ndarray, pd.DataFrame]:
-    with reading(path, "a 10x count matrix (h5, Space Ranger or Cell Ranger 3 and later)"), h5py.File(path) as file:
+    with opened_hdf5(path, "a 10x count matrix (h5, Space Ranger or Cell Ranger 3 and later)") as file:
         group = file["matrix"]
         barcodes = group["barcodes"].asstr()[:]
         features = pd.DataFrame(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import zlib
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, final
@@ -23,7 +22,6 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 _CACHE_BYTES: Final = 256 * 2**20
 _UM: Final = {"µm": 1.0, "μm": 1.0, "um": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6, "Å": 1e-4, "pm": 1e-6}
 _UM_PER_RESOLUTION_UNIT: Final = {2: 25400.0, 3: 10000.0}  # inch, centimetre (TIFF 6.0, ResolutionUnit)
-_DAMAGED: Final = (OSError, ValueError, RuntimeError, IndexError, KeyError, EOFError, zlib.error)
 _MODES: Final = {
     (PHOTOMETRIC.MINISBLACK, 1): "L",
     (PHOTOMETRIC.MINISWHITE, 1): "L",
@@ -57,7 +55,7 @@ class TiffPixels(PixelSource):
                 self._pages = [_loaded(level.keyframe) for level in series.levels]
                 n_planes = len(series.levels[0].pages)
                 self.mpp_xy = _ome_mpp(file, number) if file.is_ome else _resolution_mpp(self._pages[0])
-        except (*_DAMAGED, tifffile.TiffFileError) as error:
+        except Exception as error:  # tifffile and its codecs raise anything
             raise InputError(self._damaged(error)) from error
         page = self._pages[0]
         self._check(page, n_planes=n_planes)
@@ -95,7 +93,7 @@ class TiffPixels(PixelSource):
         n_planes = page.samplesperpixel if page.planarconfig == 2 else 1
         try:
             planes = [self._read(page, plane * across * down + row * across + column) for plane in range(n_planes)]
-        except (*_DAMAGED, tifffile.TiffFileError) as error:
+        except Exception as error:  # tifffile and its codecs raise anything
             raise InputError(self._damaged(error)) from error
         present = [plane for plane in planes if plane is not None]
         if len(present) < n_planes:

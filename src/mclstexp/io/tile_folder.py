@@ -14,6 +14,7 @@ from PIL import Image
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Slide, Tiles, TileSpec
+from mclstexp.io.guard import guarded
 from mclstexp.io.slides import open_pixels
 
 _SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -71,6 +72,7 @@ class TileFolder(Slide):
         return self._hash
 
 
+@guarded("a folder of tile images")
 def read_tiles(folder: Path | str, *, spec: TileSpec) -> Tiles:
     """Read a folder of tile images (PNG, JPEG or TIFF), each one tile of `spec`.
 

@@ -13,7 +13,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Slide, Tiles, TileSpec
 from mclstexp.io import tenx
-from mclstexp.io.guard import first_of
+from mclstexp.io.guard import first_of, guarded
 from mclstexp.io.pitch import VISIUM_PITCH_UM, VISIUM_SPOT_UM, choose_mpp, hexagonal_um, mpp_from_array
 from mclstexp.io.slides import open_slide, probe_slide
 
@@ -30,6 +30,7 @@ def looks_like_visium(path: Path | str) -> bool:
     return spatial.is_dir() and any((spatial / name).is_file() for name in tenx.POSITION_FILES)
 
 
+@guarded("a Space Ranger folder")
 def read_visium(
     path: Path | str,
     *,

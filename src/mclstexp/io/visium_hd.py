@@ -13,7 +13,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
 from mclstexp.io import tenx
-from mclstexp.io.guard import first_of
+from mclstexp.io.guard import first_of, guarded
 from mclstexp.io.pitch import choose_mpp, mpp_from_array
 from mclstexp.io.visium import find_image, image_folders, sample_name, section_on, slide_with_mpp
 
@@ -26,6 +26,7 @@ def looks_like_visium_hd(path: Path | str) -> bool:
     return bool(_bins(_binned(Path(path))))
 
 
+@guarded("a Space Ranger folder of Visium HD")
 def read_visium_hd(
     path: Path | str,
     *,

@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import anndata as ad
-import h5py
 import numpy as np
 
 from mclstexp.core import keys
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Slide
-from mclstexp.io.guard import reading
 from mclstexp.io.predictions import read_prediction
 
 _QUICK_BYTES: Final = 512 * 2**20  # hashed within a second or two
@@ -30,13 +28,6 @@ def read_viewed(path: Path) -> ad.AnnData:
     if path.is_dir() or path.suffix != ".h5ad":
         msg = f"a prediction as .h5ad expected, found {path}: give the slide first, then what predict wrote of it"
         raise InputError(msg)
-    with reading(path, "a prediction (.h5ad)"), h5py.File(path) as file:
-        wrong = _leads_elsewhere(file)
-    if wrong:
-        msg = (
-            f"a prediction that is one file expected, found {path} to read its {wrong[0]} from another: do not trust it"
-        )
-        raise InputError(msg)
     predicted = read_prediction(path, backed=True)
     xy = predicted.obsm.get(keys.SPATIAL)
     if xy is None or np.ndim(xy) != 2 or np.shape(xy)[1] != 2 or not np.isfinite(xy).all():
@@ -48,22 +39,6 @@ def read_viewed(path: Path) -> ad.AnnData:
     predicted.file.close()
     msg = f"{msg}: predict the slide again"
     raise InputError(msg)
-
-
-def _leads_elsewhere(file: h5py.File) -> list[str]:
-    """List the parts that HDF5 would fetch from other files, as a file from a stranger might have it do."""
-    found = []
-
-    def look(name: str, link: Any) -> None:
-        if isinstance(link, h5py.HardLink):
-            item = file[name]
-            if isinstance(item, h5py.Dataset) and (item.is_virtual or item.external):
-                found.append(name)
-        elif isinstance(link, h5py.ExternalLink):
-            found.append(name)
-
-    file.visititems_links(look)
-    return found
 
 
 def check_belongs(slide: Slide, predicted: ad.AnnData, *, slide_path: Path) -> None:

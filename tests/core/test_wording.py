@@ -1,0 +1,54 @@
+"""Messages: one line, short, and nothing in them that the eye would miss."""
+
+import pickle
+
+import pytest
+
+from mclstexp.core.errors import InputError
+from mclstexp.core.wording import SENTENCE, sentence, shown, visible
+
+
+def test_a_message_keeps_what_was_expected_and_what_to_do():
+    said = str(InputError(f"a number expected in x.csv, found {'9' * 5000}: check the file"))
+    assert len(said) <= SENTENCE
+    assert said.startswith("a number expected in x.csv, found 999")
+    assert said.endswith("9: check the file")
+    assert sentence(said) == said, "shown twice as once"
+
+
+def test_a_long_message_loses_folders_before_words():
+    said = sentence(f"a table expected in /home/{'deep/' * 50}run/x.csv, found text: check it")
+    assert said == "a table expected in …/run/x.csv, found text: check it"
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("a\u202egpj.exe", "a\\u202egpj.exe"),
+        ("zero\u200bwidth", "zero\\u200bwidth"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("two\nlines", "two\\nlines"),
+        ("\udcff", "\\udcff"),
+        ("Gewebe µm 10\u00a0µm 組織", "Gewebe µm 10\u00a0µm 組織"),
+    ],
+)
+def test_what_cannot_be_seen_is_written_out(text, seen):
+    assert visible(text) == seen
+    assert visible(seen) == seen
+
+
+def test_a_message_is_one_line_without_marks_that_turn_it():
+    said = str(InputError("a name expected,\n found\t'\u2066evil\u202e':  check it"))
+    assert said == "a name expected, found '\\u2066evil\\u202e': check it"
+    assert str(pickle.loads(pickle.dumps(InputError(said)))) == said, "a worker's message arrives"
+
+
+def test_a_value_is_quoted_short():
+    class Broken:
+        def __repr__(self):
+            raise RuntimeError
+
+    assert shown("x") == "'x'"
+    assert len(shown(list(range(10_000)))) <= 80
+    assert len(shown("y" * 10**7)) <= 80
+    assert shown(Broken()) == "a Broken"
