@@ -166,7 +166,7 @@ def test_flags_of_slides_are_not_passed_over_for_sections(model, data, said, tmp
     assert "a whole slide expected with --stride-um" in errors
     assert said("predict", model, data / "r3", "--out", tmp_path / "p.h5ad")[0] == 0
     code, _, errors = said("predict", model, data / "r3", "--out", tmp_path / "p.h5ad")
-    assert (code, "allow overwrite" in errors) == (2, True)
+    assert (code, "choose another or give --overwrite" in errors) == (2, True)
     assert said("predict", model, data / "r3", "--out", tmp_path / "p.h5ad", "--overwrite")[0] == 0
 
 
@@ -332,14 +332,14 @@ def test_methods_and_their_options_are_listed(said):
         ("fit meen DATA --out OUT", "a known method expected, found 'meen': did you mean 'mean'?"),
         ("fit ridge DATA --out OUT --option alhpa=1", "method ridge has no option 'alhpa': did you mean 'alpha'?"),
         ("fit ridge DATA --out OUT --option alpha=much", "method ridge: alpha must be float | None, found 'much'"),
-        ("fit ridge DATA --out OUT --option alpha", "option must be written name=value, found 'alpha'"),
+        ("fit ridge DATA --out OUT --option alpha", "option must be written NAME=VALUE, found 'alpha'"),
         ("fit mean DATA --out OUT --seed 3", "has no option 'seed'"),
         ("fit mean DATA --out OUT --seed x", "--seed"),
         ("fit mean DATA --out OUT --size-px 0", "tile size_px must be a positive integer"),
         ("fit mean DATA --out OUT --genes NOWHERE", "a list of genes"),
         ("fit mean DATA --out OUT --config NOWHERE", "a configuration (.toml) expected at"),
         ("fit mean DATA --out OUT --sections r9", "r9"),
-        ("fit mean DATA --out OUT --patients r1", "patient must be written name=value, found 'r1'"),
+        ("fit mean DATA --out OUT --patients r1", "patient must be written NAME=VALUE, found 'r1'"),
         ("predict NOWHERE DATA --out OUT", "a saved model (a folder with model.json) expected at"),
         ("evaluate NOWHERE --out OUT", "a configuration (.toml) expected at"),
         ("check NOWHERE", "a known method expected"),

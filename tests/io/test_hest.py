@@ -128,9 +128,9 @@ def test_samples_are_chosen_by_id(tmp_path):
         _write_table(tmp_path, name)
         _write_patches(tmp_path, name)
     assert [section.id for section in read_hest(tmp_path)] == ["TENX1", "TENX2", "TENX3"]
-    assert [section.id for section in read_hest(tmp_path, ids=["TENX3", "TENX1"])] == ["TENX3", "TENX1"]
-    with pytest.raises(InputError, match=r"found no 'X' among TENX1, TENX2, TENX3: choose ids="):
-        read_hest(tmp_path, ids=["X"])
+    assert [section.id for section in read_hest(tmp_path, sections=["TENX3", "TENX1"])] == ["TENX3", "TENX1"]
+    with pytest.raises(InputError, match=r"found no 'X' among TENX1, TENX2, TENX3: choose sections="):
+        read_hest(tmp_path, sections=["X"])
 
 
 def test_broken_folders_are_refused_in_one_sentence(tmp_path):

@@ -95,11 +95,11 @@ def test_what_is_asked_for_must_be_there(tmp_path):
         ({"patients": {"c": "p"}}, r"patients of sections that are read expected, found 'c' which is none of a, b"),
         ({"format": "st_foldr"}, r"a format among visium_hd, .* expected, found 'st_foldr': st_folder\?"),
         ({"format": "visium"}, r"tissue positions expected in"),
-        ({"image": "HE.png"}, r"found 2 sections: omit image="),
+        ({"image": "HE.png"}, r"one section expected at .* with image=, found 2: leave it out"),
     ):
         with pytest.raises(InputError, match=message):
             read_sections(tmp_path, **options)
-    with pytest.raises(InputError, match=r"found the format st_folder, which names its own: omit image="):
+    with pytest.raises(InputError, match=r"with image=, found st_folder: leave it out"):
         read_sections(tmp_path / "a", image="HE.png")
     with pytest.raises(InputError, match=r"a file or folder with sections expected at .*, found nothing"):
         read_sections(tmp_path / "nowhere")

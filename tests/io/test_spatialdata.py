@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mclstexp.core.doors import through
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import TileSpec
 from mclstexp.io import spatialdata as reader
+from mclstexp.io.read import read_sections
 from mclstexp.io.slides import ArraySlide
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
@@ -38,22 +40,38 @@ def store(package, tmp_path):
     from spatialdata.models import Image2DModel, ShapesModel, TableModel
     from spatialdata.transformations import Identity, Scale
 
-    def write(*, scale_factors=None, images=("full_image",), system="global", instances=(3, 2, 1, 0), **obs):
+    def write(
+        *,
+        scale_factors=None,
+        images=("full_image",),
+        system="global",
+        tables=("table",),
+        second=None,
+        instances=(3, 2, 1, 0),
+        **obs,
+    ):
         picture = np.moveaxis(_picture(), -1, 0)
         half = {system: Scale([0.5, 0.5], axes=("x", "y"))}
+        ours = {"global": Identity()}
+        if second is not None:  # another system, of spots and image each so many times as large
+            half["second"] = Scale([0.5 * second[1]] * 2, axes=("x", "y"))
+            ours["second"] = Scale([second[0]] * 2, axes=("x", "y"))
         elements = {
             name: Image2DModel.parse(picture, dims=("c", "y", "x"), transformations=half, scale_factors=scale_factors)
             for name in images
         }
-        shapes = ShapesModel.parse(XY, geometry=0, radius=10.0, transformations={"global": Identity()})
+        shapes = ShapesModel.parse(XY, geometry=0, radius=10.0, transformations=ours)
         # the table's order is not that of the shapes
         rows = pd.DataFrame(
             {"region": pd.Categorical(["spots"] * 4), "spot": list(instances), **obs}, index=["D", "C", "B", "A"]
         )
         counts = ad.AnnData(np.arange(8, dtype=np.int32).reshape(4, 2), obs=rows, var=pd.DataFrame(index=["g1", "g2"]))
-        table = TableModel.parse(counts, region="spots", region_key="region", instance_key="spot")
+        made = {}
+        for number, name in enumerate(tables):  # the second table has twice the counts
+            raised = ad.AnnData(counts.X * (number + 1), obs=rows.copy(), var=counts.var.copy())
+            made[name] = TableModel.parse(raised, region="spots", region_key="region", instance_key="spot")
         path = tmp_path / "S1.zarr"
-        package.SpatialData(images=elements, shapes={"spots": shapes}, tables={"table": table}).write(path)
+        package.SpatialData(images=elements, shapes={"spots": shapes}, tables=made).write(path)
         return path
 
     return write
@@ -91,7 +109,9 @@ def test_what_is_ambiguous_or_absent_is_asked_for(store, tmp_path):
     path = store(images=("hires_image", "lowres_image"))
     with pytest.raises(InputError, match=r"S1: one expected among the store's images, found hires_image, lowres_image"):
         reader.read_spatialdata(path, mpp=0.5)
-    with pytest.raises(InputError, match=r"S1: 'x' expected among the store's tables, found table: name one as table="):
+    with pytest.raises(
+        InputError, match=r"S1: 'x' expected among the store's tables, found table: name one with table="
+    ):
         reader.read_spatialdata(path, table="x")
     with pytest.raises(InputError, match=r"S1: mpp unknown"):
         reader.read_spatialdata(path, image="hires_image")
@@ -105,8 +125,37 @@ def test_full_image_is_preferred(store):
 
 
 def test_elements_that_do_not_meet_are_refused(store):
-    with pytest.raises(InputError, match=r"spots and the image must share a coordinate system, found none"):
+    with pytest.raises(InputError, match=r"a coordinate system that spots and the image share expected, found none"):
         reader.read_spatialdata(store(system="other"), mpp=0.5)
+
+
+def test_systems_that_agree_are_read_by_either(store):
+    path = store(second=(8.0, 8.0))
+    assert reader.read_spatialdata(path, mpp=0.5).tiles.xy.tolist() == (XY[::-1] * 2).tolist()
+    by_name = reader.read_spatialdata(path, mpp=0.5, coordinate_system="second")
+    assert by_name.tiles.xy.tolist() == (XY[::-1] * 2).tolist()
+
+
+def test_systems_that_disagree_are_chosen_by_name(store):
+    path = store(second=(0.5, 1.0))
+    with through("command"), pytest.raises(InputError) as refused:
+        read_sections(path, mpp=0.5)
+    assert "found spots 150 pixels apart between global, second: choose one with --coordinate-system" in str(
+        refused.value
+    )
+    (section,) = read_sections(path, mpp=0.5, coordinate_system="second")
+    assert section.tiles.xy.tolist() == XY[::-1].tolist()
+    with pytest.raises(InputError, match=r"found global, second, not 'third': choose it with coordinate_system="):
+        read_sections(path, mpp=0.5, coordinate_system="third")
+
+
+def test_one_of_several_tables_is_chosen_by_name(store):
+    path = store(tables=("raw", "twice"))
+    with through("command"), pytest.raises(InputError, match=r"found raw, twice: name one with --table$"):
+        read_sections(path, mpp=0.5)
+    for name, factor in (("raw", 1), ("twice", 2)):
+        (section,) = read_sections(path, mpp=0.5, table=name)
+        assert section.counts["C"].X.toarray()[0].tolist() == [2 * factor, 3 * factor]
 
 
 def test_a_row_without_a_shape_is_refused(store):

@@ -73,7 +73,7 @@ def test_places_tell_tiles_of_equal_pictures_apart(sections):
 
 def test_coordinates_beyond_the_tables_are_refused(sections):
     model, tiles = create("thitogene", **TINY).fit(sections[:2]), sections[2].tiles
-    with pytest.raises(InputError, match=r"below n_positions=64 expected by the position tables, found 10\d: set"):
+    with pytest.raises(InputError, match=r"below n_positions \(64\) expected by the position tables, found 10\d: set"):
         model.predict(replace(tiles, array_xy=tiles.array_xy + 100))
     with pytest.raises(InputError, match=r"array coordinates .* expected"):
         model.predict(replace(tiles, array_xy=None))

@@ -167,7 +167,7 @@ def test_what_cannot_be_reported_is_said_in_one_sentence(results, said, tmp_path
         assert (code, text, errors.count("\n")) == (2, "", 1), errors
         return errors
 
-    assert "found no folder: give its --out" in broken(results=tmp_path / "nowhere")
+    assert "found no folder: give that folder" in broken(results=tmp_path / "nowhere")
     assert "found no experiment.json in it" in broken(results=tmp_path)
     assert "found 'ridgy': name one" in broken("--method", "ridgy")
     assert "a number of genes of at least 1 expected, found 0" in broken("--genes", "0")

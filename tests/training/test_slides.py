@@ -74,7 +74,7 @@ def test_positions_beyond_the_table_are_refused(sections):
     position = array_positions(sections[0].tiles)
     assert table_rows([position], n_positions=None) == 64
     assert table_rows([position + 100], n_positions=None) == int(position.max()) + 101
-    with pytest.raises(InputError, match=r"below n_positions=3 expected by the position tables, found \d+: set"):
+    with pytest.raises(InputError, match=r"below n_positions \(3\) expected by the position tables, found \d+: set"):
         table_rows([position], n_positions=3)
     with pytest.raises(InputError, match="from 0 on expected by the position tables, found -1: shift them"):
         table_rows([position, -torch.ones(1, 2).long()], n_positions=None)

@@ -234,7 +234,7 @@ def test_a_place_that_is_taken_is_kept(said, slide, run, tmp_path):
     (tmp_path / "p.h5ad").write_text("an earlier one")
     code, _, errors = said("predict", run, slide, "--out", tmp_path / "p.h5ad")
     assert (code, (tmp_path / "p.h5ad").read_text()) == (2, "an earlier one")
-    assert "allow overwrite" in errors
+    assert "choose another or give --overwrite" in errors
     assert said("predict", run, slide, "--out", tmp_path / "p.h5ad", "--overwrite")[0] == 0
 
 

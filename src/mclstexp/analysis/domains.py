@@ -79,7 +79,7 @@ def find_domains(
         if not 1 <= n_domains <= asked.sum():
             msg = (
                 f"the number of domains (1 to {asked.sum()}) or a section with labels expected, found {n_domains}: "
-                'name n_domains, or use way="leiden"'
+                "name n_domains, or use the way leiden"
             )
             raise InputError(msg)
         found = _k_means(values[asked], n_domains=n_domains, seed=seed)

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from scipy import sparse
 
 from mclstexp.core import keys
+from mclstexp.core.doors import through, word
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.identity import hash_section
@@ -141,14 +142,16 @@ def read_pairs(results: Path | str, method: str | None = None, *, data: Path | s
     experiment = experiment_of(record["experiment"], where=str(folder / RECORD))
     source = experiment.data if data is None else replace(experiment.data, path=str(data))
     pairs = []
-    for section in source.read(experiment.tile):
+    with through("file"):
+        sections = source.read(experiment.tile)
+    for section in sections:
         path = folder / "predictions" / safe_name(label) / f"{safe_name(section.id)}.h5ad"
         if not path.is_file():
             continue  # a fold that the method failed in
         if record["sections"].get(section.id) != hash_section(section):
             msg = (
                 f"section {section.id}: the data that {folder} was made from expected, found others: "
-                "name where they lie (data=…), or evaluate again"
+                f"name where they lie ({word('data')}), or evaluate again"
             )
             raise InputError(msg)
         pairs.append(Pair(section, read_prediction(path)))

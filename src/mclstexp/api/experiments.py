@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mclstexp.core.doors import through
 from mclstexp.core.errors import InputError
 from mclstexp.core.identity import hash_section
 from mclstexp.core.options import options_from_text
@@ -63,8 +64,9 @@ def run_experiment(
         msg = f"a number of jobs of at least 1 expected, found {jobs}"
         raise InputError(msg)
     require_free(out, mark=SCORES, what="the results", overwrite=overwrite)
-    plan = Plan(experiment, out.with_name(f".{out.name}.partial"))
-    scores = run_plan(plan, jobs=jobs, on_event=on_event)
+    with through("file"):
+        plan = Plan(experiment, out.with_name(f".{out.name}.partial"))
+        scores = run_plan(plan, jobs=jobs, on_event=on_event)
     record = {
         "experiment": asdict(experiment),
         "methods": {label: {"method": method.name, **options(method)} for label, method in plan.methods.items()},

@@ -9,6 +9,7 @@ from pathlib import Path
 from anndata import AnnData
 
 from mclstexp.api.models import load_model
+from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.identity import hash_section
 from mclstexp.core.predictor import Predictor
@@ -70,11 +71,12 @@ def predict_files(run: Path | str, data: DataConfig, *, out: Path | str, overwri
     elif len(queries) == 1:
         targets = dict.fromkeys(queries, out)
     else:
-        msg = f"one section expected for the file {out}, found {len(queries)}: give a folder as out"
+        msg = f"one section expected for the file {out}, found {len(queries)}: give a folder as {word('out')}"
         raise InputError(msg)
     taken = [target for target in targets.values() if target.exists()]
     if taken and not overwrite:
-        msg = f"a free place for the prediction expected, found one at {taken[0]}: choose another or allow overwrite"
+        advice = f"choose another or give {word('overwrite')}"
+        msg = f"a free place for the prediction expected, found one at {taken[0]}: {advice}"
         raise InputError(msg)
     return [write_prediction(model.predict(tiles), targets[name]) for name, tiles in queries.items()]
 

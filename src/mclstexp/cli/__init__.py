@@ -11,6 +11,7 @@ from cyclopts import CycloptsError
 from mclstexp.cli import commands, predicting, reporting, viewing  # noqa: F401  they register themselves
 from mclstexp.cli.application import app
 from mclstexp.cli.terminal import complain, show_warning
+from mclstexp.core.doors import through
 from mclstexp.core.errors import InputError
 
 
@@ -22,7 +23,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = show_warning
         try:
-            code = app(words, exit_on_error=False, print_error=False, verbose=False, result_action="return_value")
+            with through("command"):
+                code = app(words, exit_on_error=False, print_error=False, verbose=False, result_action="return_value")
         except KeyboardInterrupt:
             complain("interrupted", debug=False)
             return 130

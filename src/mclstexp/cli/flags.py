@@ -32,9 +32,19 @@ class Reading:
     patients: str | None = None
     """Whom sections come from, as A1=anna,A2=anna; otherwise what the data say, or each section its own patient."""
 
+    table: str | None = None
+    """SpatialData: name of the table of counts, where the store has several."""
+    coordinate_system: str | None = None
+    """SpatialData: name of the coordinate system of spots and image, where they share several that disagree."""
+    bin_um: int | None = None
+    """Visium HD: side of the bins in µm; 8 by default."""
+    pitch_um: float | None = None
+    """h5ad: distance in µm between neighbouring spots, where that is what is known of the scale."""
+
     def given(self) -> dict[str, Any]:
         """Return what was said, as a table of a configuration file would."""
-        said: dict[str, Any] = {"format": self.format, "image": self.image, "mpp": self.slide_mpp}
+        said: dict[str, Any] = {name: value for name, value in vars(self).items() if name != "slide_mpp"}
+        said["mpp"] = self.slide_mpp
         if self.sections is not None:
             said["sections"] = self.sections.split(",")
         if self.patients is not None:
@@ -153,9 +163,9 @@ def slide_settings(slides: Slides, reading: Reading, *, out: str) -> SlideSettin
     from mclstexp.core.errors import InputError
     from mclstexp.whole_slide.settings import SlideSettings
 
-    for name in ("image", "sections", "patients"):
-        if getattr(reading, name) is not None:
-            msg = f"measured sections expected with --{name}, found whole slides: leave the flag out"
+    for name, value in vars(reading).items():
+        if value is not None and name not in ("format", "slide_mpp"):
+            msg = f"measured sections expected with --{name.replace('_', '-')}, found whole slides: leave the flag out"
             raise InputError(msg)
     store = out.rstrip("/").endswith(".zarr") or reading.format == "spatialdata"
     return SlideSettings(

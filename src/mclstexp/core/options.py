@@ -128,7 +128,7 @@ def split_pairs(pairs: Sequence[str], *, what: str) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            msg = f"{what} must be written name=value, found {pair!r}"
+            msg = f"{what} must be written NAME=VALUE, found {pair!r}"
             raise InputError(msg)
         if name in found:
             msg = f"{what} {name!r} must be given once, found {found[name]!r} and {value!r}"

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section, check_sections
 
@@ -46,7 +47,7 @@ class Fold:
         if self.by == "patient" and shared:
             msg = (
                 f"fold {self.name}: patients on one side only expected, found {min(shared)!r} on both: "
-                'move that patient\'s sections together, or say by="section" if that is meant'
+                f"move that patient's sections together, or say {word('by', 'section')} if that is meant"
             )
             raise InputError(msg)
 
@@ -73,8 +74,8 @@ def folds_by_patient(sections: Sequence[Section], *, n_folds: int | None = None)
         n_spots[section.patient] = n_spots.get(section.patient, 0) + len(section)
     if len(n_spots) < 2:
         msg = (
-            f"folds by patient need at least two patients, found only {min(n_spots)!r}: add another patient, or use "
-            'by="section" knowing that sections of one patient resemble each other and the scores will flatter'
+            f"folds by patient need at least two patients, found only {min(n_spots)!r}: add another patient, or say "
+            f"{word('by', 'section')} knowing that sections of one patient resemble each other, which flatters scores"
         )
         raise InputError(msg)
     n_folds = len(n_spots) if n_folds is None else n_folds

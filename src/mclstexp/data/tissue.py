@@ -12,6 +12,7 @@ from scipy import ndimage
 from skimage.filters import gaussian, threshold_otsu
 from skimage.measure import find_contours
 
+from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Slide
 from mclstexp.io.regions import Regions
@@ -74,7 +75,7 @@ def find_tissue(slide: Slide, *, smallest_um2: float = 50_000.0, largest_hole_um
     if not polygons:
         msg = (
             f"{slide.id}: stained tissue (a coloured piece of {smallest_um2:g} µm² or more) expected, found colour "
-            f"other than ink on {coloured:.1%} of the slide: check it or give the tissue as GeoJSON (--mask)"
+            f"other than ink on {coloured:.1%} of the slide: check it or give the tissue as GeoJSON ({word('mask')})"
         )
         raise InputError(msg)
     return Regions(polygons, tuple(str(number) for number in range(1, len(polygons) + 1)))

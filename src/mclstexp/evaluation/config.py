@@ -57,6 +57,14 @@ class DataConfig:
     """µm per pixel of the images, over what the data say."""
     image: str | None = None
     """The image of the one section, where it lies apart."""
+    table: str | None = None
+    """SpatialData: name of the table of counts, where the store has several."""
+    coordinate_system: str | None = None
+    """SpatialData: name of the coordinate system of spots and image, where they share several that disagree."""
+    bin_um: int | None = None
+    """Visium HD: side of the bins in µm; 8 by default."""
+    pitch_um: float | None = None
+    """h5ad: distance in µm between neighbouring spots, where that is what is known of the scale."""
     synthetic: SyntheticConfig | None = None
     """Sections made here instead of read."""
 
@@ -82,6 +90,10 @@ class DataConfig:
             image=self.image,
             sections=self.sections,
             patients=self.patients or None,
+            table=self.table,
+            coordinate_system=self.coordinate_system,
+            bin_um=self.bin_um,
+            pitch_um=self.pitch_um,
         )
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from anndata import AnnData
 
+from mclstexp.core.doors import through
 from mclstexp.evaluation.exam import prepare
 from mclstexp.evaluation.harness import join_scores, sit
 from mclstexp.evaluation.run_plan import Plan, read_plan
@@ -30,10 +31,11 @@ def main(arguments: Sequence[str]) -> None:
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     folder, label, *folds = arguments
     plan = read_plan(Path(folder))
-    for fold in folds:
-        _say(fold, "begun")
-        _judge(plan, label, fold)
-        _say(fold, "done")
+    with through("file"):
+        for fold in folds:
+            _say(fold, "begun")
+            _judge(plan, label, fold)
+            _say(fold, "done")
 
 
 def _judge(plan: Plan, label: str, fold: str) -> None:

@@ -10,6 +10,7 @@ from anndata import AnnData
 from jaxtyping import Float
 
 from mclstexp.core import keys
+from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section, as_counts
 from mclstexp.core.tiles import Tiles, TileSpec
@@ -82,7 +83,7 @@ def read_h5ad(
         msg = f"{name}: pitch_um must be a positive number of µm, found {pitch_um!r}"
         raise InputError(msg)
     measured = mpp_from_spots(adata, xy, pitch_um=pitch_um)
-    hint = ", or pitch_um= if the distance between neighbouring spots is known"
+    hint = f", or {word('pitch_um')} if the distance between neighbouring spots is known"
     slide = slide_with_mpp(picture, mpp, measured=measured, id=name, hint=hint)
     tiles = Tiles(
         slide=slide, xy=xy, ids=adata.obs_names.to_numpy().astype(np.str_), spec=spec, array_xy=array_places(adata.obs)
@@ -202,7 +203,7 @@ def _find_image(path: Path, image: Path | str | None) -> Path:
     if image is not None:
         picture = Path(image)
         if not picture.is_file():
-            msg = f"{path.name}: an image expected at {picture}, found no such file: check image="
+            msg = f"{path.name}: an image expected at {picture}, found no such file: check {word('image')}"
             raise InputError(msg)
         return picture
     beside = [other for other in sorted(path.parent.iterdir()) if other.suffix.lower() in IMAGE_SUFFIXES]
@@ -213,6 +214,7 @@ def _find_image(path: Path, image: Path | str | None) -> Path:
     ]
     if len(found) != 1:
         listed = f"{len(found)} ({', '.join(other.name for other in found[:4])})" if found else "none"
-        msg = f"one image named {path.stem}.* or {path.stem}_*.* expected beside {path}, found {listed}: give image="
+        named = f"{path.stem}.* or {path.stem}_*.*"
+        msg = f"one image named {named} expected beside {path}, found {listed}: give {word('image')}"
         raise InputError(msg)
     return found[0]

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Slide, Tiles, TileSpec
@@ -34,7 +35,7 @@ def read_hest(
     path: Path | str,
     *,
     spec: TileSpec = TileSpec(),  # noqa: B008 — frozen
-    ids: Sequence[str] | None = None,
+    sections: Sequence[str] | None = None,
     mpp: float | None = None,
 ) -> list[Section]:
     """Read samples of a HEST folder.
@@ -46,7 +47,7 @@ def read_hest(
         ``metadata/{id}.json`` where there is one.
     spec
         Size and scale of the tiles; stored patches serve 224 px at 0.5 µm per pixel alone.
-    ids
+    sections
         Samples to read; all by default.
     mpp
         µm per pixel of the slides, instead of the metadata's estimate or the slide's own.
@@ -54,7 +55,7 @@ def read_hest(
     Returns
     -------
     list of Section
-        In the order of `ids`, or by name. The patient is the metadata's, or else the sample itself. From patches,
+        In the order of `sections`, or by name. The patient is the metadata's, or else the sample itself. From patches,
         only spots that have one.
 
     Raises
@@ -68,11 +69,11 @@ def read_hest(
         msg = f"a HEST folder with st/*.h5ad (or adata/*.h5ad) expected at {path}, found none: check the path"
         raise InputError(msg)
     present = sorted(file.stem for file in tables.glob("*.h5ad") if not file.name.startswith("."))
-    wanted = present if ids is None else list(ids)
+    wanted = present if sections is None else list(sections)
     lost = [name for name in wanted if name not in present]
     if lost:
         listed = ", ".join(present[:5]) + (", …" if len(present) > 5 else "")
-        msg = f"samples of {tables} expected, found no {lost[0]!r} among {listed}: choose ids= from these"
+        msg = f"samples of {tables} expected, found no {lost[0]!r} among {listed}: choose {word('sections')} from these"
         raise InputError(msg)
     return [_read_sample(path, tables / f"{name}.h5ad", spec=spec, mpp=mpp) for name in wanted]
 

@@ -13,6 +13,7 @@ import pandas as pd
 from anndata import AnnData
 
 from mclstexp.core import keys
+from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
@@ -194,7 +195,7 @@ def _wanted(present: Sequence[str], asked: Sequence[str] | None, *, where: Path)
     lost = [name for name in asked or () if name not in present]
     if lost:
         listed = ", ".join(present[:8]) + (", …" if len(present) > 8 else "")
-        msg = f"sections of {where} expected, found no {lost[0]!r} among {listed}: choose sections= from these"
+        msg = f"sections of {where} expected, found no {lost[0]!r} among {listed}: choose {word('sections')} from these"
         raise InputError(msg)
     return list(present if asked is None else asked)
 

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.spatial import cKDTree
 
+from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 
 VISIUM_PITCH_UM = 100.0
@@ -105,7 +106,10 @@ def choose_mpp(
     sources = {"the given mpp": given, "the spots' spacing": measured, "the image's header": header}
     known = [(name, value) for name, value in sources.items() if value is not None]
     if not known:
-        msg = f"{where}: mpp unknown (micrometres per pixel are neither in the image nor in the data): give mpp={hint}"
+        msg = (
+            f"{where}: mpp unknown (micrometres per pixel are neither in the image nor in the data): "
+            f"give {word('mpp')}{hint}"
+        )
         raise InputError(msg)
     name, chosen = known[0]
     for other, value in known[1:]:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypedDict, Unpack
 
+from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section, check_sections
 from mclstexp.core.tiles import TileSpec
@@ -35,27 +36,40 @@ class Format:
     read: Callable[..., Any]
     """The reader: ``read(path, spec=…, mpp=…)`` gives a `Section`, or a list of them if it holds many."""
     holds_many: bool = False
-    """Whether one such path holds several sections, which the reader chooses from."""
-    choose: str = "sections"
-    """What such a reader calls the names to choose."""
-    takes_image: bool = False
-    """Whether the image can be named apart (a path; in SpatialData an element)."""
+    """Whether one such path holds several sections, of which the reader takes ``sections=``."""
+    takes: frozenset[str] = frozenset()
+    """What else can be said of a section: its ``image`` and `Choices`."""
 
 
 READERS: Final[Mapping[str, Format]] = MappingProxyType(
     {
         # the more particular first: an HD or HEST folder may also look like a Visium one
-        "visium_hd": Format(looks_like_visium_hd, read_visium_hd, takes_image=True),
-        "hest": Format(looks_like_hest, read_hest, holds_many=True, choose="ids"),
-        "visium": Format(looks_like_visium, read_visium, takes_image=True),
-        "h5ad": Format(looks_like_h5ad, read_h5ad, takes_image=True),
-        "spatialdata": Format(looks_like_spatialdata, read_spatialdata, takes_image=True),
+        "visium_hd": Format(looks_like_visium_hd, read_visium_hd, takes=frozenset({"image", "bin_um"})),
+        "hest": Format(looks_like_hest, read_hest, holds_many=True),
+        "visium": Format(looks_like_visium, read_visium, takes=frozenset({"image"})),
+        "h5ad": Format(looks_like_h5ad, read_h5ad, takes=frozenset({"image", "pitch_um"})),
+        "spatialdata": Format(
+            looks_like_spatialdata, read_spatialdata, takes=frozenset({"image", "table", "coordinate_system"})
+        ),
         "her2st": Format(looks_like_her2st, read_her2st, holds_many=True),
         "cscc": Format(looks_like_cscc, read_cscc, holds_many=True),
         "st_folder": Format(looks_like_st_folder, read_st_folder),
     }
 )
 """The known formats by name, in the order in which they are tried."""
+
+
+class Choices(TypedDict, total=False):
+    """What single formats can be told."""
+
+    table: str | None
+    """SpatialData: name of the table of counts."""
+    coordinate_system: str | None
+    """SpatialData: name of the coordinate system in which spots and image lie."""
+    bin_um: int | None
+    """Visium HD: side of the bins, µm."""
+    pitch_um: float | None
+    """h5ad: distance between neighbouring spots, µm."""
 
 
 @guarded("sections")
@@ -68,6 +82,7 @@ def read_sections(
     image: Path | str | None = None,
     sections: Sequence[str] | None = None,
     patients: Mapping[str, str] | None = None,
+    **choices: Unpack[Choices],
 ) -> list[Section]:
     """Read the sections at a path, whatever their format.
 
@@ -88,6 +103,8 @@ def read_sections(
     patients
         Whom each section comes from, by its name, over what the data say. Most formats do not know, and then every
         section counts as a patient of its own: name them, or folds will part sections of one patient.
+    **choices
+        What single formats can be told, see `Choices`.
 
     Raises
     ------
@@ -104,12 +121,10 @@ def read_sections(
     if sections is not None and {part.name for part in alone} >= set(sections):
         # a part that holds one section carries its name: the others need not be read
         parts = [part for part in alone if part.name in sections]
-    if image is not None and (len(parts) > 1 or not READERS[parts[0].format].takes_image):
-        found = f"{len(parts)} sections" if len(parts) > 1 else f"the format {parts[0].format}, which names its own"
-        msg = f"image= given, so one section without an image of its own expected at {path}, found {found}: omit image="
-        raise InputError(msg)
+    said = {name: value for name, value in {"image": image, **choices}.items() if value is not None}
+    _check_said(said, parts, where=path)
     asked = sections if len(parts) == 1 else None
-    read = [section for part in parts for section in part.read(asked, spec=spec, mpp=mpp, image=image)]
+    read = [section for part in parts for section in part.read(asked, spec=spec, mpp=mpp, **said)]
     read = _chosen(check_sections(read), sections, where=path)
     read = _with_patients(read, patients or {})
     for section in read:
@@ -129,15 +144,12 @@ class _Part:
         """The section's name, in formats that hold one."""
         return self.path.stem if self.path.suffix in (".h5ad", ".zarr") else self.path.name
 
-    def read(
-        self, sections: Sequence[str] | None, *, spec: TileSpec, mpp: float | None, image: Path | str | None
-    ) -> list[Section]:
-        """Read it; `sections` chooses where there are many."""
+    def read(self, sections: Sequence[str] | None, *, spec: TileSpec, mpp: float | None, **said: Any) -> list[Section]:
+        """Read it; `sections` chooses where there are many, `said` is what its format takes."""
         form = READERS[self.format]
-        options = {} if image is None else {"image": image}
         if form.holds_many:
-            return form.read(self.path, spec=spec, mpp=mpp, **{form.choose: sections})
-        return [form.read(self.path, spec=spec, mpp=mpp, **options)]
+            return form.read(self.path, spec=spec, mpp=mpp, sections=sections, **said)
+        return [form.read(self.path, spec=spec, mpp=mpp, **said)]
 
 
 def _parts(path: Path, name: str | None) -> list[_Part]:
@@ -157,9 +169,22 @@ def _parts(path: Path, name: str | None) -> list[_Part]:
     listed = ", ".join(entry.name for entry in entries[:6]) + (", …" if len(entries) > 6 else "")
     msg = (
         f"sections in a known format ({', '.join(READERS)}) expected at {path}, found {listed or 'an empty folder'}: "
-        "check the path, or give format= to hear what it lacks"
+        f"check the path, or give {word('format')} to hear what it lacks"
     )
     raise InputError(msg)
+
+
+def _check_said(said: Mapping[str, Any], parts: Sequence[_Part], *, where: Path) -> None:
+    """Refuse what the format found has no use for, and one image for several sections."""
+    for name in said:
+        if name == "image" and len(parts) > 1:
+            msg = f"one section expected at {where} with {word('image')}, found {len(parts)}: leave it out"
+            raise InputError(msg)
+        for part in parts:
+            if name not in READERS[part.format].takes:
+                forms = " or ".join(form for form, reader in READERS.items() if name in reader.takes)
+                msg = f"the format {forms} expected at {where} with {word(name)}, found {part.format}: leave it out"
+                raise InputError(msg)
 
 
 def _recognise(path: Path, name: str | None) -> str | None:
@@ -173,9 +198,8 @@ def _chosen(read: list[Section], sections: Sequence[str] | None, *, where: Path)
     known = {section.id: section for section in read}
     lost = [name for name in sections if name not in known]
     if lost:
-        msg = (
-            f"sections of {where} expected, found no {lost[0]!r} among {', '.join(known)}: choose sections= from these"
-        )
+        found = f"no {lost[0]!r} among {', '.join(known)}"
+        msg = f"sections of {where} expected, found {found}: choose {word('sections')} from these"
         raise InputError(msg)
     return check_sections([known[name] for name in sections])
 

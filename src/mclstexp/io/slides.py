@@ -13,6 +13,7 @@ import openslide
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
+from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Slide, TileSpec
 from mclstexp.io.guard import guarded
@@ -196,10 +197,10 @@ def open_slide(path: Path | str, *, id: str | None = None, mpp: float | None = N
     if mpp is None:
         stated = _plausible(source.mpp_xy)
         if stated is None:
-            msg = f"{path}: mpp unknown (micrometres per pixel are not in the file): give mpp= (--slide-mpp)"
+            msg = f"{path}: mpp unknown (micrometres per pixel are not in the file): give {word('mpp')}"
             raise InputError(msg)
         if not _square(stated):
-            msg = f"{path}: square pixels expected, found {stated[0]:g} by {stated[1]:g} µm: give mpp= (--slide-mpp)"
+            msg = f"{path}: square pixels expected, found {stated[0]:g} by {stated[1]:g} µm: give {word('mpp')}"
             raise InputError(msg)
         mpp = sum(stated) / 2
     return FileSlide(path, source, id=path.stem.removesuffix(".ome") if id is None else id, mpp=mpp)

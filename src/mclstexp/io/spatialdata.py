@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, final
@@ -14,6 +15,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
 
 from mclstexp.core import keys
+from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Slide, Tiles, TileSpec
@@ -25,6 +27,8 @@ from mclstexp.io.slides import ArraySlide
 _MARGIN_PX: Final = 4
 """Pixels beyond the tile that resampling may look at, per pixel of reduction."""
 _ROWS: Final = 1024
+_AGREE_PX: Final = 1.0
+"""Up to so many pixels, coordinate systems say the same."""
 
 
 @final
@@ -42,9 +46,8 @@ class ElementSlide(Slide):
     def __init__(self, levels: list[Any], *, mpp: float, id: str) -> None:  # noqa: A002 — the name in `Slide`
         first = levels[0]
         if first.dtype != np.uint8 or first.ndim != 3 or first.shape[0] < 3:
-            msg = (
-                f"{id}: an RGB image of 8 bits expected, found {first.shape} {first.dtype}: choose another with image="
-            )
+            found = f"{first.shape} {first.dtype}"
+            msg = f"{id}: an RGB image of 8 bits expected, found {found}: choose another with {word('image')}"
             raise InputError(msg)
         self.id, self.mpp, self._levels = id, mpp, levels
         self.size_px = (int(first.shape[2]), int(first.shape[1]))
@@ -99,8 +102,8 @@ def read_spatialdata(
     mpp: float | None = None,
     table: str | None = None,
     image: str | None = None,
+    coordinate_system: str | None = None,
     id: str | None = None,  # noqa: A002 — the field's name in Section
-    patient: str | None = None,
 ) -> Section:
     """Read a section from a SpatialData store.
 
@@ -116,10 +119,11 @@ def read_spatialdata(
         Name of the table of raw counts; the only one by default.
     image
         Name of the image; by default the only one, or the only one named ``*full_image``.
+    coordinate_system
+        Name of the coordinate system in which the table's shapes and the image lie, where they share several that
+        disagree.
     id
         Name of the section; the store's by default.
-    patient
-        Whom it comes from; `id` by default.
 
     Returns
     -------
@@ -139,7 +143,7 @@ def read_spatialdata(
         store = package.read_zarr(path)
     adata = store.tables[_choose(store.tables, table, option="table", where=name)]
     picture = store.images[_choose(store.images, image, option="image", where=name, preferred="full_image")]
-    adata.obsm[keys.SPATIAL] = _centres(store, adata, picture=picture, where=name)
+    adata.obsm[keys.SPATIAL] = _centres(store, adata, picture=picture, system=coordinate_system, where=name)
     counts = raw_counts(adata, where=name)
     xy = counts.obsm[keys.SPATIAL]
     scale = choose_mpp(mpp, measured=mpp_from_spots(counts, xy), where=name)
@@ -150,7 +154,7 @@ def read_spatialdata(
         spec=spec,
         array_xy=array_places(counts.obs),
     )
-    return Section(id=name, patient=patient or name, tiles=tiles, counts=counts)
+    return Section(id=name, patient=name, tiles=tiles, counts=counts)
 
 
 def _package() -> ModuleType:
@@ -175,17 +179,16 @@ def _choose(
         return found[0]
     wanted = "one" if name is None else repr(name)
     listed = ", ".join(present) or "none"
-    msg = f"{where}: {wanted} expected among the store's {option}s, found {listed}: name one as {option}="
+    msg = f"{where}: {wanted} expected among the store's {option}s, found {listed}: name one with {word(option)}"
     raise InputError(msg)
 
 
-def _centres(store: Any, adata: AnnData, *, picture: Any, where: str) -> Float[np.ndarray, "n 2"]:
+def _centres(store: Any, adata: AnnData, *, picture: Any, system: str | None, where: str) -> Float[np.ndarray, "n 2"]:
     """Return the centre of each row's shape, (column, row) in pixels of `picture`."""
-    from spatialdata.transformations import get_transformation_between_coordinate_systems  # noqa: PLC0415
-
     attrs = adata.uns.get("spatialdata_attrs")
     if attrs is None:
-        msg = f"{where}: a table that annotates shapes expected, found one without a region: choose another with table="
+        advice = f"choose another with {word('table')}"
+        msg = f"{where}: a table that annotates shapes expected, found one without a region: {advice}"
         raise InputError(msg)
     regions = sorted(set(adata.obs[attrs["region_key"]].astype(str)))
     if len(regions) != 1 or regions[0] not in store.shapes:
@@ -200,14 +203,48 @@ def _centres(store: Any, adata: AnnData, *, picture: Any, where: str) -> Float[n
             f"{where}: a shape for every row of the table expected, found none in {regions[0]} for {lost!r}: repair it"
         )
         raise InputError(msg)
-    try:
-        found = get_transformation_between_coordinate_systems(store, shapes, picture)
-        matrix = found.to_affine_matrix(input_axes=("x", "y"), output_axes=("x", "y"))
-    except (RuntimeError, ValueError) as error:
-        msg = f"{where}: {regions[0]} and the image must share a coordinate system, found none: choose another image="
-        raise InputError(msg) from error
     points = shapes.geometry.iloc[row].centroid
-    return np.column_stack([points.x, points.y]) @ matrix[:2, :2].T + matrix[:2, 2]
+    centres = np.column_stack([points.x, points.y, np.ones(len(row))])
+    ways = _ways(store, shapes, picture)
+    if system is not None and system in ways:
+        return centres @ ways[system][:2].T
+    if system is not None or not ways:
+        found = f"{', '.join(ways) or 'none'}" + ("" if system is None else f", not {system!r}")
+        msg = (
+            f"{where}: a coordinate system that {regions[0]} and the image share expected, found {found}: choose it "
+            f"with {word('coordinate_system')} or another image with {word('image')}"
+        )
+        raise InputError(msg)
+    places = [centres @ way[:2].T for way in ways.values()]
+    apart_px = max(float(np.abs(place - places[0]).max(initial=0)) for place in places)
+    if apart_px > _AGREE_PX:
+        msg = (
+            f"{where}: coordinate systems that agree expected of {regions[0]} and image, found spots {apart_px:.4g} "
+            f"pixels apart between {', '.join(ways)}: choose one with {word('coordinate_system')}"
+        )
+        raise InputError(msg)
+    return places[0]
+
+
+def _ways(store: Any, shapes: Any, picture: Any) -> dict[str, NDArray[np.float64]]:
+    """Return how shapes are brought to pixels of `picture`, (3, 3), by the coordinate system both have a place in."""
+    from spatialdata.transformations import (  # noqa: PLC0415
+        get_transformation,
+        get_transformation_between_coordinate_systems,
+    )
+
+    ours, theirs = (get_transformation(element, get_all=True) for element in (shapes, picture))
+    axes: dict[str, Any] = {"input_axes": ("x", "y"), "output_axes": ("x", "y")}
+    ways = {
+        name: np.linalg.inv(theirs[name].to_affine_matrix(**axes)) @ ours[name].to_affine_matrix(**axes)
+        for name in ours
+        if name in theirs
+    }
+    if not ways:
+        with suppress(RuntimeError, ValueError):  # by way of another element
+            found = get_transformation_between_coordinate_systems(store, shapes, picture)
+            return {"others": found.to_affine_matrix(**axes)}
+    return ways
 
 
 def _levels(picture: Any) -> list[Any]:

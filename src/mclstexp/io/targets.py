@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 
 
@@ -28,7 +29,7 @@ def require_free(folder: Path, *, mark: str, what: str, overwrite: bool) -> None
     """
     if (folder / mark).is_file():
         if not overwrite:
-            msg = f"a free place for {what} expected, found one at {folder}: choose another or allow overwrite"
+            msg = f"a free place for {what} expected, found one at {folder}: choose another or give {word('overwrite')}"
             raise InputError(msg)
     elif folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         msg = f"a free place for {what} expected, found other files at {folder}: choose another"

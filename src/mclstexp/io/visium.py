@@ -9,6 +9,7 @@ import numpy as np
 from anndata import AnnData
 
 from mclstexp.core import keys
+from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Slide, Tiles, TileSpec
@@ -147,7 +148,7 @@ def find_image(folders: Sequence[Path], image: Path | str | None, *, spatial: Pa
         return _search(folders, where=where), 1.0
     picture = Path(image)
     if not picture.is_file():
-        msg = f"{where}: an image expected at {picture}, found no such file: check image="
+        msg = f"{where}: an image expected at {picture}, found no such file: check {word('image')}"
         raise InputError(msg)
     factor = next((key for stem, key in SCALED_IMAGES.items() if picture.stem.endswith(stem)), None)
     if factor is None:
@@ -174,12 +175,12 @@ def _search(folders: Sequence[Path], *, where: str) -> Path:
         if len(found) == 1:
             return found[0]
         if found:
-            listed = ", ".join(path.name for path in found[:4])
-            msg = f"{where}: one full-resolution image expected in {folder}, found {len(found)} ({listed}): give image="
+            listed = f"{len(found)} ({', '.join(path.name for path in found[:4])})"
+            msg = f"{where}: one full-resolution image expected in {folder}, found {listed}: give {word('image')}"
             raise InputError(msg)
     msg = (
         f"{where}: the full-resolution image that Space Ranger was run on expected beside its output, found none in "
-        f"{' or '.join(map(str, folders))}: give image= (tissue_hires_image.png is read only if named)"
+        f"{' or '.join(map(str, folders))}: give {word('image')} (tissue_hires_image.png is read only if named)"
     )
     raise InputError(msg)
 

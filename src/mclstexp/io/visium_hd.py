@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mclstexp.core import keys
+from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
@@ -59,7 +60,7 @@ def read_visium_hd(
     bins = _bins(binned)
     if bin_um not in bins:
         found = ", ".join(f"{size} µm" for size in sorted(bins)) or "no folder of bins"
-        msg = f"bins of {bin_um} µm (square_{bin_um:03d}um) expected in {binned}, found {found}: change bin_um="
+        msg = f"bins of {bin_um} µm (square_{bin_um:03d}um) expected in {binned}, found {found}: give {word('bin_um')}"
         raise InputError(msg)
     folder, root = bins[bin_um], binned.parent if binned.name == "binned_outputs" else binned
     name = id or sample_name(root)

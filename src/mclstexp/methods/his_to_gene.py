@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.section import Section
@@ -116,7 +117,8 @@ class HisToGene(Predictor):
             msg = f"his_to_gene option optimiser must be 'adamw' or 'adam', found {self.optimiser!r}"
             raise InputError(msg)
         if self.checkpoint and (self.image != "pixels" or self.pixel_scale != 1 or self.standardise):
-            msg = 'his_to_gene option checkpoint is for the published network: give preset="published" with it'
+            given = word("preset", "published")
+            msg = f"his_to_gene option checkpoint is for the published network: give {given} with it"
             raise InputError(msg)
         self._images()
 

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.section import Section
@@ -141,7 +142,8 @@ class Hist2ST(Predictor):
             msg = f"hist2st option optimiser must be 'adamw' or 'adam', found {self.optimiser!r}"
             raise InputError(msg)
         if self.checkpoint and (self.image != "pixels" or self.pixel_scale != 1 or self.standardise):
-            msg = 'hist2st option checkpoint is for the published network: give preset="published" with it'
+            given = word("preset", "published")
+            msg = f"hist2st option checkpoint is for the published network: give {given} with it"
             raise InputError(msg)
         made = (self.patch_px // self.cut_px) ** 2 * (self.n_channels // 8)
         if self.image == "pixels" and made != self.dim:

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.section import Section
@@ -134,7 +135,8 @@ class THItoGene(Predictor):
             msg = f"thitogene option optimiser must be 'adamw' or 'adam', found {self.optimiser!r}"
             raise InputError(msg)
         if self.checkpoint and (self.image != "pixels" or self.pixel_scale != 1 or self.standardise):
-            msg = 'thitogene option checkpoint is for the published network: give preset="published" with it'
+            given = word("preset", "published")
+            msg = f"thitogene option checkpoint is for the published network: give {given} with it"
             raise InputError(msg)
         self._images()
 

@@ -86,7 +86,7 @@ def table_rows(positions: Sequence[Int[Tensor, "_ 2"]], *, n_positions: int | No
         raise InputError(msg)
     if n_positions is not None and highest >= n_positions:
         msg = (
-            f"array coordinates below n_positions={n_positions} expected by the position tables, found {highest}: "
+            f"array coordinates below n_positions ({n_positions}) expected by the position tables, found {highest}: "
             f"set n_positions to {highest + 1} or more"
         )
         raise InputError(msg)

@@ -94,7 +94,7 @@ def embedding_plane(
     try:
         from umap import UMAP  # type: ignore[import-untyped]  # noqa: PLC0415  an extra, and slow to import
     except ImportError as error:
-        msg = "umap-learn expected for way='umap', found none: pip install 'mclstexp[analysis]', or take way='pca'"
+        msg = "umap-learn expected for the way umap, found none: pip install 'mclstexp[analysis]', or take the way pca"
         raise InputError(msg) from error
     neighbours = min(15, len(unit) - 1)
     return UMAP(n_neighbors=neighbours, metric="cosine", random_state=seed, n_jobs=1).fit_transform(unit)

@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from mclstexp.analysis.gene_ranking import rank_genes
 from mclstexp.analysis.pairs import Pair, default_method, read_pairs, read_record
+from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.evaluation.calibration import interval_widths
 from mclstexp.evaluation.results import RECORD, SCORES, read_results
@@ -82,7 +83,7 @@ def read_study(results: Path | str, method: str | None = None, *, data: Path | s
     folder = Path(results)
     if not (folder / RECORD).is_file():
         found = "no folder" if not folder.is_dir() else f"no {RECORD} in it"
-        msg = f"a folder that mclstexp evaluate wrote expected at {folder}, found {found}: give its --out"
+        msg = f"a folder that mclstexp evaluate wrote expected at {folder}, found {found}: give that folder"
         raise InputError(msg)
     record = read_record(folder)
     if not (folder / "predictions").is_dir():
@@ -93,7 +94,8 @@ def read_study(results: Path | str, method: str | None = None, *, data: Path | s
         raise InputError(msg)
     place = record["experiment"].get("data", {}).get("path")
     if data is None and place and not Path(place).exists():
-        msg = f"the data that were evaluated expected at {place}, found nothing: say where they lie now with --data"
+        advice = f"say where they lie now with {word('data')}"
+        msg = f"the data that were evaluated expected at {place}, found nothing: {advice}"
         raise InputError(msg)
     pairs = read_pairs(folder, method, data=data)
     scores, hashed = read_results(folder), hashlib.sha256((folder / SCORES).read_bytes()).hexdigest()

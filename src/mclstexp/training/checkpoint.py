@@ -78,7 +78,7 @@ def read_histories(workdir: Path) -> dict[str, list[dict[str, float]]]:
         name = path.parent.relative_to(workdir).as_posix()
         found["fit" if name == "." else name] = json.loads(_read_meta(path).get("history", "[]"))
     if not found:
-        msg = f"checkpoints of a fit expected in {workdir}, found none: call fit(sections, workdir=…) with that folder"
+        msg = f"checkpoints of a fit expected in {workdir}, found none: name the folder that fit had as its workdir"
         raise InputError(msg)
     return found
 

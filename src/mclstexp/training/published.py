@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from mclstexp.core.doors import method_option
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.section import Section
@@ -53,7 +54,8 @@ class PublishedTable:
                 found = "none" if array_xy is None else f"{array_xy.min():g}"
                 msg = (
                     f"section {section.id}: the paper protocol looks positions up in tables and needs array "
-                    f'coordinates from 0 on, found {found}: use protocol="strict", which needs µm alone'
+                    f"coordinates from 0 on, found {found}: say {method_option('protocol', 'strict')}, which needs µm "
+                    "alone"
                 )
                 raise InputError(msg)
             places.append(torch.from_numpy(np.array(array_xy, np.float32)))

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from mclstexp.core.doors import Door, outer_door, through
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor
 from mclstexp.io.models import load_model
@@ -48,6 +49,8 @@ class Batch:
     """Whether earlier results are replaced."""
     predict: str = "mclstexp.whole_slide.one:predict_slide_file"
     """"module:function" that predicts one slide, with the arguments of the default."""
+    door: Door = field(default_factory=outer_door)
+    """The door it came through, in whose words a process is to speak."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "jobs", tuple(self.jobs))
@@ -161,7 +164,7 @@ def _predict(model: Predictor, job: SlideJob, batch: Batch, on_progress: OnProgr
     module, _, name = batch.predict.partition(":")
     predict: Callable[..., SlideSummary] = getattr(importlib.import_module(module), name)
     settings = batch.settings
-    with at_hand(job, batch.place, suffix=batch.suffix, mask=job.mask or settings.mask) as here:
+    with through(batch.door), at_hand(job, batch.place, suffix=batch.suffix, mask=job.mask or settings.mask) as here:
         return predict(
             model,
             here.slide,

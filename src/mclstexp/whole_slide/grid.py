@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy.typing import ArrayLike, NDArray
 
+from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Slide, Tiles, TileSpec
 from mclstexp.data.tissue import find_tissue
@@ -65,7 +66,7 @@ def lay_grid(slide: Slide, spec: TileSpec, *, settings: SlideSettings, places: A
     if not (region >= 0).any():
         msg = (
             f"{slide.id}: a tile centre of the {stride_um:g} µm grid inside the regions "
-            f"({regions.area_um2(slide.mpp) / 1e6:.3g} mm²) expected, found none: give a smaller stride"
+            f"({regions.area_um2(slide.mpp) / 1e6:.3g} mm²) expected, found none: give a smaller {word('stride_um')}"
         )
         raise InputError(msg)
     return Grid(tiles.take(region >= 0), regions, region[region >= 0], stride_um)
@@ -85,7 +86,7 @@ def check_scale(slide: Slide, spec: TileSpec, *, allowed: bool) -> float:
     if not allowed:
         msg = (
             f"{slide.id}: a slide of at most {spec.mpp:g} µm per pixel, as the model's tiles have, expected, found "
-            f"{slide.mpp:g}: give a finer scan, or allow upsampling (--allow-upsampling), which blurs the tiles"
+            f"{slide.mpp:g}: give a finer scan, or {word('allow_upsampling')}, which blurs the tiles"
         )
         raise InputError(msg)
     return float(factor)

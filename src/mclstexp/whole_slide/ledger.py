@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, final
 import pandas as pd
 
 from mclstexp._version import __version__
+from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor
 from mclstexp.whole_slide.batch import Batch, Outcome
@@ -87,7 +88,7 @@ class Ledger:
             if (there or RUN in present) and not batch.overwrite:
                 msg = (
                     f"predictions of the same model with the same settings expected in {batch.place}, found others: "
-                    "choose another folder or allow overwrite"
+                    f"choose another folder or give {word('overwrite')}"
                 )
                 raise InputError(msg)
             for job in batch.jobs:  # all, or another model's would be taken for this one's after an interruption

@@ -11,6 +11,7 @@ from typing import Final
 import anndata as ad
 from numpy.typing import ArrayLike
 
+from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor
 from mclstexp.core.tiles import Slide
@@ -196,7 +197,8 @@ def _check_place(out: Path, *, slide: Path, settings: SlideSettings, overwrite: 
         msg = f"a name that ends in {suffix} expected for a prediction as {settings.format}, found {out}: rename it"
         raise InputError(msg)
     if out.exists() and not overwrite:
-        msg = f"a free place for the prediction expected, found one at {out}: choose another or allow overwrite"
+        advice = f"choose another or give {word('overwrite')}"
+        msg = f"a free place for the prediction expected, found one at {out}: {advice}"
         raise InputError(msg)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from mclstexp.core.doors import method_option
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.predictor import Predictor, State, register
@@ -118,7 +119,8 @@ class MclSTExp(Predictor):
             msg = f"mclstexp option protocol must be 'strict' or 'paper', found {self.protocol!r}"
             raise InputError(msg)
         if self.checkpoint and self.protocol != "paper":
-            msg = 'mclstexp option checkpoint is for the published network: give protocol="paper" with it'
+            given = method_option("protocol", "paper")
+            msg = f"mclstexp option checkpoint is for the published network: give {given} with it"
             raise InputError(msg)
         self.view_widths, self.context_radii_um = tuple(self.view_widths), tuple(self.context_radii_um)
 

@@ -1,0 +1,115 @@
+"""What options are called: on the command line, in an experiment file and in Python.
+
+A message that names an option names it by `word`, so that advice can be followed where it is read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+Door = Literal["command", "file", "python"]
+"""The command line, an experiment file (TOML), Python."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """What an option is called at each door; None where the door has no such option."""
+
+    command: str | None
+    """Flag of the command line."""
+    file: str | None
+    """Key of a configuration file, after its table and a dot."""
+    python: str | None
+    """Argument of Python's functions."""
+    switch: bool = False
+    """Whether it is on or off, so that naming it is turning it on."""
+
+
+OPTIONS: Final[Mapping[str, Option]] = MappingProxyType(
+    {
+        # how sections are read
+        "format": Option("--format", "data.format", "format"),
+        "image": Option("--image", "data.image", "image"),
+        "mpp": Option("--slide-mpp", "data.mpp", "mpp"),
+        "sections": Option("--sections", "data.sections", "sections"),
+        "patients": Option("--patients", "data.patients", "patients"),
+        "table": Option("--table", "data.table", "table"),
+        "coordinate_system": Option("--coordinate-system", "data.coordinate_system", "coordinate_system"),
+        "bin_um": Option("--bin-um", "data.bin_um", "bin_um"),
+        "pitch_um": Option("--pitch-um", "data.pitch_um", "pitch_um"),
+        # how methods are chosen and compared
+        "preset": Option("--preset", "preset", "preset"),
+        "genes": Option("--genes", "genes", "genes"),
+        "by": Option(None, "folds.by", "by"),
+        "jobs": Option("--jobs", None, "jobs"),
+        # how whole slides are predicted
+        "stride_um": Option("--stride-um", None, "stride_um"),
+        "mask": Option("--mask", None, "mask"),
+        "allow_upsampling": Option("--allow-upsampling", None, "allow_upsampling", switch=True),
+        # where results go and where what they were made of lies
+        "out": Option("--out", None, "out"),
+        "overwrite": Option("--overwrite", None, "overwrite", switch=True),
+        "data": Option("--data", None, "data"),
+    }
+)
+"""The options that messages name, by the name they have in the code."""
+
+_doors: ContextVar[tuple[Door, ...]] = ContextVar("doors", default=("python",))
+
+
+@contextmanager
+def through(door: Door) -> Iterator[None]:
+    """Say which door the calls within came through; a file is read within one of the other two."""
+    token = _doors.set((*_doors.get(), door) if door == "file" else (door,))
+    try:
+        yield
+    finally:
+        _doors.reset(token)
+
+
+def outer_door() -> Door:
+    """Return the door that a process started from here is to be told: the command line or Python."""
+    return _doors.get()[0]
+
+
+def word(option: str, value: Any = None) -> str:
+    """Return what an option is called at the door in use.
+
+    Parameters
+    ----------
+    option
+        A name of `OPTIONS`.
+    value
+        What it is to be set to, where the message says it.
+
+    Returns
+    -------
+    ``--slide-mpp`` on the command line, ``mpp in [data]`` of a file, ``mpp=`` in Python; with the value 0.5
+    ``--slide-mpp 0.5``, ``mpp = 0.5 in [data]``, ``mpp=0.5``.
+    """
+    return _written(OPTIONS[option], value)
+
+
+def method_option(name: str, value: Any) -> str:
+    """Return how a method's own option is set at the door in use."""
+    return _written(Option(f"--option {name}=", name, name), value)
+
+
+def _written(option: Option, value: Any) -> str:
+    # a file says less than a command line: where results go is a flag of the command that reads it
+    named = [(door, name) for door in (*reversed(_doors.get()), "file") if (name := getattr(option, door))]
+    door, name = named[0] if named else ("python", str(option.python))
+    text = "" if value is None else json.dumps(value, ensure_ascii=False)
+    if door == "python":
+        return f"{name}={'True' if option.switch else text}"
+    if door == "command":
+        text = value if isinstance(value, str) else text
+        return f"{name} {text}" if text and not name.endswith("=") else f"{name}{text}"
+    table, _, key = name.rpartition(".")
+    return (f"{key} = {text}" if text else key) + (f" in [{table}]" if table else "")
