@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-slow lint docs bench clean install
+.PHONY: demo test test-slow fuzz lint docs bench clean install
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -26,6 +26,11 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
+
+# Mutated inputs to every door that reads files: make fuzz N=20000; python -m fuzz --help says more.
+N ?= 300
+fuzz: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m fuzz --number $(N)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

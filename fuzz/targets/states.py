@@ -1,0 +1,144 @@
+"""What this package left for itself: caches, checkpoints, halves of runs; whatever happened to them, results stay."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from fuzz.case import Target
+from mclstexp.api.models import load_model
+from mclstexp.core.predictor import Predictor
+from mclstexp.io.models import save_model
+from mclstexp.methods import create
+from mclstexp.whole_slide.batch import Batch, predict_job
+from mclstexp.whole_slide.ledger import Ledger
+from mclstexp.whole_slide.manifest import list_slides
+from mclstexp.whole_slide.one import predict_slide_file
+from mclstexp.whole_slide.settings import SlideSettings
+from small_methods import ENCODER, small_sections
+
+_SETTINGS = SlideSettings(mpp=4.0, stride_um=64.0)
+_TRAINED = {"encoder": ENCODER, "epochs": 2, "k": 5, "n_components": 4, "dim": 4, "batch_size": 16, "n_models": 2}
+
+
+def _digest(*arrays: Any) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+@cache
+def _sections() -> Any:
+    return small_sections(3, n_spots_side=4)
+
+
+def _stop(n_events: int) -> Any:
+    """Return a callback that ends a run as Ctrl-C would."""
+    left = [n_events]
+
+    def stop(*_: object) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+
+    return stop
+
+
+def _make_cache(folder: Path) -> None:
+    (folder / "cache").mkdir()
+    os.environ["MCLSTEXP_CACHE"] = str(folder / "cache" / "kept")
+    create("ridge", encoder=ENCODER, n_components=4).fit(_sections())
+
+
+def _use_cache(folder: Path) -> str:
+    os.environ["MCLSTEXP_CACHE"] = str(folder / "kept")
+    model = create("ridge", encoder=ENCODER, n_components=4).fit(_sections())
+    return _digest(model.predict(_sections()[0].tiles).X)
+
+
+def _make_checkpoint(folder: Path) -> None:
+    os.environ["MCLSTEXP_CACHE"] = str(folder / ".cache")
+    (folder / "fit").mkdir()
+    shutil.rmtree(folder / "fit")
+    _fit(folder / "fit" / "work")
+
+
+def _use_checkpoint(folder: Path) -> str:
+    return _digest(_fit(folder / "work").predict(_sections()[0].tiles).X)
+
+
+def _fit(workdir: Path) -> Predictor:
+    return create("mclstexp", **_TRAINED).fit(_sections(), workdir=workdir)
+
+
+def _make_resumed(folder: Path) -> None:
+    os.environ["MCLSTEXP_CACHE"] = str(folder / ".cache")
+    home = folder / "half"
+    model = create("ridge", encoder=ENCODER, n_components=4).fit(_sections())
+    save_model(model, home / "run")
+    Image.fromarray(_sections()[0].tiles.slide.thumbnail(10_000)).save(home / "a.png")
+    from mclstexp.whole_slide import stream
+
+    stream.BLOCK_TILES["cpu"] = 8
+    try:
+        predict_slide_file(model, home / "a.png", out=home / "a.h5ad", settings=_SETTINGS, on_progress=_stop(3))
+    except KeyboardInterrupt:
+        return
+    msg = "the run ended before it was interrupted"
+    raise RuntimeError(msg)
+
+
+def _use_resumed(folder: Path) -> str:
+    import anndata as ad
+
+    from mclstexp.whole_slide import stream
+
+    stream.BLOCK_TILES["cpu"] = 8
+    out = folder / "a.h5ad"
+    predict_slide_file(load_model(folder / "run"), folder / "a.png", out=out, settings=_SETTINGS)
+    found = ad.read_h5ad(out)
+    return _digest(found.X, found.obs["reference_distance"] if "reference_distance" in found.obs else 0)
+
+
+def _make_batch(folder: Path) -> None:
+    os.environ["MCLSTEXP_CACHE"] = str(folder / ".cache")
+    home = folder / "two of three"
+    save_model(create("ridge", encoder=ENCODER, n_components=4).fit(_sections()), home / "run")
+    (home / "slides").mkdir()
+    for name, section in zip("abc", _sections(), strict=True):
+        Image.fromarray(section.tiles.slide.thumbnail(10_000)).save(home / "slides" / f"{name}.png")
+    _run(home, n_slides=2)
+
+
+def _use_batch(folder: Path) -> str:
+    import anndata as ad
+
+    _run(folder, n_slides=3)
+    found = [ad.read_h5ad(folder / "out" / f"{name}.h5ad") for name in "abc"]
+    return _digest(*(result.X for result in found))
+
+
+def _run(home: Path, *, n_slides: int) -> None:
+    """Predict the slides one after the other in this process, as the processes of a batch do."""
+    batch = Batch(str(home / "run"), str(home / "out"), jobs=list_slides(str(home / "slides")), settings=_SETTINGS)
+    model = load_model(home / "run")
+    ledger = Ledger(batch)
+    for job in ledger.open(model)[:n_slides]:
+        ledger.add(predict_job(model, job, batch))
+    ledger.close()
+
+
+TARGETS = (
+    Target("cache", _make_cache, _use_cache, files=("kept/**/*",), exact=True),
+    Target("checkpoint", _make_checkpoint, _use_checkpoint, files=("work/**/*",), exact=True),
+    Target("resumed", _make_resumed, _use_resumed, files=(".a.h5ad.partial/**/*",), exact=True),
+    Target("batch", _make_batch, _use_batch, files=("out/**/*",), exact=True),
+)
