@@ -11,6 +11,16 @@ _hook = install_import_hook("mclstexp", "typechecker.check")
 _BESIDE = Path(__file__).resolve().parents[1].parent / "shared"
 
 
+LIMIT_S, SLOW_LIMIT_S = 600, 3600
+"""Seconds after which a test, or one marked `slow`, has failed, whatever else the machine does: none waits for ever."""
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.pluginmanager.hasplugin("timeout"):  # of pytest-timeout, which is in the extra `dev`
+        for item in items:
+            item.add_marker(pytest.mark.timeout(SLOW_LIMIT_S if item.get_closest_marker("slow") else LIMIT_S))
+
+
 def _outside(variable: str, folder: str) -> Path:
     path = Path(os.environ.get(variable, _BESIDE / folder))
     if not path.is_dir():

@@ -1,9 +1,11 @@
 """The command line, as a user types it: what it writes, prints and returns."""
 
 import json
+import signal
 import subprocess
 import sys
 import tomllib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -185,22 +187,35 @@ def test_options_come_from_flags_over_file_over_defaults(data, said, tmp_path):
     assert list(described["provenance"]["sections"]) == ["r1", "r3"]
 
 
-def test_a_killed_fit_goes_on_where_it_stopped(data, said, tmp_path, monkeypatch):
+def _interrupt():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("stop", "code", "word"),
+    [
+        (_interrupt, 130, "interrupted"),
+        (partial(signal.raise_signal, signal.SIGTERM), 143, "ended by SIGTERM"),
+    ],
+    ids=["Ctrl-C", "SIGTERM"],
+)
+def test_a_killed_fit_goes_on_where_it_stopped(stop, code, word, data, said, tmp_path, monkeypatch):
     from mclstexp.training import loop
 
-    epochs, save = [], loop.save_checkpoint
+    epochs, save, before = [], loop.save_checkpoint, signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def save_and_stop(folder, *parts, epoch, **named):
         save(folder, *parts, epoch=epoch, **named)
         epochs.append(epoch)
         if epochs == [1, 2]:
-            raise KeyboardInterrupt
+            stop()
 
     monkeypatch.setattr(loop, "save_checkpoint", save_and_stop)
     options = [f"--option={text}" for text in ("epochs=3", "k=5", "sharpness=0", "n_models=1", "batch_size=8", "dim=8")]
     words = ("fit", "mclstexp", data, "--encoder", ENCODER, "--seed", 1, *options, *TILE)
-    code, _, errors = said(*words, "--out", tmp_path / "run")
-    assert (code, errors.splitlines()[-1]) == (130, "mclstexp: interrupted")
+    ended, _, errors = said(*words, "--out", tmp_path / "run")
+    assert (ended, errors.splitlines()[-1]) == (code, f"mclstexp: {word}")
+    assert signal.signal(signal.SIGTERM, before) is signal.SIG_DFL
     assert [path.name for path in tmp_path.iterdir()] == [".run.partial"]
     assert said(*words, "--out", tmp_path / "run")[0] == 0
     assert epochs == [1, 2, 3]

@@ -12,6 +12,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Tiles, TileSpec
 from mclstexp.data.features import FeatureCache, cache_folder, feature_key
 from mclstexp.io.slides import ArraySlide
+from processes import started
 
 XY = np.random.default_rng(0).uniform(0, 1e4, (300, 2))
 FEATURES = np.random.default_rng(1).normal(size=(300, 8)).astype(np.float32)
@@ -102,8 +103,8 @@ assert "torch" not in sys.modules
 
 def test_two_processes_may_write_at_once(cache, tmp_path):
     command = [sys.executable, "-W", "error", "-c", WRITER, str(tmp_path)]
-    writers = [subprocess.Popen([*command, number]) for number in "12"]
-    assert [writer.wait() for writer in writers] == [0, 0]
+    with started([*command, "1"]) as one, started([*command, "2"]) as two:
+        assert (one.wait(), two.wait()) == (0, 0)
     asked = np.array([[float(i), float(j)] for i in range(20) for j in range(3)])
     features, present = cache.lookup(asked, dim=4)
     assert present.all()
@@ -161,9 +162,7 @@ def test_processes_take_turns(tmp_path):
         "cache = FeatureCache(Path(sys.argv[1]), key='ab' * 32)\ncache.check_writable()\n"
         "with cache.turn():\n    print(time.monotonic(), flush=True)\n    time.sleep(0.5)\n    print(time.monotonic())"
     )
-    waiting = [
-        subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    (start, stop), (other_start, other_stop) = (map(float, process.communicate()[0].split()) for process in waiting)
+    command, pipe = [sys.executable, "-c", code, tmp_path], {"stdout": subprocess.PIPE, "text": True}
+    with started(command, **pipe) as one, started(command, **pipe) as two:
+        (start, stop), (other_start, other_stop) = (map(float, each.communicate()[0].split()) for each in (one, two))
     assert stop <= other_start or other_stop <= start

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,7 @@ from mclstexp.evaluation.experiment import Experiment, experiment_of
 from mclstexp.evaluation.run_plan import Plan, safe_name
 from mclstexp.evaluation.runner import run_plan
 from mclstexp.methods import list_methods
+from processes import started
 
 MORTAL = '''
 """A method that dies once."""
@@ -90,6 +92,9 @@ def test_a_death_is_a_row_and_the_next_run_computes_that_part_alone(content, tmp
     costs = scores[scores["metric"] == "peak_mib"]
     assert (costs["value"] > 100).all(), "each process's own memory, MiB"
     assert (tmp_path / "run" / "predictions" / "ridge" / "P1_S1.h5ad").is_file()
+    logs = {path.stem: path.read_text() for path in (tmp_path / "run" / "logs").iterdir()}
+    assert set(logs) == {"mean", "coordinates", "knn", "ridge", "mine"}
+    assert not any("Error" in log or "error" in log for log in logs.values()), "who is done leaves in peace"
 
     (tmp_path / "die").unlink()
     again, seen = _run(content, tmp_path / "run")
@@ -109,18 +114,18 @@ def test_a_run_that_is_killed_leaves_no_process_and_goes_on_where_it_stopped(con
     lines += ["[methods.mine]", f'file = "{tmp_path}/mortal.py"', f'folder = "{tmp_path}"']
     (tmp_path / "e.toml").write_text("\n".join(lines))
     command = [sys.executable, "-m", "mclstexp", "evaluate", str(tmp_path / "e.toml"), "--out", str(tmp_path / "out")]
-    process = subprocess.Popen([*command, "--jobs", "2"], stderr=subprocess.DEVNULL)
     parts = tmp_path / ".out.partial" / "parts"
-    deadline = time.monotonic() + 240
-    while len(list(parts.glob("*.parquet"))) < 14 and time.monotonic() < deadline:  # all but the one that waits
+    with started([*command, "--jobs", "2"], stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 240
+        while len(list(parts.glob("*.parquet"))) < 14 and time.monotonic() < deadline:  # all but the one that waits
+            time.sleep(0.2)
+        before = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.parquet")}
+        assert len(before) == 14
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    deadline = time.monotonic() + 60
+    while (ours := _workers(tmp_path)) and time.monotonic() < deadline:
         time.sleep(0.2)
-    before = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.parquet")}
-    assert len(before) == 14
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    time.sleep(2)
-    others = subprocess.run(["pgrep", "-f", "mclstexp.evaluation.worker"], capture_output=True, text=True, check=False)
-    ours = [pid for pid in others.stdout.split() if str(tmp_path) in _command_line(pid)]
     assert ours == [], "workers end with the run"
     assert not (tmp_path / "out").exists()
 
@@ -131,11 +136,13 @@ def test_a_run_that_is_killed_leaves_no_process_and_goes_on_where_it_stopped(con
     assert not (tmp_path / ".out.partial").exists()
 
 
-def _command_line(pid):
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
-    except OSError:
-        return ""
+def _workers(folder):
+    """Command lines of the processes that judge methods for a run in this folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            found.append((process / "cmdline").read_text(encoding="utf-8", errors="replace"))
+    return [line for line in found if "mclstexp.evaluation.worker" in line and str(folder) in line]
 
 
 def test_a_part_depends_on_options_data_and_code_alone(content, tmp_path):

@@ -1,4 +1,4 @@
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -226,11 +226,8 @@ def test_a_jpeg_is_decoded_once_for_each_level_and_not_at_all_by_opening(tmp_pat
     monkeypatch.setattr(PlainPixels, "_decode", lambda self, level: decoded.append(level) or decode(self, level))
     slide = open_slide(tmp_path / "a.jpg", mpp=MPP)
     assert decoded == []
-    readers = [threading.Thread(target=slide.read, args=((i, i), TileSpec(32, MPP))) for i in range(8)]
-    for reader in readers:
-        reader.start()
-    for reader in readers:
-        reader.join()
+    with ThreadPoolExecutor(8) as readers:
+        list(readers.map(lambda i: slide.read((i, i), TileSpec(32, MPP)), range(8)))
     slide.thumbnail(128)
     assert decoded == [0, 3]
 

@@ -21,6 +21,7 @@ from mclstexp.cli.viewing import _has_screen
 from mclstexp.core.errors import InputError
 from mclstexp.report.viewer import ViewServer
 from mclstexp.report.viewer_data import SlideView
+from processes import HEARD, IGNORED, mclstexp, started
 
 
 @pytest.fixture
@@ -189,19 +190,32 @@ def test_a_layer_says_its_limits_and_where_it_is_highest(asked):
     assert best["xy"][0] > np.quantile(predicted.obsm["spatial"][:, 0], 0.9)
 
 
-def test_the_command_serves_until_it_is_interrupted(folder):
-    words = [sys.executable, "-m", "mclstexp", "view", folder / "corner.png", folder / "corner.h5ad", "--no-open"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+@pytest.mark.parametrize(
+    ("sigint", "how", "code", "word"),
+    [
+        (HEARD, signal.SIGINT, 0, ""),
+        (HEARD, signal.SIGTERM, 143, "mclstexp: ended by SIGTERM\n"),
+        (IGNORED, signal.SIGTERM, 143, "mclstexp: ended by SIGTERM\n"),
+    ],
+    ids=["Ctrl-C", "SIGTERM", "SIGTERM where SIGINT is ignored"],
+)
+def test_the_command_serves_until_it_is_interrupted(folder, sigint, how, code, word):
+    words = mclstexp("view", folder / "corner.png", folder / "corner.h5ad", "--no-open", sigint=sigint)
+    with started(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         address = process.stdout.readline().strip()
         _, _, host, token, _ = address.split("/")
         connection = http.client.HTTPConnection(host, timeout=10)
         connection.request("GET", f"/{token}/slide.json")
         assert json.loads(connection.getresponse().read())["slide"] == "corner"
         assert process.poll() is None
-        process.send_signal(signal.SIGINT)  # while a connection is open
-        assert process.wait(timeout=10) == 0
+        if sigint is IGNORED:
+            process.send_signal(signal.SIGINT)
+            connection.request("GET", f"/{token}/slide.json")
+            assert connection.getresponse().read()
+        process.send_signal(how)  # while a connection is open
+        assert process.wait(timeout=60) == code
         connection.close()
-        assert (process.stdout.read(), process.stderr.read()) == ("Ctrl-C ends it\n", "")
+        assert (process.stdout.read(), process.stderr.read()) == ("Ctrl-C ends it\n", word)
 
 
 def test_the_command_opens_the_browser(folder, said, monkeypatch):
@@ -245,7 +259,7 @@ def test_who_hangs_or_trickles_keeps_nobody_out(server, asked):
             raw = open_ones.enter_context(socket.create_connection(("127.0.0.1", server.server_port), timeout=10))
             raw.sendall(b"GET /" if number % 2 else b"")
         assert asked("slide.json")[0] == 200
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while threading.active_count() > before + 33 and time.monotonic() < deadline:
             time.sleep(0.01)
         assert threading.active_count() <= before + 33

@@ -2,12 +2,14 @@
 
 import os
 import socket
-import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import torch
+
+from processes import started
 
 PROGRAM = Path(__file__).with_name("two_processes.py")
 
@@ -17,11 +19,12 @@ def _run(n_processes: int, out: Path) -> dict[str, torch.Tensor]:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     common = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
-    ranks = []
-    for rank in range(n_processes):
-        env = common if n_processes == 1 else {**common, "RANK": str(rank), "WORLD_SIZE": str(n_processes)}
-        ranks.append(subprocess.Popen([sys.executable, PROGRAM, out], env=env))
-    assert [process.wait(timeout=120) for process in ranks] == [0] * n_processes
+    with ExitStack() as running:
+        ranks = []
+        for rank in range(n_processes):
+            env = common if n_processes == 1 else {**common, "RANK": str(rank), "WORLD_SIZE": str(n_processes)}
+            ranks.append(running.enter_context(started([sys.executable, PROGRAM, out], env=env)))
+        assert [process.wait(timeout=240) for process in ranks] == [0] * n_processes
     return dict(np.load(out))
 
 

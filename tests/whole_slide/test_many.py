@@ -19,6 +19,7 @@ from mclstexp.whole_slide.ledger import Ledger
 from mclstexp.whole_slide.manifest import SlideJob
 from mclstexp.whole_slide.many import _own_gpu, predict_slides
 from mclstexp.whole_slide.settings import SlideSettings
+from processes import python, started
 
 TESTS = Path(__file__).parents[1]
 
@@ -181,14 +182,14 @@ predict_slides(Lab(Path(sys.argv[1])).batch(), n_processes=2)
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_is_stopped_leaves_no_process_and_goes_on(lab, how):
     lab.slide("b.wait").touch()
-    run = subprocess.Popen([sys.executable, "-c", PROGRAM, str(lab.folder)], stderr=subprocess.DEVNULL)
     said = lab.slide("b.process")
-    deadline = time.monotonic() + 120
-    while not (said.exists() and (lab.folder / "out" / "a.h5ad").exists()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    run.send_signal(how)
-    run.wait(20)
-    _wait_for_end(int(said.read_text()))
+    with started(python(PROGRAM, lab.folder), stderr=subprocess.DEVNULL) as run:
+        deadline = time.monotonic() + 240
+        while not (said.exists() and (lab.folder / "out" / "a.h5ad").exists()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        run.send_signal(how)
+        run.wait(60)
+        _wait_for_end(int(said.read_text()))
     assert not (lab.folder / "out" / "b.h5ad").exists()
     table = predict_slides(lab.batch()).set_index("name")
     assert table["state"]["a"] == "skipped"
@@ -198,8 +199,18 @@ def test_a_run_that_is_stopped_leaves_no_process_and_goes_on(lab, how):
         assert_same(lab.folder / "out" / f"{name}.h5ad", expected[name])
 
 
+def test_a_worker_that_fails_says_why_and_no_more():
+    """Its run still listens then, so that a thread of it waits for more."""
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with started([sys.executable, "-m", "mclstexp.whole_slide.worker"], text=True, **pipes) as worker:
+        worker.stdin.write("no batch\n")
+        worker.stdin.flush()
+        assert worker.wait() == 1
+        assert worker.stderr.read().splitlines()[-1].startswith("json.decoder.JSONDecodeError")
+
+
 def _wait_for_end(process):
-    for _ in range(100):
+    for _ in range(600):
         try:
             os.kill(process, 0)
         except ProcessLookupError:

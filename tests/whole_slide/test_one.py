@@ -18,6 +18,7 @@ from mclstexp.core.tiles import TileSpec
 from mclstexp.io.predictions import read_prediction
 from mclstexp.whole_slide.one import predict_slide, predict_slide_file
 from mclstexp.whole_slide.settings import SlideSettings
+from processes import started
 from small_methods import SPEC, small_methods, small_sections
 
 ENCODER = "random:test_efficientnet"
@@ -275,7 +276,7 @@ predict_slide_file(mx.load_model(sys.argv[1]), sys.argv[2], out=Path(sys.argv[3]
 
 def test_a_killed_run_loses_nothing(model, run, slide, tmp_path, monkeypatch):
     command = [sys.executable, "-c", KILLED, str(run), str(slide), str(tmp_path / "p.h5ad")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with started(command, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             done, total = map(int, line.split())
             if done >= total / 2:

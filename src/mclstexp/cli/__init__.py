@@ -10,21 +10,28 @@ from cyclopts import CycloptsError
 
 from mclstexp.cli import commands, predicting, reporting, viewing  # noqa: F401  they register themselves
 from mclstexp.cli.application import app
+from mclstexp.cli.signals import Terminated, sigterm_heard
 from mclstexp.cli.terminal import complain, show_warning
 from mclstexp.core.doors import through
 from mclstexp.core.errors import InputError
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return the exit code: 0, 2 (what was given cannot be used), 130 (interrupted), 1 (a bug)."""
+    """Run a command and return the exit code.
+
+    0, 2 (what was given cannot be used), 130 (interrupted), 143 (ended by SIGTERM), 1 (a bug).
+    """
     words = [*(sys.argv[1:] if arguments is None else arguments)]
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), sigterm_heard():
         warnings.showwarning = show_warning
         try:
             with through("command"):
                 code = app(words, exit_on_error=False, print_error=False, verbose=False, result_action="return_value")
+        except Terminated:
+            complain("ended by SIGTERM", debug=False)
+            return 143
         except KeyboardInterrupt:
             complain("interrupted", debug=False)
             return 130

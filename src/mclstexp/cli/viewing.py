@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Annotated
@@ -12,6 +11,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from mclstexp.cli.application import app
+from mclstexp.cli.signals import Terminated
 
 
 @app.command
@@ -46,13 +46,17 @@ def view(
 
     with ViewServer(SlideView(slide, prediction, gene=gene), port=port) as server:
         print(f"{server.address}\nCtrl-C ends it", flush=True)  # at once, also into a pipe
-        with suppress(KeyboardInterrupt):
+        try:
             if browser and _has_screen():
                 import webbrowser
 
                 # beside the server: some browsers are waited for
                 Thread(target=webbrowser.open, args=(server.address_once,), daemon=True).start()
             server.serve_forever()
+        except Terminated:
+            raise
+        except KeyboardInterrupt:
+            pass
     return 0
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -41,6 +41,23 @@ class Crew:
             self.dismissed = True
             for process in self.at_work:
                 process.kill()
+
+
+def lines_of_the_run(pipe: int = 0) -> Iterator[str]:
+    """Yield the lines that the run sends to the process that it started, which calls this, until the run has ended.
+
+    `sys.stdin` is left alone: Python ends in a fatal error where a thread still waits in it.
+    """
+    rest = b""
+    while read := os.read(pipe, 65536):
+        *lines, rest = (rest + read).split(b"\n")
+        yield from (line.decode() for line in lines)
+
+
+def leave_signals_to_the_run() -> None:
+    """Ignore Ctrl-C and SIGTERM, which reach all processes of a terminal or a job: the run ends those it started."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def share_of_cores(n_processes: int) -> int:

@@ -18,6 +18,7 @@ from pathlib import Path
 from anndata import AnnData
 
 from mclstexp.core.doors import through
+from mclstexp.evaluation.crew import leave_signals_to_the_run, lines_of_the_run
 from mclstexp.evaluation.exam import prepare
 from mclstexp.evaluation.harness import join_scores, sit
 from mclstexp.evaluation.run_plan import Plan, read_plan
@@ -28,7 +29,8 @@ def main(arguments: Sequence[str]) -> None:
     """Judge a method on folds one after the other, leaving a part for each."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")  # to stderr: the method's log
     warnings.simplefilter("default")
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    leave_signals_to_the_run()
+    threading.Thread(target=_leave_with_the_run, daemon=True).start()
     folder, label, *folds = arguments
     plan = read_plan(Path(folder))
     with through("file"):
@@ -56,9 +58,10 @@ def _say(fold: str, state: str) -> None:
     print(json.dumps({"fold": fold, "state": state}), flush=True)
 
 
-def _leave_with_parent() -> None:
+def _leave_with_the_run() -> None:
     """End when the run that started this process ends, however it ended: then its end of the pipe is closed."""
-    sys.stdin.buffer.read()
+    for _ in lines_of_the_run():
+        pass
     os._exit(1)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import re
+import signal
 import socket
 import tempfile
+import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -140,7 +142,8 @@ def _cluster(address: str | None) -> Iterator[Any]:
     if not joined:
         try:
             _knock(address)
-            ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+            with _sigterm_kept():
+                ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             msg = f"a Ray cluster expected at {address or 'this machine'}, found none ({reason}): check the address"
@@ -150,6 +153,15 @@ def _cluster(address: str | None) -> Iterator[Any]:
     finally:
         if not joined:
             ray.shutdown()
+
+
+@contextmanager
+def _sigterm_kept() -> Iterator[None]:
+    """Keep a handler of SIGTERM, if there is one: Ray would put its own in the place, which leaves without a word."""
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    if callable(handler) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _knock(address: str | None) -> None:

@@ -10,7 +10,6 @@ import dataclasses
 import json
 import os
 import queue
-import signal
 import sys
 import threading
 import warnings
@@ -18,13 +17,14 @@ from typing import Any, TextIO
 
 import torch
 
+from mclstexp.evaluation.crew import leave_signals_to_the_run, lines_of_the_run
 from mclstexp.whole_slide.batch import Batch, predict_job, read_model
 from mclstexp.whole_slide.manifest import SlideJob
 
 
 def main() -> None:
     """Load the model once, then predict what comes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the run decides
+    leave_signals_to_the_run()
     channel = _own_stdout()
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(lines,), daemon=True).start()
@@ -50,7 +50,7 @@ def _own_stdout() -> TextIO:
 
 
 def _listen(lines: queue.SimpleQueue[str]) -> None:
-    for line in sys.stdin:
+    for line in lines_of_the_run():
         lines.put(line)
     os._exit(0)
 
