@@ -88,7 +88,7 @@ def test_what_was_there_comes_back_if_the_last_step_fails(tmp_path, monkeypatch,
         return replace(self, target)
 
     monkeypatch.setattr(type(tmp_path), "replace", failing)
-    with pytest.raises(type(error)):
+    with pytest.raises(KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else InputError):
         write(tmp_path / "folder", "new")
     monkeypatch.undo()
     assert (tmp_path / "folder" / "a").read_text() == "old"

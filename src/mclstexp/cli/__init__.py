@@ -14,6 +14,7 @@ from mclstexp.cli.signals import Terminated, sigterm_heard
 from mclstexp.cli.terminal import complain, show_warning
 from mclstexp.core.doors import through
 from mclstexp.core.errors import InputError
+from mclstexp.io.writing import refusal
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -39,6 +40,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
             complain(str(error), debug=debug)
             return 2
         except Exception as error:  # noqa: BLE001  a bug, or a machine that fails: said in one line, shown on demand
+            if (said := refusal(error)) is not None:
+                complain(said, debug=debug)
+                return 2
             text = f"{type(error).__name__}: {error}".strip().partition("\n")[0]
             complain(f"unexpected error ({text}): run again with --debug and report it", debug=debug)
             return 1

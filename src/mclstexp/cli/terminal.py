@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
+from mclstexp.core.wording import sentence, visible
+
 if TYPE_CHECKING:
     from mclstexp.whole_slide.ledger import SlideEvent
 
@@ -30,9 +32,9 @@ def print_table(rows: Iterable[Sequence[str]], *, heading: Sequence[str] = (), t
     rows = [list(row) for row in rows]
     table = Table(title=title, show_header=bool(heading), title_justify="left")
     for name in heading or [""] * len(rows[0]):
-        table.add_column(Text(name), overflow="fold")
+        table.add_column(Text(visible(name)), overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))  # as it is: "[2]" is no markup
+        table.add_row(*(Text(visible(text)) for text in row))  # as it is: "[2]" is no markup
     Console().print(table)
 
 
@@ -138,14 +140,14 @@ def slides_progress(title: str) -> Iterator[Callable[[SlideEvent], None]]:
 def say(text: str) -> None:
     """Print a line, plain, so that it can be piped; of the processes of `torchrun` only the first speaks."""
     if os.environ.get("RANK", "0") == "0":
-        print(text)
+        print(visible(text))
 
 
 def complain(text: str, *, debug: bool) -> None:
     """Say in one line what is wrong, after the traceback if that is wanted."""
     if debug:
         traceback.print_exc()
-    print(f"mclstexp: {' '.join(text.split())}", file=sys.stderr)
+    print(f"mclstexp: {sentence(text)}", file=sys.stderr)
 
 
 def show_warning(  # noqa: PLR0917  the signature of warnings.showwarning
@@ -158,4 +160,4 @@ def show_warning(  # noqa: PLR0917  the signature of warnings.showwarning
 ) -> None:
     """Show what concerns the user; libraries' words to developers are not for them."""
     if issubclass(category, UserWarning):
-        print(f"warning: {message}", file=sys.stderr)
+        print(f"warning: {visible(str(message))}", file=sys.stderr)

@@ -14,9 +14,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from mclstexp.core.errors import InputError
 from mclstexp.io.exchange import exchange
 from mclstexp.io.owner import Owner
+from mclstexp.io.writing import writing
 
 _OLD: Final = "old"
 """What was there before, in the scratch folder, on systems that cannot exchange two folders in one step."""
@@ -44,26 +44,23 @@ def atomic_path(target: Path | str, *, durable: bool = True) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If the parent folder cannot be made or written to.
+        If the parent folder cannot be made or written to, or the disk fills up.
     """
     target = Path(target)
-    try:
+    with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         restore(target)
         scratch = _make_scratch(target)
-    except OSError as error:
-        msg = f"a folder that can be written to expected for {target}, found: {error.strerror}: choose another place"
-        raise InputError(msg) from error
-    try:
-        temporary = scratch / target.name
-        yield temporary
-        if durable:
-            _sync_all(temporary)
-        _put(temporary, target, scratch)
-        if durable:
-            _sync(target.parent)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        try:
+            temporary = scratch / target.name
+            yield temporary
+            if durable:
+                _sync_all(temporary)
+            _put(temporary, target, scratch)
+            if durable:
+                _sync(target.parent)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def restore(target: Path | str) -> None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import threading
-from typing import Final, final
+from typing import final
 
 import numpy as np
 from jaxtyping import Bool
 from numpy.typing import ArrayLike, NDArray
 
-from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Slide, Tiles, TileSpec
-
-_FAILURES: Final = (InputError, OSError, ValueError, RuntimeError)  # as decoders raise them
 
 
 @final
@@ -36,7 +33,7 @@ class ReadableSlide(Slide):
         """See `Slide.read`; white where the pixels are damaged."""
         try:
             return self._slide.read(xy, spec)
-        except _FAILURES as error:
+        except Exception as error:  # noqa: BLE001  decoders raise anything
             x, y = np.asarray(xy, np.float64).tolist()
             with self._lock:
                 self._failed.add((x, y))
