@@ -67,15 +67,17 @@ def test_small_chunks_change_nothing(monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:builtin type [Ss]wig:DeprecationWarning")
+@pytest.mark.parametrize("options", [{"weights": "softmax", "scale": 10}, {"weights": "inverse_square", "norm": 1.0}])
 @pytest.mark.parametrize("by_faiss", [False, True])
-def test_a_query_does_not_depend_on_its_company(by_faiss, monkeypatch):
+def test_a_query_does_not_depend_on_its_company(by_faiss, options, monkeypatch):
     if by_faiss:
         pytest.importorskip("faiss", reason="the extra faiss")
         monkeypatch.setattr(exact_index, "FAISS_FROM", 0)
     bank, queries = _bank(n=2000, dim=64), RNG.normal(size=(100, 64)).astype(np.float32)
-    together = bank.query(queries, k=50, weights="softmax", scale=10)
-    alone = np.concatenate([bank.query(queries[i : i + 1], k=50, weights="softmax", scale=10) for i in range(100)])
-    np.testing.assert_array_equal(alone, together)
+    together = bank.query(queries, k=50, **options)
+    for size in (1, 7, 33):
+        parts = [bank.query(queries[i : i + size], k=50, **options) for i in range(0, 100, size)]
+        np.testing.assert_array_equal(np.concatenate(parts), together)
 
 
 def test_no_queries_no_answers():

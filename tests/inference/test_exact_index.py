@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from mclstexp.inference import exact_index
+from mclstexp.inference.cosines import row_sums
 from mclstexp.inference.exact_index import ExactIndex
 
 RNG = np.random.default_rng(0)
@@ -50,6 +51,38 @@ def test_of_equal_keys_the_earlier_come_first(monkeypatch):
     np.testing.assert_array_equal(together[1][:, :50], nearest + 10 * torch.arange(50))
     alone = [ExactIndex(keys).search(queries[i : i + 1], k=60)[1] for i in range(40)]
     np.testing.assert_array_equal(torch.cat(alone), together[1])
+
+
+@pytest.mark.parametrize("n_alike", [1, 5, 200])
+def test_how_a_product_rounds_changes_nothing(n_alike, monkeypatch):
+    """Neither a cosine's last bit nor who comes k-th, though keys are alike to a few roundings, or equal."""
+    keys = _random(100).repeat_interleave(n_alike, dim=0)
+    keys[::2] *= 1 + 2.0**-22
+    keys[::3, 0] += 1e-6
+    index, queries, k = ExactIndex(keys), _random(12), 20
+    cosine, rows = index.search(queries, k=k)
+    _assert_nearest((cosine, rows), keys, queries, k)
+    fast = torch.cosine_similarity(queries[:, None], keys[None], dim=2)
+
+    def candidates(self, unit, *, k):
+        rounded = fast + self._doubt / 4 * torch.from_numpy(RNG.uniform(-0.8, 0.8, fast.shape).astype("f"))
+        return rounded.topk(k, dim=1)
+
+    monkeypatch.setattr(ExactIndex, "_candidates", candidates)
+    for _ in range(3):
+        again = index.search(queries, k=k)
+        np.testing.assert_array_equal(again[0], cosine)
+        np.testing.assert_array_equal(again[1], rows)
+
+
+def test_sums_are_the_same_elsewhere(monkeypatch):
+    """A GPU's way to add up, on this machine's processor."""
+    for n in (1, 2, 7, 64, 129):
+        values = _random(30, n)
+        monkeypatch.setattr("mclstexp.inference.cosines._on_cpu", lambda tensor: False)
+        apart = torch.cat([row_sums(value[None]) for value in values])
+        np.testing.assert_array_equal(apart, row_sums(values))
+        np.testing.assert_allclose(apart, values.double().sum(dim=1), rtol=1e-5, atol=1e-5)
 
 
 def test_zeros_have_cosine_zero():

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.retrieval import Retrieval
+from mclstexp.inference.cosines import row_lengths, row_sums
 from mclstexp.inference.exact_index import QUERY_CHUNK, ROUNDING, ExactIndex
 from mclstexp.nn.cpu import prepare_cpu
 
@@ -177,7 +178,7 @@ class ReferenceBank:
         self, queries: Float[np.ndarray, "n_queries dim"], *, device: str = "cpu"
     ) -> Float[np.ndarray, " n_queries"]:
         """Return 1 - cosine between each query and its nearest key: 0 alike, 1 unrelated."""
-        return 1 - self.nearest(queries, k=1, device=device)[1][:, 0]
+        return (1 - self.nearest(queries, k=1, device=device)[1][:, 0]).clip(min=0)
 
     def _checked(self, queries: np.ndarray, *, k: int) -> tuple[Float[Tensor, "n_queries dim"], int]:
         if queries.ndim != 2 or queries.shape[1] != self.keys.shape[1]:
@@ -238,15 +239,22 @@ class _Found:
         # relative to the nearest: nothing overflows, and 0/0 is a key the query lies on
         nearer = torch.nan_to_num(distance.amin(dim=1, keepdim=True) / distance, nan=1.0)
         share = nearer if rule == "inverse_distance" else nearer.square()
-        return share / share.sum(dim=1, keepdim=True)
+        return share / row_sums(share)[:, None]
 
     def _distance(self, norm: float) -> Float[Tensor, "n k"]:
         if norm == 2:  # from the cosine: gathering the keys would take three times as long as the search
-            key, query = self.index.lengths[self.rows], self.queries.norm(dim=1, keepdim=True)
+            key, query = self.index.lengths[self.rows], row_lengths(self.queries)[:, None]
             apart = 1 - self.cosine
             apart[apart < ROUNDING] = 0
             return ((key - query).square() + 2 * key * query * apart).sqrt()
         keys = self.index.keys
         size = max(1, CHUNK_BYTES // (4 * self.rows.shape[1] * keys.shape[1]))
         parts = zip(self.queries.split(size), self.rows.split(size), strict=True)
-        return torch.cat([torch.linalg.vector_norm(keys[rows] - q[:, None], ord=norm, dim=2) for q, rows in parts])
+        return torch.cat([_norms(keys[rows] - q[:, None], norm) for q, rows in parts])
+
+
+def _norms(apart: Float[Tensor, "n k dim"], order: float) -> Float[Tensor, "n k"]:
+    """Return the norm of each last axis."""
+    if apart.device.type == "cpu" or order in (0, float("inf"), float("-inf")):
+        return torch.linalg.vector_norm(apart, ord=order, dim=2)
+    return row_sums(apart.abs().pow(order)).pow(1 / order)

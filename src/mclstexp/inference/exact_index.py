@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional
+
+from mclstexp.inference.cosines import best, cosines_with, row_lengths
 
 QUERY_CHUNK = 512
 """Queries of one search."""
@@ -34,6 +35,10 @@ level on one.
 """
 ROUNDING = 1e-6
 """Lengths and cosines in float32 so near to 1 are 1."""
+PRODUCTS = 2**24
+"""Numbers of a product with all keys, where that is needed."""
+SPARE = 16
+"""Candidates beyond the k nearest: which those are, a fast product does not know to the last bit."""
 _NONE: Final = np.iinfo(np.int64).min
 _SETTINGS = Lock()
 
@@ -51,12 +56,14 @@ class ExactIndex:
     @cached_property
     def lengths(self) -> Float[Tensor, " n_keys"]:
         """Euclidean length of each key."""
-        return torch.linalg.vector_norm(self.keys, dim=1)
+        return row_lengths(self.keys)
 
     def search(self, queries: Float[Tensor, "n dim"], *, k: int) -> Nearest:
         """Return cosine and row of the k nearest keys of at most `QUERY_CHUNK` queries.
 
-        The answer to a query does not depend on the others, except for the order of equal cosines by FAISS.
+        The answer to a query does not depend on the others, to the last bit, on any processor and with any library:
+        fast products choose candidates, and the cosines that rank them are `cosines_with`. Of equal keys the earlier
+        come first.
 
         Parameters
         ----------
@@ -65,21 +72,50 @@ class ExactIndex:
         k
             How many, at most n_keys.
         """
-        n = len(queries)
-        if n == 0:
+        if len(queries) == 0:
             return queries.new_empty(0, k), queries.new_empty(0, k, dtype=torch.long)
-        # always of one shape: how a product is rounded depends on it, and so could who comes k-th
-        unit = functional.normalize(functional.pad(queries, (0, 0, 0, QUERY_CHUNK - n)), dim=1)
-        if self.keys.device.type != "cpu":
-            cosine, rows = self._by_topk(unit, k=k)
-        elif len(self.keys) >= FAISS_FROM and _faiss() is not None:
-            cosine, rows = _by_faiss(unit.numpy(), self._unit_keys, k=k)
-        else:
-            return self._by_pieces(unit, n=n, k=k)
-        return cosine[:n], rows[:n]
+        unit = queries / row_lengths(queries).clamp_min(1e-12)[:, None]
+        n_candidates = min(k + SPARE, len(self.keys))
+        fast, candidates = self._candidates(unit, k=n_candidates)
+        cosine, rows = best(cosines_with(self.keys, self.lengths, unit, candidates), candidates, k=k)
+        if n_candidates < len(self.keys):
+            floor = fast[:, k - 1] - self._doubt
+            unsure = (fast[:, -1] >= floor).nonzero()[:, 0]  # a key left out may be as near
+            for part in unsure.split(max(1, PRODUCTS // len(self.keys))) if len(unsure) else ():
+                cosine[part], rows[part] = self._among_all(unit[part], floor[part], k=k)
+        return cosine, rows
 
-    def _by_pieces(self, unit: Float[Tensor, "chunk dim"], *, n: int, k: int) -> Nearest:
-        """Answer the first n of the queries, going through the keys piece by piece."""
+    @property
+    def _doubt(self) -> float:
+        """How far two keys' cosines by a fast product can be apart and still be in another order.
+
+        A sum of n products is wrong by at most n roundings of the sum of their sizes (Higham, Accuracy and Stability
+        of Numerical Algorithms, 2002, section 3.1), which for vectors of length 1 is at most 1. Both ways to compute
+        are, for both keys; a few roundings more are in their lengths.
+        """
+        return 4 * (self.keys.shape[1] + 8) * 2.0**-24
+
+    def _candidates(self, unit: Float[Tensor, "n dim"], *, k: int) -> Nearest:
+        """Return the k nearest keys by the quickest product there is, largest cosine first."""
+        if self.keys.device.type != "cpu":
+            return self._by_topk(unit, k=k)
+        if len(self.keys) >= FAISS_FROM and _faiss() is not None:
+            return _by_faiss(unit.numpy(), self._unit_keys, k=k)
+        return self._by_pieces(unit, k=k)
+
+    def _among_all(self, unit: Float[Tensor, "n dim"], floor: Float[Tensor, " n"], *, k: int) -> Nearest:
+        """Rank every key that comes up to a query's floor, however many do: there may be thousands of equal ones."""
+        fast = (unit @ self.keys.T).div_(self.lengths.clamp_min(1e-12))
+        found = []
+        for query, near in zip(unit, fast >= floor[:, None], strict=True):
+            rows = near.nonzero().T
+            found.append(best(cosines_with(self.keys, self.lengths, query[None], rows), rows, k=k))
+        cosine, rows = (torch.cat(parts) for parts in zip(*found, strict=True))
+        return cosine, rows
+
+    def _by_pieces(self, unit: Float[Tensor, "n dim"], *, k: int) -> Nearest:
+        """Go through the keys piece by piece."""
+        n = len(unit)
         scale = 1 / self.lengths.clamp_min(1e-12)
         blocks = [_Candidates(k) for _ in range(0, n, BLOCK)]
         # written over piece by piece: a new one each time would take three times the memory
@@ -88,7 +124,7 @@ class ExactIndex:
             for start in range(0, len(self.keys), PIECE):
                 piece = self.keys[start : start + PIECE]
                 out = products[: len(unit) * len(piece)].view(len(unit), len(piece))
-                dots = torch.mm(unit, piece.T, out=out).numpy()[:n]
+                dots = torch.mm(unit, piece.T, out=out).numpy()
                 part = scale[start : start + PIECE].numpy()
                 waiting = [
                     pool.submit(block.look_at, dots[i * BLOCK : (i + 1) * BLOCK], part, first=start)
@@ -100,18 +136,17 @@ class ExactIndex:
         cosine, rows = (torch.from_numpy(np.concatenate(parts)) for parts in zip(*found, strict=True))
         return cosine, rows
 
-    def _by_topk(self, unit: Float[Tensor, "chunk dim"], *, k: int) -> Nearest:
-        best = torch.empty(len(unit), 0, device=unit.device)
+    def _by_topk(self, unit: Float[Tensor, "n dim"], *, k: int) -> Nearest:
+        largest = torch.empty(len(unit), 0, device=unit.device)
         rows = torch.empty(len(unit), 0, dtype=torch.long, device=unit.device)
         for start in range(0, len(self.keys), PIECE_ELSEWHERE):
             piece = slice(start, start + PIECE_ELSEWHERE)
             cosine = (unit @ self.keys[piece].T).div_(self.lengths[piece].clamp_min(1e-12))
             found = cosine.topk(min(k, cosine.shape[1]), dim=1, sorted=False)
-            best, rows = torch.cat([best, found.values], dim=1), torch.cat([rows, found.indices + start], dim=1)
-            best, chosen = best.topk(min(k, best.shape[1]), dim=1, sorted=False)
+            largest, rows = torch.cat([largest, found.values], dim=1), torch.cat([rows, found.indices + start], dim=1)
+            largest, chosen = largest.topk(min(k, largest.shape[1]), dim=1)
             rows = rows.gather(1, chosen)
-        best, order = best.sort(dim=1, descending=True, stable=True)
-        return best, rows.gather(1, order)
+        return largest, rows
 
     @cached_property
     def _unit_keys(self) -> Float[np.ndarray, "n_keys dim"]:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.neighbors import NearestNeighbors
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles
+from mclstexp.inference.bank import ReferenceBank
 from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
 
 
@@ -40,43 +40,37 @@ class KNN(Predictor):
         self.centre_ = features.mean(axis=0)
         spread = features.std(axis=0)
         self.scale_ = np.where(spread > 0, spread, 1).astype(np.float32)
-        self.expression_ = np.concatenate([self.space_(section.counts) for section in sections])
-        self._index(((features - self.centre_) / self.scale_).astype(np.float32))
-
-    def _index(self, tiles: NDArray[np.float32]) -> None:
-        self.tiles_ = tiles
-        k = min(self.k, len(tiles))
-        self.neighbours_ = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(tiles)
+        expression = np.concatenate([self.space_(section.counts) for section in sections])
+        self.bank_ = _bank(((features - self.centre_) / self.scale_).astype(np.float32), expression)
 
     def _queries(self, tiles: Tiles) -> NDArray[np.float32]:
         check_encoder(self.encoder, self.encoder_)
         return (embed_tiles(tiles, self.encoder) - self.centre_) / self.scale_
 
     def _predict(self, tiles: Tiles) -> NDArray[np.float32]:
-        nearest = self.neighbours_.kneighbors(self._queries(tiles), return_distance=False)
-        return np.stack([self.expression_[rows].mean(axis=0) for rows in nearest])
+        return self.bank_.query(self._queries(tiles), k=self.k)
 
     def _reference_distance(self, tiles: Tiles) -> NDArray[np.float32]:
-        distance, _ = self.neighbours_.kneighbors(self._queries(tiles), n_neighbors=1)
-        return distance[:, 0].astype(np.float32)
+        return self.bank_.distance(self._queries(tiles))
 
     def _retrievals(self, tiles: Tiles) -> tuple[Retrieval, ...]:
-        queries = self._queries(tiles)
-        rows = self.neighbours_.kneighbors(queries, return_distance=False)
-        shares = np.full(rows.shape, 1 / rows.shape[1])
-        return (Retrieval(tiles=queries, spots=self.tiles_, rows=rows, shares=shares),)
+        return (self.bank_.retrieve(self._queries(tiles), k=self.k),)
 
     def _get_state(self) -> State:
         arrays = {
             "centre": self.centre_,
             "scale": self.scale_,
-            "tiles": self.tiles_,
-            "expression": self.expression_,
+            "tiles": self.bank_.keys,
+            "expression": self.bank_.expression,
         }
         return State(arrays=arrays, meta={"encoder": self.encoder_})
 
     def _set_state(self, state: State) -> None:
         self.encoder_ = state.meta["encoder"]
         self.centre_, self.scale_ = state.arrays["centre"], state.arrays["scale"]
-        self.expression_ = state.arrays["expression"]
-        self._index(state.arrays["tiles"])
+        self.bank_ = _bank(state.arrays["tiles"], state.arrays["expression"])
+
+
+def _bank(tiles: NDArray[np.float32], expression: NDArray[np.float32]) -> ReferenceBank:
+    nobody = ("",) * len(tiles)
+    return ReferenceBank(tiles, expression, section_ids=nobody, patients=nobody)
