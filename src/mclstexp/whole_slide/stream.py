@@ -53,8 +53,8 @@ def stream(model: Predictor, tiles: Tiles, *, folder: Path, on_progress: OnProgr
     """Predict tiles of one slide block by block; a run that was killed goes on where it stopped.
 
     Embeddings of the last blocks stay in memory, so that what the rims of blocks share is computed once; nothing is
-    kept in the cache on disk. The result equals that of `Predictor.predict` on all tiles at once, and that of a run
-    that was never interrupted.
+    kept in the cache on disk. The result equals that of a run that was never interrupted, and but for the rounding of
+    sums (products of matrices of another shape round otherwise) that of `Predictor.predict` on all tiles at once.
 
     Parameters
     ----------
