@@ -48,7 +48,7 @@ def run_campaign(
         # in a process of its own: libraries that start threads then do so in no process that is forked again
         made = list(_in_a_process(lambda say: _make(target, corpus, say), most=600))
         if made != [{"made": True}]:
-            msg = f"the inputs of {target.name} could not be made"
+            msg = f"the inputs of {target.name} could not be made: {made}"
             raise RuntimeError(msg)
         left = list(numbers)
         while left:
@@ -61,7 +61,11 @@ def run_campaign(
                     say({"begun": number})
                     say(asdict(trial.run(Case(target.name, number, seed))))
 
+            ended = ""
             for event in _in_a_process(work, most=3 * seconds):
+                ended = event.get("ended", "")
+                if ended:
+                    break
                 if "begun" in event:
                     at_work = Case(target.name, event["begun"], seed)
                     continue
@@ -74,7 +78,9 @@ def run_campaign(
                 raise RuntimeError(msg)
             if at_work is not None:
                 left.remove(at_work.number)
-                on_outcome(Outcome(at_work, "fault", "see --case", "the process ended or had to be ended"))
+                on_outcome(
+                    Outcome(at_work, "fault", "see --case", f"the process had to be ended, or ended itself ({ended})")
+                )
 
 
 def _make(target: Target, corpus: Path, say: Say) -> None:
@@ -94,6 +100,10 @@ def _in_a_process(work: Callable[[Say], None], *, most: float) -> Iterator[dict[
             os.dup2(quiet, 1)
             if not os.environ.get("FUZZ_LOUD"):
                 os.dup2(quiet, 2)
+            else:
+                import faulthandler
+
+                faulthandler.dump_traceback_later(most / 2)
             with os.fdopen(writing, "w", encoding="utf-8") as pipe:
 
                 def say(event: dict[str, Any]) -> None:
@@ -110,13 +120,29 @@ def _in_a_process(work: Callable[[Say], None], *, most: float) -> Iterator[dict[
         finally:
             os._exit(code)
     os.close(writing)
+    heard_out = False
     try:
         yield from _lines(reading, most=most)
+        heard_out = True
     finally:
         os.close(reading)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        if not (heard_out and _gone(child)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    if code != 0:
+        yield {"ended": f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"}
+
+
+def _gone(child: int, *, seconds: float = 5.0) -> bool:
+    """Wait a little for a process that has nothing more to say."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def _lines(descriptor: int, *, most: float) -> Iterator[dict[str, Any]]:

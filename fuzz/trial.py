@@ -35,7 +35,7 @@ class Trial:
 
     def __init__(self, target: Target, corpus: Path, scratch: Path, *, seconds: float) -> None:
         self._target, self._scratch, self._seconds = target, scratch, seconds
-        self._variants = sorted(path for path in corpus.iterdir() if path.is_dir())
+        self._variants = sorted(path for path in corpus.iterdir() if path.is_dir() and not path.name.startswith("."))
         self._right: dict[str, Any] = {}
 
     def run(self, case: Case, *, keep: bool = False, debug: bool = False) -> Outcome:

@@ -60,7 +60,7 @@ def test_what_hangs_or_kills_its_process_is_a_fault_and_the_rest_goes_on():
 
     found = tried(use, 40, seconds=0.2)
     said = {outcome.said for outcome in found if outcome.verdict == "fault"}
-    assert said == {"longer than 0.2 s", "the process ended or had to be ended"}
+    assert said == {"longer than 0.2 s", "the process had to be ended, or ended itself (exit code 3)"}
 
 
 def test_another_result_than_the_undamaged_one_is_a_fault_where_it_must_be_made_again():

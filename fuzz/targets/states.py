@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import anndata as ad
 import numpy as np
 from PIL import Image
 
@@ -17,6 +18,7 @@ from mclstexp.api.models import load_model
 from mclstexp.core.predictor import Predictor
 from mclstexp.io.models import save_model
 from mclstexp.methods import create
+from mclstexp.whole_slide import one, stream
 from mclstexp.whole_slide.batch import Batch, predict_job
 from mclstexp.whole_slide.ledger import Ledger
 from mclstexp.whole_slide.manifest import list_slides
@@ -79,17 +81,21 @@ def _fit(workdir: Path) -> Predictor:
     return create("mclstexp", **_TRAINED).fit(_sections(), workdir=workdir)
 
 
+def _undrawn() -> None:
+    """Blocks of few tiles, and no pictures, which read nothing that was kept and take most of the time."""
+    stream.BLOCK_TILES["cpu"] = 8
+    one.draw_gene = lambda *_, out, **__: out.write_bytes(b"a picture")
+
+
 def _make_resumed(folder: Path) -> None:
+    _undrawn()
     os.environ["MCLSTEXP_CACHE"] = str(folder / ".cache")
     home = folder / "half"
     model = create("ridge", encoder=ENCODER, n_components=4).fit(_sections())
     save_model(model, home / "run")
     Image.fromarray(_sections()[0].tiles.slide.thumbnail(10_000)).save(home / "a.png")
-    from mclstexp.whole_slide import stream
-
-    stream.BLOCK_TILES["cpu"] = 8
     try:
-        predict_slide_file(model, home / "a.png", out=home / "a.h5ad", settings=_SETTINGS, on_progress=_stop(3))
+        predict_slide_file(model, home / "a.png", out=home / "p.h5ad", settings=_SETTINGS, on_progress=_stop(3))
     except KeyboardInterrupt:
         return
     msg = "the run ended before it was interrupted"
@@ -97,12 +103,8 @@ def _make_resumed(folder: Path) -> None:
 
 
 def _use_resumed(folder: Path) -> str:
-    import anndata as ad
-
-    from mclstexp.whole_slide import stream
-
-    stream.BLOCK_TILES["cpu"] = 8
-    out = folder / "a.h5ad"
+    _undrawn()
+    out = folder / "p.h5ad"
     predict_slide_file(load_model(folder / "run"), folder / "a.png", out=out, settings=_SETTINGS)
     found = ad.read_h5ad(out)
     return _digest(found.X, found.obs["reference_distance"] if "reference_distance" in found.obs else 0)
@@ -119,8 +121,6 @@ def _make_batch(folder: Path) -> None:
 
 
 def _use_batch(folder: Path) -> str:
-    import anndata as ad
-
     _run(folder, n_slides=3)
     found = [ad.read_h5ad(folder / "out" / f"{name}.h5ad") for name in "abc"]
     return _digest(*(result.X for result in found))
@@ -128,6 +128,7 @@ def _use_batch(folder: Path) -> str:
 
 def _run(home: Path, *, n_slides: int) -> None:
     """Predict the slides one after the other in this process, as the processes of a batch do."""
+    _undrawn()
     batch = Batch(str(home / "run"), str(home / "out"), jobs=list_slides(str(home / "slides")), settings=_SETTINGS)
     model = load_model(home / "run")
     ledger = Ledger(batch)
@@ -139,6 +140,6 @@ def _run(home: Path, *, n_slides: int) -> None:
 TARGETS = (
     Target("cache", _make_cache, _use_cache, files=("kept/**/*",), exact=True),
     Target("checkpoint", _make_checkpoint, _use_checkpoint, files=("work/**/*",), exact=True),
-    Target("resumed", _make_resumed, _use_resumed, files=(".a.h5ad.partial/**/*",), exact=True),
+    Target("resumed", _make_resumed, _use_resumed, files=(".p.h5ad.partial/**/*",), exact=True),
     Target("batch", _make_batch, _use_batch, files=("out/**/*",), exact=True),
 )
