@@ -211,3 +211,31 @@ def test_missing_and_cut_short_files_are_refused(tmp_path, read):
     path.write_bytes(gzip.compress(json.dumps(_feature(_square())).encode())[:-30])
     with pytest.raises(InputError, match="damaged or of another kind"):
         read_geojson(path, slide=SLIDE)
+
+
+def test_classes_that_end_in_a_star_are_left_out_and_cut_out(read):
+    ignored = [{"name": "Ignore*"}, "Artefact*", {"names": ["Tumor", "Ignore*"]}, {"name": "Tumor: Fold*"}]
+    for said in ignored:
+        regions = read(_collection(_feature(_square()), _feature(_square(90, 0, 40), classification=said)))
+        assert regions.area_um2(1.0) == 100 * 100 - 10 * 40
+    # QuPath's Region* lies round what counts
+    around = _feature(_square(0, 0, 250), classification={"name": "Region*"})
+    assert read(_collection(around, _feature(_square()))).area_um2(1.0) == 100 * 100
+    # a name or a class with a star elsewhere is a name
+    kept = _collection(_feature(_square(), name="x*"), _feature(_square(150), classification={"name": "Necrosis* old"}))
+    assert len(read(kept)) == 2
+    with pytest.raises(InputError, match=r"found 1 of classes that are not to be analysed \(Ignore\*\): export"):
+        read(_collection(_feature(_square(), classification={"name": "Ignore*"})))
+    with pytest.raises(InputError, match=r"found 1 of classes that are not to be analysed"):
+        read(_collection(_feature(_square()), _feature(_square(), classification={"name": "Ignore*"})))
+
+
+@pytest.mark.parametrize("name", ["urn:ogc:def:crs:EPSG::3857", "urn:ogc:def:crs:OGC:1.3:CRS84", "EPSG:4326"])
+def test_a_geographic_stamp_on_pixels_does_no_harm(read, name):
+    crs = {"type": "name", "properties": {"name": name}}
+    pixels = {"type": "Feature", "properties": {"tissue_id": 0}, "geometry": _feature(_square(190))["geometry"]}
+    assert read({**_collection(pixels), "crs": crs}).polygons[0].equals(shapely.box(190, 0, 290, 100))
+    degrees, metres = _feature(_square(8.5, 49, 0.02)), _feature(_square(946_000, 6_275_000, 300))
+    for drawn in (degrees, metres):
+        with pytest.raises(InputError, match=r"found a geographic system \((EPSG|CRS84)\) named in its"):
+            read({**_collection(drawn), "crs": crs})

@@ -77,3 +77,90 @@ def test_no_file_that_the_ome_xml_names_is_opened(tmp_path, picture, monkeypatch
     assert slide.mpp == 0.5
     np.testing.assert_array_equal(slide.thumbnail(max(picture.shape)), picture)
     assert set(opened) == {"own.ome.tif"}
+
+
+@pytest.mark.parametrize(
+    ("unit", "per_unit", "mpp"),
+    [
+        ("micron", 2, 0.5), ("um", 4, 0.25), ("µm", 2, 0.5), ("\\u00B5m", 2, 0.5), ("nm", 0.002, 0.5),
+        ("mm", 2000, 0.5), ("cm", 20000, 0.5), ("inch", 101600, 0.25), ("pixel", 2, None), ("inch", 72, None),
+        ("", 2, None),
+    ],
+)  # fmt: skip
+def test_mpp_from_imagejs_unit(tmp_path, picture, unit, per_unit, mpp):
+    description = f"ImageJ=1.53t\nunit={unit}\nspacing=1.0\n".encode()
+    tifffile.imwrite(
+        tmp_path / "a.tif", picture, photometric="rgb", description=description, metadata=None,
+        resolution=(per_unit, per_unit), resolutionunit=1,
+    )  # fmt: skip
+    assert probe_slide(tmp_path / "a.tif").mpp == (None if mpp is None else pytest.approx(mpp, rel=1e-4))
+
+
+def test_imagej_as_tifffile_writes_it(tmp_path, picture):
+    tifffile.imwrite(tmp_path / "a.tif", picture, imagej=True, resolution=(2, 2), metadata={"unit": "um"})
+    assert probe_slide(tmp_path / "a.tif").mpp == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("said", "mpp"),
+    [
+        ({"PhysicalSizeX": 500, "PhysicalSizeXUnit": "nm", "PhysicalSizeY": 500, "PhysicalSizeYUnit": "nm"}, 0.5),
+        ({"PhysicalSizeX": 5e-4, "PhysicalSizeXUnit": "mm", "PhysicalSizeY": 0.5}, 0.5),
+        ({"PhysicalSizeX": 5000, "PhysicalSizeXUnit": "Å", "PhysicalSizeY": 5e-5, "PhysicalSizeYUnit": "cm"}, 0.5),
+        # without a length the resolution tags count, here 0.25
+        ({"PhysicalSizeX": 1, "PhysicalSizeXUnit": "pixel", "PhysicalSizeY": 1, "PhysicalSizeYUnit": "pixel"}, 0.25),
+        ({}, 0.25),
+    ],
+)
+def test_mpp_from_omes_units_else_the_tags(tmp_path, picture, said, mpp):
+    tifffile.imwrite(
+        tmp_path / "a.ome.tif", picture, ome=True, photometric="rgb", metadata={"axes": "YXS", **said},
+        resolution=(40000, 40000), resolutionunit="CENTIMETER",
+    )  # fmt: skip
+    assert probe_slide(tmp_path / "a.ome.tif").mpp == pytest.approx(mpp, rel=1e-4)
+
+
+@pytest.mark.parametrize("tile", [None, (256, 256)])
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+@pytest.mark.parametrize("n_colours", [1, 3])
+def test_a_channel_of_no_stated_meaning_is_no_alpha(tmp_path, tile, planar, n_colours):
+    rng = np.random.default_rng(0)
+    colours = rng.integers(0, 256, (300, 400, n_colours), np.uint8)
+    pixels = np.concatenate([colours, np.zeros((300, 400, 1), np.uint8)], axis=2)
+    stored = pixels if planar == "contig" else np.moveaxis(pixels, 2, 0)
+    tifffile.imwrite(
+        tmp_path / "a.tif", stored, photometric="rgb" if n_colours == 3 else "minisblack", planarconfig=planar,
+        extrasamples=["unspecified"], tile=tile, compression="zlib",
+    )  # fmt: skip
+    slide = open_slide(tmp_path / "a.tif", mpp=0.5)
+    assert np.array_equal(slide.thumbnail(400), np.broadcast_to(colours, (300, 400, 3)))
+
+
+@pytest.mark.parametrize("kind", ["assocalpha", "unassalpha"])
+def test_what_is_transparent_is_white_and_nothing_else_is_refused(tmp_path, kind):
+    pixels = np.full((300, 400, 4), 90, np.uint8)
+    pixels[..., 3] = 0
+    path = tmp_path / "a.tif"
+    options = {"photometric": "rgb", "extrasamples": [kind], "tile": (64, 64)}
+    tifffile.imwrite(path, pixels, **options)
+    with pytest.raises(InputError, match=r"a\.tif: a picture expected, found it transparent all over: save it as RGB"):
+        open_slide(path, mpp=0.5)
+    pixels[200:, 300:, 3] = 255
+    tifffile.imwrite(path, pixels, **options)
+    read = open_slide(path, mpp=0.5).thumbnail(400)
+    assert ((read[:200] if kind == "unassalpha" else read[210:, 310:]) == (255 if kind == "unassalpha" else 90)).all()
+    assert (read[200:, 300:] == 90).all()
+
+
+@pytest.mark.parametrize(("mode", "ending"), [("RGBA", "png"), ("LA", "png"), ("RGBA", "webp")])
+def test_a_plain_image_that_is_transparent_all_over_is_refused(tmp_path, mode, ending):
+    path = tmp_path / f"a.{ending}"
+    colour = (90, 90, 90, 0) if mode == "RGBA" else (90, 0)
+    picture = Image.new(mode, (80, 60), colour)
+    picture.save(path, **({"lossless": True, "exact": True} if ending == "webp" else {}))
+    with pytest.raises(InputError, match="found it transparent all over"):
+        open_slide(path, mpp=0.5)
+    assert probe_slide(path).size_px == (80, 60)
+    picture.putpixel((3, 4), (90, 90, 90, 255) if mode == "RGBA" else (90, 255))
+    picture.save(path, **({"lossless": True, "exact": True} if ending == "webp" else {}))
+    assert (open_slide(path, mpp=0.5).thumbnail(80) < 255).any(axis=2).sum() == 1

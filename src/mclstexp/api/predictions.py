@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from anndata import AnnData
 
@@ -15,11 +16,14 @@ from mclstexp.core.identity import hash_section
 from mclstexp.core.predictor import Predictor
 from mclstexp.core.tiles import Tiles, TileSpec
 from mclstexp.evaluation.config import DataConfig
+from mclstexp.io.entries import entries, files_within
 from mclstexp.io.models import read_description
 from mclstexp.io.predictions import write_prediction
 from mclstexp.io.read import READERS
 from mclstexp.io.slides import IMAGES, SUFFIXES, probe_slide
 from mclstexp.io.tile_folder import read_tiles
+
+_N_LOOKED_AT: Final = 4
 
 
 def predict(model: Predictor | Path | str, tiles: Tiles) -> AnnData:
@@ -116,20 +120,22 @@ def holds_slides(data: str, *, run: Path | str, format: str | None = None) -> bo
     if format not in (None, "h5ad", "spatialdata"):
         return False
     if path.is_dir():
-        entries = [path, *(entry for entry in path.iterdir() if entry.is_dir())]
-        measured = any(reader.looks_like(entry) for entry in entries for reader in READERS.values())
+        folders = [path, *(entry for entry in entries(path) if entry.is_dir())]
+        measured = any(reader.looks_like(folder) for folder in folders for reader in READERS.values())
         tiles = _holds_tiles(path, TileSpec(**read_description(run)["spec"]))
-        return not (measured or tiles) and any(file.suffix.lower() in SUFFIXES for file in path.rglob("*"))
+        return not (measured or tiles) and any(file.suffix.lower() in SUFFIXES for file in files_within(path))
     if path.exists():
         return path.suffix.lower() != ".h5ad"  # the only section in a single file
     return "://" in data or any(sign in data for sign in "*?[") or path.suffix.lower() in (*SUFFIXES, ".csv")
 
 
 def _holds_tiles(path: Path, spec: TileSpec) -> bool:
-    """Whether a path is a folder of images and nothing else, the first of them of a tile's size."""
+    """Whether a path is a folder of images of a tile's size (some of them are looked at) and of no slides."""
     if not path.is_dir() or any(reader.looks_like(path) for reader in READERS.values()):
         return False
-    files = sorted(file for file in path.iterdir() if not file.name.startswith("."))
-    if not files or not all(file.suffix.lower() in IMAGES for file in files):
+    kinds = {file: file.suffix.lower() for file in entries(path) if file.is_file()}
+    images = [file for file, kind in kinds.items() if kind in IMAGES]
+    if not images or any(kind in SUFFIXES and kind not in IMAGES for kind in kinds.values()):
         return False
-    return probe_slide(files[0]).size_px == (spec.size_px, spec.size_px)
+    some = images[:: max(1, len(images) // _N_LOOKED_AT)]
+    return all(probe_slide(image).size_px == (spec.size_px, spec.size_px) for image in some)

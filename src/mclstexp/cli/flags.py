@@ -93,6 +93,9 @@ class Slides:
     """Distance between tile centres in µm: 100 is like Visium's, less is denser; the tile's side by default."""
     mask: Path | None = None
     """GeoJSON file with the regions to predict, in pixels of the full image (QuPath's export); found by default."""
+    mask_frame: Literal["qupath", "openslide"] | None = None
+    """Where the mask's (0, 0) is on a slide of which a part was scanned: that part's corner (qupath) or the glass's
+    (openslide); found out by default."""
     gene: str | None = None
     """Gene of the picture beside the result; by default the one that varies most."""
     heatmap: Annotated[list[str], Parameter(negative="", show_default=False)] = field(default_factory=list)
@@ -172,6 +175,7 @@ def slide_settings(slides: Slides, reading: Reading, *, out: str) -> SlideSettin
         stride_um=slides.stride_um,
         mpp=reading.slide_mpp,
         mask=None if slides.mask is None else str(slides.mask),
+        mask_frame=slides.mask_frame,
         allow_upsampling=slides.allow_upsampling,
         gene=slides.gene,
         heatmaps=tuple(slides.heatmap),

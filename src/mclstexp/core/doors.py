@@ -51,6 +51,7 @@ OPTIONS: Final[Mapping[str, Option]] = MappingProxyType(
         # how whole slides are predicted
         "stride_um": Option("--stride-um", None, "stride_um"),
         "mask": Option("--mask", None, "mask"),
+        "mask_frame": Option("--mask-frame", None, "mask_frame"),
         "allow_upsampling": Option("--allow-upsampling", None, "allow_upsampling", switch=True),
         # where results go and where what they were made of lies
         "out": Option("--out", None, "out"),

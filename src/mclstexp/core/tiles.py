@@ -59,6 +59,19 @@ class Slide(ABC):
     mpp: float
     size_px: tuple[int, int]
 
+    @property
+    def bounds_px(self) -> tuple[int, int, int, int]:
+        """(left, top, right, bottom) of what was scanned, in level-0 pixels; the whole image unless the file says.
+
+        QuPath and others show no more than this of a slide and count from its upper left corner.
+        """
+        return (0, 0, *self.size_px)
+
+    @property
+    def origin_px(self) -> tuple[int, int]:
+        """Upper left corner of what was scanned, in level-0 pixels."""
+        return self.bounds_px[:2]
+
     @abstractmethod
     def read(self, xy: ArrayLike, spec: TileSpec) -> NDArray[np.uint8]:
         """Read the tile of `spec` centred on `xy`.

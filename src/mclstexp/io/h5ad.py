@@ -14,6 +14,7 @@ from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section, as_counts
 from mclstexp.core.tiles import Tiles, TileSpec
+from mclstexp.io.entries import entries
 from mclstexp.io.guard import guarded
 from mclstexp.io.hdf5 import read_anndata
 from mclstexp.io.pitch import (
@@ -206,7 +207,7 @@ def _find_image(path: Path, image: Path | str | None) -> Path:
             msg = f"{path.name}: an image expected at {picture}, found no such file: check {word('image')}"
             raise InputError(msg)
         return picture
-    beside = [other for other in sorted(path.parent.iterdir()) if other.suffix.lower() in IMAGE_SUFFIXES]
+    beside = [other for other in entries(path.parent) if other.suffix.lower() in IMAGE_SUFFIXES]
     found = [other for other in beside if other.stem == path.stem]
     # "s1_HE" goes with s1, "s10" does not
     found = found or [

@@ -17,6 +17,7 @@ from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
+from mclstexp.io.entries import entries
 from mclstexp.io.guard import guarded
 from mclstexp.io.st_section import ST_ARRAY, Sample, SpotArray, by_spot, images_in, one_image, place_counts
 from mclstexp.io.tables import find_table, read_spot_table, read_st_counts
@@ -185,7 +186,7 @@ def _her2st_root(path: Path) -> Path:
 
 
 def _files(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.iterdir()) if path.is_file()] if folder.is_dir() else []
+    return [path for path in entries(folder) if path.is_file()]
 
 
 def _wanted(present: Sequence[str], asked: Sequence[str] | None, *, where: Path) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, final
@@ -21,6 +21,8 @@ Box = tuple[int, int, int, int]
 
 _PLAIN_FORMATS: Final = ("JPEG", "PNG", "BMP", "WEBP", "JPEG2000")
 _PLAIN_MODES: Final = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
+OPAQUE: Final = 128
+"""A picture none of whose pixels has this much of 255 shows nothing."""
 _CROP_PX: Final = 2**24  # pixels converted at once: bounds the second copy of a huge image
 _bomb_guard: Final = threading.Lock()
 
@@ -34,14 +36,26 @@ class PixelSource(ABC):
         (width, height) of each level, level 0 (the largest) first.
     mpp_xy
         Micrometres per level-0 pixel along columns and rows, or None where the file does not say.
+    bounds_px
+        What of level 0 was scanned, or None where the file does not say.
     """
 
     sizes_px: tuple[tuple[int, int], ...]
     mpp_xy: tuple[float, float] | None = None
+    bounds_px: Box | None = None
 
     @abstractmethod
     def region(self, level: int, box: Box) -> NDArray[np.uint8]:
         """Return the pixels of `box`, which lies inside the level: (height, width, 3) RGB."""
+
+    def require_visible(self) -> None:  # noqa: B027  most kinds cannot be transparent
+        """Refuse a picture that is transparent all over: it would be white.
+
+        Raises
+        ------
+        InputError
+            If it is.
+        """
 
 
 @final
@@ -81,6 +95,7 @@ class PlainPixels(PixelSource):
             if kind not in _PLAIN_MODES:
                 msg = f"{path}: 8-bit colour or grey expected, found {kind} pixels: save it as 8-bit RGB"
                 raise InputError(msg)
+            self._has_alpha = _has_alpha(image)
             scales = (1, 2, 4, 8) if image.format in ("JPEG", "MPO") and min(width, height) >= 64 else (1,)
         self.sizes_px = tuple((-(-width // s), -(-height // s)) for s in scales)
         self._levels: dict[int, NDArray[np.uint8]] = {}
@@ -100,7 +115,13 @@ class PlainPixels(PixelSource):
         left, top, right, bottom = box
         return self._levels[level][top:bottom, left:right]
 
+    def require_visible(self) -> None:
+        """See `PixelSource.require_visible`; the picture is decoded for it, which its first tile would ask anyway."""
+        if self._has_alpha:
+            self.region(0, (0, 0, 1, 1))
+
     def _decode(self, level: int) -> NDArray[np.uint8]:
+        opacity = 0 if self._has_alpha else 255
         with _opened(self._path) as image:
             if level:
                 image.draft(None, (image.width >> level, image.height >> level))
@@ -113,7 +134,11 @@ class PlainPixels(PixelSource):
             array = np.empty((height, width, 3), np.uint8)
             n_rows = max(1, _CROP_PX // width)
             for top in range(0, height, n_rows):
-                array[top : top + n_rows] = to_rgb(image.crop((0, top, width, min(top + n_rows, height))))
+                part = image.crop((0, top, width, min(top + n_rows, height)))
+                array[top : top + n_rows] = to_rgb(part)
+                opacity = max(opacity, opacity_of(part))
+        if opacity < OPAQUE:
+            raise InputError(transparent(self._path))
         return array
 
 
@@ -142,6 +167,7 @@ class OpenSlidePixels(PixelSource):
             )
         except (KeyError, ValueError):
             self.mpp_xy = None
+        self.bounds_px = _bounds(properties, self.sizes_px[0])
 
     def region(self, level: int, box: Box) -> NDArray[np.uint8]:
         """See `PixelSource.region`.
@@ -173,9 +199,37 @@ class OpenSlidePixels(PixelSource):
         return f"{self._path}: a whole slide expected, found it damaged or cut short ({error}): copy it again"
 
 
+def transparent(path: Path) -> str:
+    """Say that a picture is transparent all over."""
+    return f"{path}: a picture expected, found it transparent all over: save it as RGB, without an alpha channel"
+
+
+def opacity_of(image: Image.Image) -> int:
+    """Return how opaque the most opaque pixel is, 0 to 255."""
+    if not _has_alpha(image):
+        return 255
+    return int(np.asarray(image.convert("RGBA"))[..., 3].max(initial=0))
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    return image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
+
+
+def _bounds(properties: Mapping[str, str], size_px: tuple[int, int]) -> Box | None:
+    """Return what OpenSlide says was scanned; None where it is silent, or says the whole or nonsense."""
+    try:
+        left, top = (int(properties[f"openslide.bounds-{side}"]) for side in "xy")
+        width = int(properties.get("openslide.bounds-width", size_px[0] - left))
+        height = int(properties.get("openslide.bounds-height", size_px[1] - top))
+    except (KeyError, ValueError):
+        return None
+    box = (max(left, 0), max(top, 0), min(left + width, size_px[0]), min(top + height, size_px[1]))
+    return box if box[0] < box[2] and box[1] < box[3] else None
+
+
 def to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     """Return any 8-bit picture as (height, width, 3) RGB; what is transparent becomes white."""
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+    if _has_alpha(image):
         rgba = image.convert("RGBA")
         alpha = rgba.getchannel("A")
         if alpha.getextrema() != (255, 255):

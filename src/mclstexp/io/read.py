@@ -14,6 +14,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section, check_sections
 from mclstexp.core.tiles import TileSpec
 from mclstexp.io.checks import require_on_tissue
+from mclstexp.io.entries import entries
 from mclstexp.io.guard import guarded
 from mclstexp.io.h5ad import looks_like_h5ad, read_h5ad
 from mclstexp.io.hest import looks_like_hest, read_hest
@@ -160,13 +161,13 @@ def _parts(path: Path, name: str | None) -> list[_Part]:
         raise InputError(msg)
     if (own := _recognise(path, name)) is not None:
         return [_Part(path, own)]
-    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith(".")) if path.is_dir() else [path]
-    parts = [_Part(entry, form) for entry in entries if (form := _recognise(entry, name)) is not None]
+    within = entries(path) if path.is_dir() else [path]
+    parts = [_Part(entry, form) for entry in within if (form := _recognise(entry, name)) is not None]
     if parts:
         return parts
     if name is not None:
         return [_Part(path, name)]  # the reader itself says best what it misses
-    listed = ", ".join(entry.name for entry in entries[:6]) + (", …" if len(entries) > 6 else "")
+    listed = ", ".join(entry.name for entry in within[:6]) + (", …" if len(within) > 6 else "")
     msg = (
         f"sections in a known format ({', '.join(READERS)}) expected at {path}, found {listed or 'an empty folder'}: "
         f"check the path, or give {word('format')} to hear what it lacks"

@@ -16,6 +16,7 @@ from PIL import Image
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Slide, TileSpec
+from mclstexp.io.entries import entries, files_within
 from mclstexp.io.guard import guarded
 from mclstexp.io.pixel_sources import ArrayPixels, OpenSlidePixels, PixelSource, PlainPixels
 from mclstexp.io.tiff_pixels import TiffPixels
@@ -49,6 +50,12 @@ class _PyramidSlide(Slide):
         self.id, self.mpp, self.size_px = id, float(mpp), source.sizes_px[0]
         self._source = source
         self._scales = [_scale(source.sizes_px[0], size) for size in source.sizes_px]
+
+    @property
+    @final
+    def bounds_px(self) -> tuple[int, int, int, int]:
+        """See `Slide.bounds_px`."""
+        return self._source.bounds_px or super().bounds_px
 
     @final
     def read(self, xy: ArrayLike, spec: TileSpec) -> NDArray[np.uint8]:
@@ -190,10 +197,12 @@ def open_slide(path: Path | str, *, id: str | None = None, mpp: float | None = N
     Raises
     ------
     InputError
-        If the file is missing, no image, damaged or not 8-bit, or its mpp is unknown and not given.
+        If the file is missing, no image, damaged, transparent all over or not 8-bit, or its mpp is unknown and not
+        given.
     """
     path = Path(path)
     source = open_pixels(path)
+    source.require_visible()
     if mpp is None:
         stated = _plausible(source.mpp_xy)
         if stated is None:
@@ -251,9 +260,9 @@ def _files(path: Path) -> list[Path]:
     """List the file and its companions: an MRXS keeps its pixels in a folder, DICOM and VMS beside it."""
     vendor = openslide.OpenSlide.detect_format(path)
     if vendor == "mirax":
-        return [path, *sorted(p for p in path.with_suffix("").rglob("*") if p.is_file())]
+        return [path, *files_within(path.with_suffix(""))]
     if vendor == "dicom" or path.suffix.lower() in (".vms", ".vmu"):
-        return sorted(p for p in path.parent.iterdir() if p.is_file())
+        return [other for other in entries(path.parent) if other.is_file()]
     return [path]
 
 

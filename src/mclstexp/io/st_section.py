@@ -15,6 +15,7 @@ from mclstexp.core import keys
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles, TileSpec
+from mclstexp.io.entries import entries
 from mclstexp.io.pitch import mpp_from_array
 from mclstexp.io.visium import IMAGE_SUFFIXES, slide_with_mpp
 
@@ -127,8 +128,8 @@ def images_in(folder: Path, *, stem: str | None = None) -> list[Path]:
     """Return the images of a folder, by name; only those called `stem`, if given."""
     if not folder.is_dir():
         return []
-    found = (path for path in sorted(folder.iterdir()) if path.suffix.lower() in IMAGE_SUFFIXES)
-    return [path for path in found if not path.name.startswith(".") and (stem is None or path.stem == stem)]
+    found = (path for path in entries(folder) if path.suffix.lower() in IMAGE_SUFFIXES)
+    return [path for path in found if stem is None or path.stem == stem]
 
 
 def one_image(found: list[Path], *, where: str) -> Path:

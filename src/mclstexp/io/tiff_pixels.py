@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, final
@@ -14,21 +15,36 @@ from PIL import Image
 from tifffile import COMPRESSION, PHOTOMETRIC
 
 from mclstexp.core.errors import InputError
-from mclstexp.io.pixel_sources import Box, PixelSource, to_rgb
+from mclstexp.io.pixel_sources import OPAQUE, Box, PixelSource, to_rgb, transparent
 
 # what it says of a damaged file is in the error; without a handler Python prints it on stderr too
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _CACHE_BYTES: Final = 256 * 2**20
-_UM: Final = {"µm": 1.0, "μm": 1.0, "um": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6, "Å": 1e-4, "pm": 1e-6}
+_UM: Final = {
+    **dict.fromkeys(("µm", "μm", "um", "micron", "microns", "micrometer", "micrometre"), 1.0),
+    **dict.fromkeys(("in", "inch", "inches"), 25400.0),
+    "pm": 1e-6,
+    "Å": 1e-4,
+    "nm": 1e-3,
+    "thou": 25.4,
+    "pt": 25400 / 72,
+    "mm": 1e3,
+    "cm": 1e4,
+    "dm": 1e5,
+    "m": 1e6,
+}
+"""Units of length by the names that OME and ImageJ have for them; others ("pixel") are none."""
 _UM_PER_RESOLUTION_UNIT: Final = {2: 25400.0, 3: 10000.0}  # inch, centimetre (TIFF 6.0, ResolutionUnit)
+_IMAGEJ_UNIT: Final = re.compile(r"^unit=(.*)$", re.MULTILINE)
+_ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
 _MODES: Final = {
     (PHOTOMETRIC.MINISBLACK, 1): "L",
     (PHOTOMETRIC.MINISWHITE, 1): "L",
-    (PHOTOMETRIC.MINISBLACK, 2): "LA",
+    (PHOTOMETRIC.MINISBLACK, 2): "LA",  # or L with a channel of another meaning, see `_mode`
     (PHOTOMETRIC.PALETTE, 1): "P",
     (PHOTOMETRIC.RGB, 3): "RGB",
-    (PHOTOMETRIC.RGB, 4): "RGBA",
+    (PHOTOMETRIC.RGB, 4): "RGBA",  # likewise
     (PHOTOMETRIC.YCBCR, 3): "RGB",  # its JPEG decoder returns RGB
     (PHOTOMETRIC.SEPARATED, 4): "CMYK",
 }
@@ -54,7 +70,7 @@ class TiffPixels(PixelSource):
                 number, series = max(enumerate(file.series), key=lambda item: item[1].keyframe.size)
                 self._pages = [_loaded(level.keyframe) for level in series.levels]
                 n_planes = len(series.levels[0].pages)
-                self.mpp_xy = _ome_mpp(file, number) if file.is_ome else _resolution_mpp(self._pages[0])
+                self.mpp_xy = (_ome_mpp(file, number) if file.is_ome else None) or _resolution_mpp(self._pages[0])
         except Exception as error:  # tifffile and its codecs raise anything
             raise InputError(self._damaged(error)) from error
         page = self._pages[0]
@@ -85,8 +101,31 @@ class TiffPixels(PixelSource):
                 ]
         return region
 
+    def require_visible(self) -> None:
+        """See `PixelSource.require_visible`; the coarsest level is decoded until something is seen."""
+        page = self._pages[-1]
+        if not _mode(page).endswith(("A", "a")):
+            return
+        height, width = _segment_size(page)
+        for row in range(-(-page.imagelength // height)):
+            for column in range(-(-page.imagewidth // width)):
+                try:
+                    samples = self._samples(len(self._pages) - 1, row, column)
+                except InputError:  # damaged: told when it is read
+                    return
+                if samples is not None and samples[..., -1].max(initial=0) >= OPAQUE:
+                    return
+        raise InputError(transparent(self._path))
+
     def _decode(self, level: int, row: int, column: int) -> NDArray[np.uint8]:
         """Decode one tile or strip into RGB; a tile that the file leaves out is white."""
+        samples = self._samples(level, row, column)
+        if samples is None:
+            return np.full((*_segment_size(self._pages[level]), 3), 255, np.uint8)
+        return _to_rgb(samples, self._pages[level])
+
+    def _samples(self, level: int, row: int, column: int) -> NDArray | None:
+        """Decode one tile or strip, (height, width, channels) as the file has them; None if the file leaves it out."""
         page = self._pages[level]
         height, width = _segment_size(page)
         across, down = -(-page.imagewidth // width), -(-page.imagelength // height)
@@ -96,9 +135,7 @@ class TiffPixels(PixelSource):
         except Exception as error:  # tifffile and its codecs raise anything
             raise InputError(self._damaged(error)) from error
         present = [plane for plane in planes if plane is not None]
-        if len(present) < n_planes:
-            return np.full((height, width, 3), 255, np.uint8)
-        return _to_rgb(np.concatenate(present, axis=-1), page)
+        return np.concatenate(present, axis=-1) if len(present) == n_planes else None
 
     def _read(self, page: Any, index: int) -> NDArray | None:
         n_bytes = page.databytecounts[index]
@@ -146,9 +183,22 @@ def _segment_size(page: Any) -> tuple[int, int]:
     return min(page.rowsperstrip, page.imagelength), page.imagewidth
 
 
+def _mode(page: Any) -> str:
+    """Return Pillow's name for what a page's channels are.
+
+    TIFF 6.0, ExtraSamples: a channel beyond the colours is alpha where it says 1 (colours already multiplied by it) or
+    2; where it says 0 or nothing, it may be anything, and the colours are the picture.
+    """
+    mode = _MODES[page.photometric, page.samplesperpixel]
+    if not mode.endswith("A"):
+        return mode
+    kind = int(page.extrasamples[0]) if page.extrasamples else 0
+    return {1: f"{mode[:-1]}a", 2: mode}.get(kind, mode[:-1])
+
+
 def _to_rgb(segment: NDArray, page: Any) -> NDArray[np.uint8]:
     """Turn a decoded segment (height, width, channels) into RGB, following the page's photometric tag."""
-    mode = _MODES[page.photometric, page.samplesperpixel]
+    mode = _mode(page)
     if page.dtype == np.bool_:
         segment = segment.astype(np.uint8) * 255
     if page.photometric == PHOTOMETRIC.MINISWHITE:
@@ -156,9 +206,7 @@ def _to_rgb(segment: NDArray, page: Any) -> NDArray[np.uint8]:
     if mode == "P":
         palette = (page.colormap >> 8).astype(np.uint8)  # (3, 256), stored with 16 bits
         return palette[:, segment[..., 0]].transpose(1, 2, 0)
-    if mode == "RGBA" and page.extrasamples == (1,):
-        mode = "RGBa"  # colours already multiplied by alpha (TIFF 6.0, ExtraSamples)
-    pixels = np.ascontiguousarray(segment[..., 0] if mode == "L" else segment)
+    pixels = np.ascontiguousarray(segment[..., 0] if mode == "L" else segment[..., : len(mode)])
     height, width = pixels.shape[:2]
     return to_rgb(Image.frombuffer(mode, (width, height), pixels, "raw", mode, 0, 1))
 
@@ -178,9 +226,13 @@ def _ome_mpp(file: tifffile.TiffFile, number: int) -> tuple[float, float] | None
 
 
 def _resolution_mpp(page: Any) -> tuple[float, float] | None:
-    """µm per pixel from the resolution tags, where their unit is a length."""
+    """µm per pixel from the resolution tags, where their unit is a length: ImageJ's own, or else the tag's."""
     tags = page.tags
-    unit = _UM_PER_RESOLUTION_UNIT.get(tags.valueof("ResolutionUnit", 0))
+    named = _IMAGEJ_UNIT.search(page.description) if page.description.startswith("ImageJ=") else None
+    if named:
+        unit = _UM.get(_ESCAPE.sub(lambda found: chr(int(found[1], 16)), named[1].strip()))
+    else:
+        unit = _UM_PER_RESOLUTION_UNIT.get(tags.valueof("ResolutionUnit", 0))
     per_unit = [tags.valueof(name) for name in ("XResolution", "YResolution")]
     if unit is None or not all(value and value[0] and value[1] for value in per_unit):
         return None

@@ -14,6 +14,7 @@ from PIL import Image
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Slide, Tiles, TileSpec
+from mclstexp.io.entries import entries
 from mclstexp.io.guard import guarded
 from mclstexp.io.slides import open_pixels
 
@@ -47,7 +48,9 @@ class TileFolder(Slide):
         if (x, y) not in self._files:
             msg = f"{self.id}: a centre of one of its {len(self._files)} tiles expected, found ({x:g}, {y:g})"
             raise InputError(msg)
-        return open_pixels(self._files[x, y]).region(0, (0, 0, spec.size_px, spec.size_px))
+        pixels = open_pixels(self._files[x, y])
+        pixels.require_visible()
+        return pixels.region(0, (0, 0, spec.size_px, spec.size_px))
 
     def thumbnail(self, max_size_px: int) -> NDArray[np.uint8]:
         """See `Slide.thumbnail`; white where there is no tile."""
@@ -98,7 +101,7 @@ def read_tiles(folder: Path | str, *, spec: TileSpec) -> Tiles:
     if not folder.is_dir():
         msg = f"a folder of tile images expected at {folder}, found none: check the path"
         raise InputError(msg)
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and path.is_file())
+    paths = [path for path in entries(folder) if path.suffix.lower() in _SUFFIXES and path.is_file()]
     if not paths:
         msg = f"tile images (.png, .jpg, .tif) expected in {folder}, found none: check the path"
         raise InputError(msg)

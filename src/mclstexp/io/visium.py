@@ -14,6 +14,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Slide, Tiles, TileSpec
 from mclstexp.io import tenx
+from mclstexp.io.entries import entries
 from mclstexp.io.guard import first_of, guarded
 from mclstexp.io.pitch import VISIUM_PITCH_UM, VISIUM_SPOT_UM, choose_mpp, hexagonal_um, mpp_from_array
 from mclstexp.io.slides import open_slide, probe_slide
@@ -167,8 +168,8 @@ def _search(folders: Sequence[Path], *, where: str) -> Path:
     for folder in folders:
         found = [
             path
-            for path in sorted(folder.iterdir())
-            if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith((".", *_NOT_TISSUE))
+            for path in entries(folder)
+            if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(_NOT_TISSUE)
         ]
         named = [path for path in found if path.stem.lower().endswith("image")]
         found = named if len(named) == 1 else found

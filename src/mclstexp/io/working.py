@@ -16,6 +16,7 @@ from typing import Any, Final, final
 
 from filelock import FileLock, Timeout
 
+from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.io.atomic import atomic_path, remove_tree, restore
 from mclstexp.io.owner import Owner
@@ -142,7 +143,7 @@ def _taken(path: Path) -> str:
     since = f" since {about['began']}" if "began" in about else ""
     return (
         f"{path.name.removeprefix('.').removesuffix('.partial')}: a place that no other run works on expected, found "
-        f"{about.get('mclstexp', 'a run')} of {who}{since}: wait for it or choose another --out"
+        f"{about.get('mclstexp', 'a run')} of {who}{since}: wait for it or choose another {word('out')}"
     )
 
 

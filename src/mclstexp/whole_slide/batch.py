@@ -156,7 +156,7 @@ def predict_job(model: Predictor, job: SlideJob, batch: Batch, *, on_progress: O
         tissue_mm2=summary.tissue_mm2,
         seconds=time.monotonic() - started,
         resumed=summary.n_resumed,
-        reason=summary.note,
+        reason="; ".join(said for said in (summary.note, *summary.doubts) if said),
     )
 
 

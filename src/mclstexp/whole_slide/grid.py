@@ -13,7 +13,8 @@ from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Slide, Tiles, TileSpec
 from mclstexp.data.tissue import find_tissue
-from mclstexp.io.regions import Regions, read_geojson
+from mclstexp.io.regions import Regions
+from mclstexp.whole_slide.masks import read_mask
 from mclstexp.whole_slide.settings import SlideSettings
 
 _AS_FINE: Final = 1.05  # scanners state their mpp no better than that
@@ -31,6 +32,8 @@ class Grid:
     """Number of each tile's region; -1 outside all (only places that were asked for by name)."""
     stride_um: float | None
     """Distance between centres; None for given places."""
+    doubts: tuple[str, ...] = ()
+    """What is doubtful of it, a sentence each."""
 
 
 def lay_grid(slide: Slide, spec: TileSpec, *, settings: SlideSettings, places: ArrayLike | None = None) -> Grid:
@@ -51,15 +54,16 @@ def lay_grid(slide: Slide, spec: TileSpec, *, settings: SlideSettings, places: A
         If the slide is coarser than the tiles, there is no tissue, or no tile's centre lies in it.
     """
     check_scale(slide, spec, allowed=settings.allow_upsampling)
+    doubts: list[str] = []
     if settings.mask is not None:
-        regions = read_geojson(settings.mask, slide=slide)
+        regions, doubts = read_mask(settings.mask, slide, frame=settings.mask_frame)
     else:
         regions = Regions((), ()) if places is not None else find_tissue(slide)
     if places is not None:
         xy: NDArray[np.float64] = np.asarray(places, np.float64)
         ids = np.arange(len(xy)).astype(np.str_)
         tiles = Tiles(slide=slide, xy=xy, ids=ids, spec=spec)
-        return Grid(tiles, regions, regions.locate(tiles.xy), None)
+        return Grid(tiles, regions, regions.locate(tiles.xy), None, tuple(doubts))
     stride_um = spec.size_um if settings.stride_um is None else settings.stride_um
     tiles = Tiles.grid(slide, spec=spec, stride_um=stride_um)
     region = regions.locate(tiles.xy)
@@ -69,7 +73,7 @@ def lay_grid(slide: Slide, spec: TileSpec, *, settings: SlideSettings, places: A
             f"({regions.area_um2(slide.mpp) / 1e6:.3g} mm²) expected, found none: give a smaller {word('stride_um')}"
         )
         raise InputError(msg)
-    return Grid(tiles.take(region >= 0), regions, region[region >= 0], stride_um)
+    return Grid(tiles.take(region >= 0), regions, region[region >= 0], stride_um, tuple(doubts))
 
 
 def check_scale(slide: Slide, spec: TileSpec, *, allowed: bool) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -50,6 +51,8 @@ class SlideSummary:
     """Tiles an earlier, interrupted run had done."""
     note: str = ""
     """What the user should know of it."""
+    doubts: tuple[str, ...] = ()
+    """What is doubtful of how it was cut; warned of before it was predicted."""
 
 
 def predict_slide(
@@ -142,6 +145,7 @@ def predict_slide_file(
         seconds=time.monotonic() - started,
         n_resumed=streamed.n_resumed,
         note=f"{n_bad} tiles could not be read ({streamed.reason})" if n_bad else "",
+        doubts=grid.doubts,
     )
 
 
@@ -152,7 +156,7 @@ def _write(predicted: ad.AnnData, streamed: Streamed, grid: Grid, *, out: Path, 
     picture, outline, *heatmaps, _ = targets(out, settings)
     draw_gene(predicted, slide, store.column(shown), gene=genes[shown], out=picture)
     with atomic_path(outline) as path:
-        path.write_text(to_geojson(grid.regions) + "\n", encoding="utf-8")
+        path.write_text(to_geojson(grid.regions, slide=slide) + "\n", encoding="utf-8")
     for gene, heatmap in zip(settings.heatmaps, heatmaps, strict=True):
         assert grid.tiles.array_xy is not None  # a file's tiles lie on a grid
         assert grid.stride_um is not None
@@ -185,7 +189,10 @@ def _prepare(
         msg = f"a fitted model expected, found {model.name} before fit: call fit(sections) first"
         raise InputError(msg)
     opened = slide if isinstance(slide, Slide) else open_slide(slide, id=settings.name, mpp=settings.mpp)
-    return opened, lay_grid(opened, model.spec_, settings=settings, places=places)
+    grid = lay_grid(opened, model.spec_, settings=settings, places=places)
+    for doubt in grid.doubts:
+        warnings.warn(doubt, stacklevel=3)
+    return opened, grid
 
 
 def _check_place(out: Path, *, slide: Path, settings: SlideSettings, overwrite: bool) -> None:

@@ -29,6 +29,11 @@ class ReadableSlide(Slide):
         self.reason = ""
         """What the first failure said."""
 
+    @property
+    def bounds_px(self) -> tuple[int, int, int, int]:
+        """See `Slide.bounds_px`."""
+        return self._slide.bounds_px
+
     def read(self, xy: ArrayLike, spec: TileSpec) -> NDArray[np.uint8]:
         """See `Slide.read`; white where the pixels are damaged."""
         try:

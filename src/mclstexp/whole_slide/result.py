@@ -61,6 +61,9 @@ def _about(slide: Slide, grid: Grid, settings: SlideSettings) -> dict[str, Any]:
         "slide_file": None if path is None else Path(path).name,
         "slide_sha256": slide.fingerprint(),
         "slide_size_px": list(slide.size_px),
+        # places are pixels of the whole image; QuPath shows, and counts from the corner of, what was scanned
+        "slide_bounds_px": list(slide.bounds_px) if slide.bounds_px != (0, 0, *slide.size_px) else None,
+        "doubts": list(grid.doubts) or None,
         "stride_um": grid.stride_um,
         "tile_size_um": spec.size_um,
         "tile_side_px": spec.size_um / slide.mpp,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from mclstexp.core.errors import InputError
+from mclstexp.io.outlines import Frame
 
 OutputFormat = Literal["h5ad", "spatialdata"]
 
@@ -29,6 +30,9 @@ class SlideSettings:
     """Micrometres per level-0 pixel of the slide, over what the file says."""
     mask: str | None = None
     """GeoJSON file with the regions to predict, in level-0 pixels (QuPath's export); found on the slide by default."""
+    mask_frame: Frame | None = None
+    """Where the mask's (0, 0) is: "qupath", the corner of what was scanned; "openslide", of the glass; found out by
+    default."""
     allow_upsampling: bool = False
     """Whether a slide coarser than the model's tiles is taken all the same; the result is stamped with it."""
     gene: str | None = None
@@ -44,6 +48,9 @@ class SlideSettings:
             if value is not None and not (math.isfinite(value) and value > 0):
                 msg = f"{name} must be a positive number of µm, found {value!r}"
                 raise InputError(msg)
+        if self.mask_frame not in (None, *get_args(Frame)):
+            msg = f"mask_frame must be qupath or openslide, found {self.mask_frame!r}"
+            raise InputError(msg)
         if self.format not in ("h5ad", "spatialdata"):
             msg = f"format of a slide's prediction must be h5ad or spatialdata, found {self.format!r}"
             raise InputError(msg)
