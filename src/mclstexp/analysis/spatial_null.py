@@ -2,25 +2,31 @@
 
 Neighbouring spots are alike, so a section of 200 spots holds far fewer than 200 independent ones, and the usual p of a
 correlation is wrong by orders of magnitude (Clifford et al. 1989). Here one map is replaced by random maps that keep
-its spatial pattern at every scale.
+its spatial pattern at every scale. A section of more than `MOST_EXACT` spots has too many patterns for that: of its
+maps the coarsest patterns are kept one by one, and what is left square by square.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy import linalg
 from scipy.spatial.distance import cdist
 
+from mclstexp.analysis.coarse_patterns import coarse_patterns
 from mclstexp.analysis.pairs import Pair
 from mclstexp.core.errors import InputError
+from mclstexp.core.gene_blocks import blocks
 from mclstexp.core.pearson import PerGene, Values, constant_prediction, constant_truth
 
+MOST_EXACT: Final = 5000
+"""Spots of a section up to which all patterns are used."""
+_NUMBERS = 2**23  # of a map's values held at once
 Basis = Float[np.ndarray, "n_spots n_patterns"]
 """Orthonormal patterns over the spots of a section, from coarse to fine, none with a mean."""
 Unit = Literal["patient", "section"]
@@ -104,9 +110,12 @@ def _unit_mean(
     """Average a unit's random correlations rank by rank, and in the last row the observed ones."""
     total, n_sections = np.zeros((n_permutations + 1, len(names))), np.zeros(len(names))
     for maps in members:
-        basis = moran_basis(maps.xy_um)
-        signs = draw_signs(rng, n_permutations=n_permutations, basis=basis)
-        observed, null = null_correlations(maps.truth, maps.predicted, basis=basis, signs=signs)
+        if len(maps.xy_um) <= MOST_EXACT:
+            basis, squares = moran_basis(maps.xy_um), None
+        else:
+            basis, squares = coarse_patterns(maps.xy_um)
+        signs = draw_signs(rng, n_permutations=n_permutations, basis=basis, squares=squares)
+        observed, null = null_correlations(maps.truth, maps.predicted, basis=basis, signs=signs, squares=squares)
         known = ~constant_truth(maps.truth)
         at = pd.Index(names).get_indexer(pd.Index(maps.names))[known]
         total[:-1, at] += np.sort(null, axis=0)[:, known]
@@ -143,22 +152,30 @@ def moran_basis(xy_um: Float[np.ndarray, "n_spots 2"]) -> Basis:
 
 
 def null_correlations(
-    truth: Values, predicted: Values, *, basis: Basis, signs: Float[np.ndarray, "n_permutations n_patterns"]
+    truth: Values,
+    predicted: Values,
+    *,
+    basis: Basis,
+    signs: Float[np.ndarray, "n_permutations n_parts"],
+    squares: Int[np.ndarray, " n_spots"] | None = None,
 ) -> tuple[PerGene, Float[np.ndarray, "n_permutations n_genes"]]:
     """Correlate truth and prediction, and truth and random maps that are as smooth as the prediction.
 
     Moran spectral randomisation (Wagner and Dray 2015, the singleton procedure): a map is a sum of the basis'
     patterns, and each one's sign is drawn anew. Mean, variance and Moran's I at every scale stay exactly what they
-    were; where the peaks lie becomes chance.
+    were; where the peaks lie becomes chance. Of what a basis of too few patterns leaves, the sign is drawn for each
+    square.
 
     Parameters
     ----------
     truth, predicted
         (n_spots, n_genes) in one expression space.
     basis
-        Of `moran_basis`.
+        Of `moran_basis`, or the coarsest patterns (`coarse_patterns`).
     signs
-        -1 or 1, drawn at random; the same for all genes, which keeps what binds them.
+        -1 or 1, drawn at random; the same for all genes, which keeps what binds them. Of patterns, then of squares.
+    squares
+        (n_spots,) of `coarse_patterns`; None where the basis leaves nothing.
 
     Returns
     -------
@@ -166,20 +183,40 @@ def null_correlations(
     (n_permutations, n_genes) those with the random maps.
     """
     flat = constant_truth(truth) | constant_prediction(predicted)
-    shared = _spectrum(truth, flat, basis) * _spectrum(predicted, flat, basis)
-    return shared.sum(axis=0), signs @ shared
+    observed, null = np.empty(len(flat)), np.empty((len(signs), len(flat)))
+    for some in blocks(len(flat), len(truth), most=_NUMBERS):
+        maps = [
+            _unit_maps(values[:, some], flat[some], basis, complete=squares is None) for values in (truth, predicted)
+        ]
+        (of_truth, t), (of_predicted, p) = maps
+        shared = of_truth * of_predicted
+        if squares is not None:
+            rest = (t - basis @ of_truth) * (p - basis @ of_predicted)
+            shared = np.concatenate([shared, _sums(rest, squares)])
+        observed[some], null[:, some] = shared.sum(axis=0), signs @ shared
+    return observed, null
 
 
 def draw_signs(
-    rng: np.random.Generator, *, n_permutations: int, basis: Basis
-) -> Float[np.ndarray, "n_permutations n_patterns"]:
+    rng: np.random.Generator, *, n_permutations: int, basis: Basis, squares: Int[np.ndarray, " n_spots"] | None = None
+) -> Float[np.ndarray, "n_permutations n_parts"]:
     """Draw the signs of `null_correlations`."""
-    return rng.choice([-1.0, 1.0], size=(n_permutations, basis.shape[1]))
+    n_parts = basis.shape[1] + (0 if squares is None else int(squares.max()) + 1)
+    return rng.choice([-1.0, 1.0], size=(n_permutations, n_parts))
 
 
-def _spectrum(values: Values, flat: np.ndarray, basis: Basis) -> Float[np.ndarray, "n_patterns n_genes"]:
-    """How much of each pattern a map holds, scaled to length 1; zeros for genes that say nothing."""
-    share = basis.T @ (values.astype(np.float64) - values.mean(axis=0, dtype=np.float64))
-    share[:, flat] = 0
-    length = np.sqrt((share**2).sum(axis=0))
-    return share / np.where(length > 0, length, 1)
+def _unit_maps(
+    values: Values, flat: np.ndarray, basis: Basis, *, complete: bool
+) -> tuple[Float[np.ndarray, "n_patterns n_genes"], Float[np.ndarray, "n_spots n_genes"]]:
+    """How much of each pattern a map holds, and the map, scaled to length 1; zeros for genes that say nothing."""
+    centred = values.astype(np.float64) - values.mean(axis=0, dtype=np.float64)
+    share = basis.T @ centred
+    share[:, flat], centred[:, flat] = 0, 0
+    length = np.sqrt(((share if complete else centred) ** 2).sum(axis=0))
+    length = np.where(length > 0, length, 1)
+    return share / length, centred / length
+
+
+def _sums(values: Float[np.ndarray, "n_spots n"], squares: Int[np.ndarray, " n_spots"]) -> np.ndarray:
+    """Add up over each square."""
+    return np.stack([np.bincount(squares, weights=column) for column in values.T], axis=1)

@@ -11,6 +11,7 @@ import numpy as np
 from anndata import AnnData
 from jaxtyping import Float
 from numpy.typing import NDArray
+from scipy import sparse
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.panel import select_hvg
@@ -105,17 +106,29 @@ class ExpressionSpace:
         InputError
             If a gene of the panel was not measured.
         """
-        panel = self.counts(counts)
-        along = 1 if self.axis == "spot" else 0
-        totals = panel.sum(axis=along, keepdims=True)
-        share = np.divide(panel, totals, out=np.zeros_like(panel), where=totals > 0)
-        return (np.log1p(self.target_sum * share) / math.log(self.log_base)).astype(np.float32)
+        panel = self.panel(counts)
+        totals = np.asarray(panel.sum(axis=1 if self.axis == "spot" else 0), np.float64).ravel()
+        of_value = np.repeat(totals, np.diff(panel.indptr)) if self.axis == "spot" else totals[panel.indices]
+        share = np.divide(panel.data, of_value, out=np.zeros(panel.nnz), where=of_value > 0)
+        # nothing counted is nothing on this scale, so that only what was counted is computed
+        panel.data = (np.log1p(self.target_sum * share) / math.log(self.log_base)).astype(np.float32)
+        return panel.toarray()
+
+    def panel(self, counts: AnnData) -> sparse.csr_matrix:
+        """Return the panel's raw counts as a sparse float64 matrix of its own (n_spots, n_genes), indices sorted.
+
+        Raises
+        ------
+        InputError
+            If a gene of the panel was not measured.
+        """
+        panel = sparse.csr_matrix(counts.X[:, _columns(self.genes, counts)], dtype=np.float64, copy=True)
+        panel.sort_indices()
+        return panel
 
     def counts(self, counts: AnnData) -> Float[np.ndarray, "n_spots n_genes"]:
         """Return the panel's raw counts as a dense float64 array (n_spots, n_genes)."""
-        matrix = counts.X[:, _columns(self.genes, counts)]
-        dense = matrix.toarray() if hasattr(matrix, "toarray") else matrix
-        return np.asarray(dense, np.float64)
+        return self.panel(counts).toarray()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON types."""

@@ -9,7 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from mclstexp.core.errors import InputError
+from mclstexp.core.gene_blocks import blocks
 from mclstexp.core.section import Section, check_sections
+
+_DENSE = 2**19  # counts made dense at a time: all of a section at once may be more than a machine holds
 
 
 def common_genes(sections: Sequence[Section]) -> list[str]:
@@ -78,14 +81,20 @@ def by_variability(counts: Sequence[sparse.spmatrix], *, names: ArrayLike) -> ND
     """
     rank = np.zeros(counts[0].shape[1])
     for matrix in counts:
-        rank += np.argsort(np.argsort(_residual_variance(matrix.toarray().astype(np.float64))))
+        rank += np.argsort(np.argsort(_residual_variance(sparse.csc_matrix(matrix))))
     return np.lexsort((np.asarray(names), -rank))
 
 
-def _residual_variance(counts: np.ndarray) -> np.ndarray:
+def _residual_variance(counts: sparse.csc_matrix) -> np.ndarray:
     """Variance of clipped analytic Pearson residuals of each gene: (n_spots, n_genes) → (n_genes,)."""
-    expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0, keepdims=True) / max(counts.sum(), 1)
-    spread = np.sqrt(expected + 0.01 * expected**2)
-    residual = np.divide(counts - expected, spread, out=np.zeros_like(counts), where=spread > 0)
-    limit = np.sqrt(len(counts))
-    return np.clip(residual, -limit, limit).var(axis=0)
+    n_spots, n_genes = counts.shape
+    of_spot = np.asarray(counts.sum(axis=1), np.float64).reshape(-1, 1)
+    of_gene = np.asarray(counts.sum(axis=0), np.float64).reshape(1, -1)
+    total, limit, found = max(of_spot.sum(), 1), np.sqrt(n_spots), np.empty(n_genes)
+    for some in blocks(n_genes, n_spots, most=_DENSE):
+        part = counts[:, some].toarray().astype(np.float64)
+        expected = of_spot * of_gene[:, some] / total
+        spread = np.sqrt(expected + 0.01 * expected**2)
+        residual = np.divide(part - expected, spread, out=np.zeros_like(part), where=spread > 0)
+        found[some] = np.clip(residual, -limit, limit).var(axis=0)
+    return found

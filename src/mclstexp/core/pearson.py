@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float
 
+from mclstexp.core.gene_blocks import genes_in_blocks
+
 Values = Float[np.ndarray, "n_spots n_genes"]
 PerGene = Float[np.ndarray, " n_genes"]
 
 
+@genes_in_blocks
 def pearson_per_gene(truth: Values, predicted: Values) -> PerGene:
     """Correlate truth and prediction over the spots of one section, gene by gene.
 
@@ -43,6 +46,7 @@ def constant_prediction(predicted: Values) -> Bool[np.ndarray, " n_genes"]:
     return _spread_within(predicted, 1e-7)
 
 
+@genes_in_blocks
 def _spread_within(values: Values, share: float) -> Bool[np.ndarray, " n_genes"]:
     values = np.asarray(values, np.float64)
     spread = np.sqrt(((values - values.mean(axis=0)) ** 2).sum(axis=0))

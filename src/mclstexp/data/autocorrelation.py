@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import sparse
 
+from mclstexp.core.gene_blocks import genes_in_blocks
 from mclstexp.core.pearson import constant_truth
 from mclstexp.data.neighbours import adjacency
 from mclstexp.io.pitch import neighbour_distance_px
@@ -34,6 +35,7 @@ def neighbour_weights(xy_um: Float[np.ndarray, "n_spots 2"]) -> sparse.csr_matri
     return sparse.csr_matrix(sparse.diags(1 / np.maximum(n_near, 1)) @ near)
 
 
+@genes_in_blocks
 def morans_i(values: Float[np.ndarray, "n_spots n_genes"], weights: sparse.csr_matrix) -> Float[np.ndarray, " n_genes"]:
     """Moran's I of each gene (Moran 1950): n / Σw · Σ w_ij z_i z_j / Σ z_i², z the deviation from the mean.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import sparse
 
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.panel import by_variability, common_genes, select_hvg
@@ -66,7 +65,7 @@ def select_hvg_set(sections: Sequence[Section], *, space: ExpressionSpace, n_gen
     InputError
         If a gene of the panel was not measured.
     """
-    counts = [sparse.csr_matrix(space.counts(section.counts)) for section in check_sections(sections)]
+    counts = [space.panel(section.counts) for section in check_sections(sections)]
     return [space.genes[i] for i in by_variability(counts, names=space.genes)[:n_genes]]
 
 

@@ -73,7 +73,7 @@ class Answers:
         return cls(
             truth=truth,
             predicted=np.asarray(predicted, np.float32),
-            counts=space.counts(section.counts),
+            counts=space.panel(section.counts).astype(np.float32).toarray(),
             depth=np.asarray(section.counts.X.sum(axis=1), np.float64).ravel(),
             train_mean=np.asarray(train_mean, np.float32),
             xy_um=section.tiles.xy_um,

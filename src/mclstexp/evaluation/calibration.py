@@ -70,7 +70,6 @@ def interval_widths(
         msg = f"a level between 0 and 1 expected, found {level}: 0.8 asks for intervals that hold 80 %"
         raise InputError(msg)
     columns = [{gene: i for i, gene in enumerate(pair.genes)} for pair in pairs]
-    residuals = [np.abs(pair.truth - pair.guess) for pair in pairs]
     widths = {}
     for n, pair in enumerate(pairs):
         width = np.full(pair.guess.shape, np.nan, np.float32)
@@ -78,7 +77,7 @@ def interval_widths(
             others = [(m, columns[m][gene]) for m in range(len(pairs)) if m != n and gene in columns[m]]
             if others:
                 known = np.concatenate([pairs[m].guess[:, j] for m, j in others])
-                off = np.concatenate([residuals[m][:, j] for m, j in others])
+                off = np.concatenate([np.abs(pairs[m].truth[:, j] - pairs[m].guess[:, j]) for m, j in others])
                 width[:, i] = _widths(pair.guess[:, i], known, off, level=level)
         widths[pair.id] = width
     return widths

@@ -42,10 +42,11 @@ def noise_ceiling(
     Approximate: the logarithm of half the depth is not exactly half the measurement.
     """
     rng = np.random.default_rng(seed)
-    panel = space.counts(counts).astype(np.int64)
+    panel = space.panel(counts).astype(np.int64)
     r = np.zeros(panel.shape[1])
     for _ in range(n_splits):
-        half = rng.binomial(panel, 0.5)
+        half = panel.copy()
+        half.data = rng.binomial(panel.data, 0.5)
         # a half left without counts agrees with nothing
         r += np.nan_to_num(pearson_per_gene(_scale(half, space), _scale(panel - half, space))) / n_splits
     r = np.maximum(r, 0)
@@ -78,5 +79,5 @@ def log_depth(counts: AnnData) -> Float[np.ndarray, " n_spots"]:
     return np.log1p(np.asarray(counts.X.sum(axis=1), np.float64).ravel())
 
 
-def _scale(panel: np.ndarray, space: ExpressionSpace) -> np.ndarray:
-    return space(AnnData(sparse.csr_matrix(panel), var=pd.DataFrame(index=pd.Index(space.genes))))
+def _scale(panel: sparse.csr_matrix, space: ExpressionSpace) -> np.ndarray:
+    return space(AnnData(panel, var=pd.DataFrame(index=pd.Index(space.genes))))

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from scipy.special import entr, rel_entr
 from scipy.stats import rankdata
 
+from mclstexp.core.gene_blocks import genes_in_blocks
 from mclstexp.core.pearson import PerGene, Values, constant_prediction, constant_truth, pearson_per_gene
 from mclstexp.evaluation.answers import Answers
 from mclstexp.evaluation.structure import moran_error, ssim
@@ -36,12 +37,14 @@ def pcc(truth: Values, predicted: Values) -> PerGene:
     return pearson_per_gene(truth, predicted)
 
 
+@genes_in_blocks
 def spearman(truth: Values, predicted: Values) -> PerGene:
     """Pearson correlation of the ranks, equal values sharing their mean rank: (n_genes,) in [-1, 1]."""
     ranks = np.where(constant_prediction(predicted), 0, rankdata(predicted, axis=0))
     return pearson_per_gene(np.where(constant_truth(truth), 0, rankdata(truth, axis=0)), ranks)
 
 
+@genes_in_blocks
 def pcc_depth(truth: Values, predicted: Values, *, depth: Float[np.ndarray, " n_spots"]) -> PerGene:
     """Partial correlation given sequencing depth: what is left when both lose all that log depth explains.
 
@@ -79,11 +82,13 @@ def _beyond(values: Values, line: Float[np.ndarray, "n_spots 1"]) -> tuple[Value
     return rest, np.linalg.norm(rest, axis=0) > np.maximum(rounding, 1e-6 * np.linalg.norm(centred, axis=0))
 
 
+@genes_in_blocks
 def mse(truth: Values, predicted: Values) -> PerGene:
     """Mean squared error over the spots, (n_genes,); means nothing across expression spaces."""
     return np.mean((truth.astype(np.float64) - predicted) ** 2, axis=0)
 
 
+@genes_in_blocks
 def mae(truth: Values, predicted: Values) -> PerGene:
     """Mean absolute error over the spots, (n_genes,); means nothing across expression spaces."""
     return np.mean(np.abs(truth.astype(np.float64) - predicted), axis=0)
@@ -112,11 +117,13 @@ def r2(truth: Values, predicted: Values, *, train_mean: ArrayLike) -> PerGene:
     return gain
 
 
+@genes_in_blocks
 def nrmse(truth: Values, predicted: Values) -> PerGene:
     """Root mean squared error over the range of the truth: (n_genes,), 0 at best."""
     return _over(np.sqrt(mse(truth, predicted)), np.ptp(truth.astype(np.float64), axis=0), truth)
 
 
+@genes_in_blocks
 def dispersion(truth: Values, predicted: Values) -> PerGene:
     """Variance of the prediction over that of the truth: (n_genes,), below 1 where differences are smoothed away."""
     return _over(predicted.var(axis=0, dtype=np.float64), truth.var(axis=0, dtype=np.float64), truth)
@@ -126,6 +133,7 @@ def _over(value: PerGene, unit: PerGene, truth: Values) -> PerGene:
     return np.divide(value, unit, out=np.full(len(value), np.nan), where=~constant_truth(truth))
 
 
+@genes_in_blocks
 def nmi(truth: Values, predicted: Values) -> PerGene:
     """Normalised mutual information MI / sqrt(H(truth) H(predicted)) of binned values, in any kind of relation.
 
@@ -151,6 +159,7 @@ def nmi(truth: Values, predicted: Values) -> PerGene:
     return np.where(constant_truth(truth), np.nan, np.clip(share, 0, 1))
 
 
+@genes_in_blocks
 def js(truth: Values, predicted: Values) -> PerGene:
     """Jensen-Shannon divergence, in bits, of where the expression lies.
 
@@ -169,6 +178,7 @@ def js(truth: Values, predicted: Values) -> PerGene:
     return np.where(constant_truth(truth) | (t_sum == 0), np.nan, bits)
 
 
+@genes_in_blocks
 def auc(counts: Values, predicted: Values) -> PerGene:
     """Area under the ROC curve of the prediction as a sign that the gene was detected (raw count > 0).
 

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from scipy import sparse
 from skimage.metrics import structural_similarity
 
+from mclstexp.core.gene_blocks import blocks
 from mclstexp.core.pearson import PerGene, Values, constant_prediction, constant_truth
 from mclstexp.data.autocorrelation import morans_i
 from mclstexp.evaluation.answers import Answers
@@ -162,16 +163,30 @@ def gene_correlation_error(truth: Values, predicted: Values) -> float:
     n_known = int(known.sum())
     if n_known < 2:
         return float("nan")
-    t = unit_columns(truth[:, known], np.zeros(n_known, bool))
-    p = unit_columns(predicted[:, known], constant_prediction(predicted[:, known]))
+    t, p = np.flatnonzero(known), np.flatnonzero(known & ~constant_prediction(predicted))
     total = 0.0
     for start in range(0, n_known, _BLOCK):
-        some = slice(start, start + _BLOCK)
-        difference = t[:, some].T @ t - p[:, some].T @ p
+        some = t[start : start + _BLOCK]
+        difference = _correlations(truth, some, t)
+        difference[np.ix_(np.isin(some, p), np.isin(t, p))] -= _correlations(predicted, some[np.isin(some, p)], p)
         # a gene with itself is no pair
-        difference[np.arange(len(difference)), np.arange(start, start + len(difference))] = 0
+        difference[np.arange(len(some)), np.arange(start, start + len(some))] = 0
         total += float((difference**2).sum())
     return float(np.sqrt(total / (n_known * (n_known - 1))))
+
+
+def _correlations(
+    values: Values, some: Int[np.ndarray, " n"], others: Int[np.ndarray, " m"]
+) -> Float[np.ndarray, "n m"]:
+    """Correlate some columns, none constant, with others; a few spots at a time are in double precision."""
+    mean = values.mean(axis=0, dtype=np.float64)
+    shared, size = np.zeros((len(some), len(others))), np.zeros(values.shape[1])
+    for rows in blocks(len(values), values.shape[1]):
+        centred = values[rows] - mean
+        size += (centred**2).sum(axis=0)
+        shared += centred[:, some].T @ centred[:, others]
+    length = np.sqrt(size)
+    return shared / length[some, None] / length[others]
 
 
 def unit_columns(values: Values, constant: np.ndarray) -> Values:
