@@ -24,8 +24,8 @@ def genes_in_blocks(of_genes: Callable[P, NDArray[Any]]) -> Callable[P, NDArray[
 
     @wraps(of_genes)
     def in_blocks(*args: P.args, **kwargs: P.kwargs) -> NDArray[Any]:
-        given = [*args, *kwargs.values()]
-        shape = np.shape(given[0])  # type: ignore[arg-type]  # whatever has a shape
+        first: Any = next(iter((*args, *kwargs.values())))
+        shape = np.shape(first)
         slices = blocks(shape[1], shape[0], most=BLOCK)
         if len(slices) <= 1:
             return of_genes(*args, **kwargs)
@@ -36,7 +36,7 @@ def genes_in_blocks(of_genes: Callable[P, NDArray[Any]]) -> Callable[P, NDArray[
         parts = []
         for some in slices:
             named = {name: cut(value, some) for name, value in kwargs.items()}
-            parts.append(of_genes(*(cut(value, some) for value in args), **named))  # type: ignore[arg-type]
+            parts.append(of_genes(*(cut(value, some) for value in args), **named))
         return np.concatenate(parts)
 
     return in_blocks
