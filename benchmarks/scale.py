@@ -1,10 +1,10 @@
 """Time and memory of everything that grows with a section's places: the table of docs/scale.md.
 
-Run `python benchmarks/scale.py [--spots 5000 20000 100000] [--only MEASURE …]`. The section is made here: square bins of
-8 µm on round tissue, 18,000 genes, about 200 counts a bin, and a prediction for the panel of 1,000 genes. Each measure
-runs in a process of its own, whose peak memory (resident, data and libraries included) is printed beside the seconds on
-the clock and of processors. `python benchmarks/scale.py --chance [--spots 20000]` measures instead how often the null of
-large sections calls unrelated smooth maps significant.
+Run `python benchmarks/scale.py [--spots 5000 20000 100000] [--only MEASURE …]`. The section is made here: square bins
+of 8 µm on round tissue, 18,000 genes, about 200 counts a bin, and a prediction for the panel of 1,000 genes. Each
+measure runs in a process of its own, whose peak memory (resident, data and libraries included) is printed beside the
+seconds on the clock and of processors. `python benchmarks/scale.py --chance [--spots 20000]` measures instead how often
+the null of large sections calls unrelated smooth maps significant.
 """
 
 import argparse
@@ -148,10 +148,9 @@ def evaluation(folder: Path) -> None:
     rules = Rules(space=lambda sections: ExpressionSpace.fit(sections, genes=panel), gene_sets={})
     exam = prepare(Fold("fold", (the_section(folder, "train"),), (the_section(folder),), by="section"), rules)
 
-    def keep(predicted: AnnData, name: str) -> None:
-        rng = np.random.default_rng(
-            0
-        )  # its training section is the tested one: blurred, or the scores would be perfect
+    # its training section is the tested one: the scores would be perfect without noise
+    def keep(predicted: AnnData, _: str) -> None:
+        rng = np.random.default_rng(0)
         predicted.X = np.asarray(predicted.X + 0.05 * rng.normal(size=predicted.shape), np.float32)
         write_prediction(predicted, folder / "predicted.h5ad")
 
