@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-slow fuzz lint docs bench clean install
+.PHONY: demo test test-elsewhere test-slow fuzz lint docs bench clean install
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -23,6 +23,10 @@ demo: $(STAMP)
 # A process per core, each with one thread: a third of the time.
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
+
+# Other numerics, terminals, homes, Pythons and versions; a table at the end: see docs/machines.md.
+test-elsewhere: $(STAMP)
+	$(BIN)/python tools/test_elsewhere.py
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
