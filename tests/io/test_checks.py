@@ -8,9 +8,10 @@ import st_files as files
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles, TileSpec
-from mclstexp.io.checks import check_section, describe_section, require_on_tissue, tissue_shares
+from mclstexp.io.checks import check_section, describe_section, require_on_tissue
 from mclstexp.io.slides import ArraySlide
 from mclstexp.io.st_folder import read_st_folder
+from mclstexp.io.witnesses import tissue_shares
 
 SPEC = TileSpec(size_px=20, mpp=files.MPP)
 
@@ -73,8 +74,41 @@ def test_a_small_swap_is_told_by_the_mirrored_array_alone():
     with pytest.raises(InputError, match=r"86% of them there and 100% if x and y are swapped"):
         require_on_tissue(_moved(section, swapped))
     blind = _moved(replace(section, tiles=replace(section.tiles, array_xy=None)), swapped)
-    require_on_tissue(blind)
-    assert "s: 86% of spots lie on tissue, but 100% if x and y swapped: look at the overlay" in check_section(blind)
+    said = "s: 86% of spots lie on tissue, but 100% if x and y swapped: look at the overlay"
+    with pytest.warns(UserWarning, match=said):
+        require_on_tissue(blind)
+    assert said in check_section(blind)
+
+
+def test_a_mirrored_array_is_said_where_tissue_fills_the_image():
+    section = _section()
+    picture = np.full((220, 200, 3), (180, 90, 160), np.uint8)
+    full = replace(section.tiles, slide=ArraySlide(picture, mpp=files.MPP, id="s"), xy=section.tiles.xy[:, ::-1])
+    mirrored = replace(section, tiles=full)
+    with pytest.warns(UserWarning, match=r"^s: the image shows the spots' array .* in a mirror"):
+        require_on_tissue(mirrored)
+    # bins lie face to face with the tissue, a CytAssist's spots too
+    for uns in ({"pitch_um": 8.0, "spot_diameter_um": 8.0}, {"cytassist": True}):
+        counts = mirrored.counts.copy()
+        counts.uns.update(uns)
+        require_on_tissue(replace(mirrored, counts=counts))
+
+
+def test_places_shared_on_the_array_are_said():
+    section = _section()
+    array = section.tiles.array_xy.copy()
+    array[30:] = array[:30]
+    twice = replace(section, tiles=replace(section.tiles, array_xy=array))
+    with pytest.warns(UserWarning, match=r"^s: 30 of 60 spots have the place of another on the array"):
+        require_on_tissue(twice)
+
+
+def test_tissue_of_a_grey_picture_is_what_is_dark():
+    section = _section()
+    grey = np.full((220, 200, 3), 245, np.uint8)
+    grey[5:205, 5:125] = 120
+    slide = ArraySlide(grey, mpp=files.MPP, id="s")
+    assert check_section(replace(section, tiles=replace(section.tiles, slide=slide))) == []
 
 
 def test_flips_are_suspected():
@@ -103,9 +137,8 @@ def test_spots_beside_the_image():
     few[:2] = [[-5, 10], [300, 10]]
     with pytest.warns(UserWarning, match=r"^s: 2 of 60 spots outside the image of 200 by 220 pixels: their tiles are"):
         require_on_tissue(_moved(section, few))
-    assert "s: 2 of 60 spots outside the image of 200 by 220 pixels: check the image" in check_section(
-        _moved(section, few)
-    )
+    said = "s: 2 of 60 spots outside the image of 200 by 220 pixels: their tiles are white there"
+    assert said in check_section(_moved(section, few))
     with pytest.raises(InputError, match=r"found 60 of 60 spots outside .* pixels: give the image that the coord"):
         require_on_tissue(_moved(section, section.tiles.xy + 1000))
     wide = ArraySlide(np.full((30, 220, 3), 160, np.uint8), mpp=files.MPP, id="s")

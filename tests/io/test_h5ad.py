@@ -51,7 +51,8 @@ def test_centres_from_obs_columns(tmp_path):
 
 def test_spots_beside_the_tissue_are_dropped(tmp_path):
     obs = POSITIONS.set_index("barcode")
-    section = read_h5ad(_write(tmp_path, _adata(obs=obs)))
+    with pytest.warns(UserWarning, match=r"s1.h5ad: 3 of 30 spots lie beside the tissue by in_tissue and are left out"):
+        section = read_h5ad(_write(tmp_path, _adata(obs=obs)))
     assert len(section) == 27
     assert np.array_equal(section.tiles.array_xy[1], [2, 0])
 
@@ -100,7 +101,7 @@ def test_unknown_mpp_is_asked_for(tmp_path, uns):
 
 
 def test_an_array_that_is_not_hexagonal_says_nothing_of_the_scale(tmp_path):
-    square = POSITIONS.set_index("barcode").assign(array_col=lambda t: t["array_col"] // 2)
+    square = POSITIONS.set_index("barcode").assign(in_tissue=1, array_col=lambda t: t["array_col"] // 2)
     with pytest.raises(InputError, match=r"mpp unknown"):
         read_h5ad(_write(tmp_path, _adata(obs=square)))
 
@@ -132,6 +133,30 @@ def test_broken_pairs_are_refused_in_one_sentence(tmp_path):
         read_h5ad(path, mpp=2.0)
     with pytest.raises(InputError, match=r"an AnnData file \(h5ad\) expected at .*none.h5ad"):
         read_h5ad(tmp_path / "none.h5ad")
+
+
+def test_centres_that_lie_nowhere_are_counted(tmp_path):
+    xy = XY.copy()
+    xy[3] = np.nan
+    with pytest.raises(InputError, match=r"tile centres must be finite, found NaN or infinity in 1 of 30 rows: drop"):
+        read_h5ad(_write(tmp_path, _adata(obsm={"spatial": xy})), mpp=2.0)
+    with pytest.raises(InputError, match=r"\(column, row\) of each spot expected .* found \(30, 1\)"):
+        read_h5ad(_write(tmp_path, _adata(obsm={"spatial": XY[:, :1]})), mpp=2.0)
+
+
+@pytest.mark.filterwarnings("ignore:Writing zarr v2 data")
+def test_capitals_and_zarr_are_read_as_well(tmp_path):
+    _write(tmp_path, _adata()).rename(tmp_path / "s1.H5AD")
+    _adata().write_zarr(tmp_path / "s2.zarr")
+    Image.fromarray(files.picture(POSITIONS)).save(tmp_path / "s2.PNG")
+    for name in ("s1.H5AD", "s2.zarr"):
+        assert looks_like_h5ad(tmp_path / name)
+        section = read_h5ad(tmp_path / name, mpp=2.0, spec=SPEC)
+        assert section.id == name[:2]
+        assert len(section) == 30
+    (tmp_path / "s2.zarr" / ".zattrs").write_text("{")
+    (tmp_path / "s2.zarr" / "zarr.json").unlink(missing_ok=True)
+    assert not looks_like_h5ad(tmp_path / "s2.zarr")
 
 
 def test_looks_like_h5ad(tmp_path):

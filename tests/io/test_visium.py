@@ -68,7 +68,8 @@ def test_the_raw_matrix_serves_and_spots_beside_tissue_are_dropped(tmp_path):
     (outs / "filtered_feature_bc_matrix.h5").unlink()
     barcodes = files.hexagonal()["barcode"].tolist()
     files.write_h5(outs / "raw_feature_bc_matrix.h5", barcodes, files.counts_of(len(barcodes)))
-    section = read_visium(tmp_path / "S1")
+    with pytest.warns(UserWarning, match=r"S1: 3 of 30 spots lie beside the tissue by in_tissue and are left out"):
+        section = read_visium(tmp_path / "S1")
     assert len(section) == 27
     assert set(section.counts.obs["in_tissue"]) == {1}
 
@@ -97,6 +98,98 @@ def test_image_beside_outs_and_names_of_the_download_site(tmp_path):
     (tmp_path / "S1" / "Breast_image.tif").rename(tmp_path / "S1" / "Breast.tif")
     with pytest.raises(InputError, match=r"found 2 \(Breast.tif, other.tif\): give image="):
         read_visium(outs)
+
+
+def _change_factors(outs, **changes):
+    path = outs / "spatial" / "scalefactors_json.json"
+    path.write_text("\ufeff" + json.dumps(json.loads(path.read_text(encoding="utf-8-sig")) | changes), encoding="utf-8")
+
+
+def test_tables_may_be_packed_or_carry_a_byte_order_mark(tmp_path):
+    outs = files.write_outs(tmp_path / "S1", matrix="gz")
+    spatial = outs / "spatial"
+    for name in ("tissue_positions.csv", "scalefactors_json.json"):
+        text = (spatial / name).read_text()
+        _write_gz(spatial / f"{name}.gz", "\ufeff" + text)
+        (spatial / name).unlink()
+    assert looks_like_visium(outs)
+    assert _bright(read_visium(outs, spec=SPEC)) == [BRIGHT]
+    matrix = outs / "filtered_feature_bc_matrix"
+    packed = gzip.decompress((matrix / "barcodes.tsv.gz").read_bytes())
+    (matrix / "barcodes.tsv.gz").write_bytes(gzip.compress(b"\xef\xbb\xbf" + packed))
+    assert _bright(read_visium(outs, spec=SPEC)) == [BRIGHT]
+
+
+def test_a_packed_matrix_or_image_is_named(tmp_path):
+    outs = files.write_outs(tmp_path / "S1")
+    (outs / "image.tif").rename(outs / "image.tif.gz")
+    with pytest.raises(InputError, match=r"full-resolution image expected .* packed \(image.tif.gz\): unpack it"):
+        read_visium(outs)
+    (outs / "filtered_feature_bc_matrix.h5").rename(outs / "filtered_feature_bc_matrix.h5.gz")
+    with pytest.raises(InputError, match=r"count matrix expected .* packed \(filtered_feature_bc_matrix.h5.gz\)"):
+        read_visium(outs)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a;1;0;0;5;5\nb;1;0;2;5;9\n", "columns separated by semicolons: save it with commas"),
+        ("barcode\tin_tissue\tarray_row\n", "columns separated by tabs: save it with commas"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of git-lfs: fetch the file itself"),
+        ("<html>\n", "'<html>' as its first line: fetch it again"),
+    ],
+)
+def test_positions_that_are_no_table_of_commas(tmp_path, text, found):
+    outs = files.write_outs(tmp_path / "S1")
+    (outs / "spatial" / "tissue_positions.csv").write_text(text)
+    with pytest.raises(InputError, match=rf"tissue positions \(csv\) expected in .*positions.csv, found {found}"):
+        read_visium(outs)
+
+
+def test_an_aggregation_is_refused_in_each_of_its_forms(tmp_path):
+    outs = files.write_outs(tmp_path / "S1")
+    table = files.hexagonal()
+    other = table.assign(barcode=table["barcode"].str.replace("-1", "-2"))
+    both = pd.concat([table, other])
+    files.write_h5(outs / "filtered_feature_bc_matrix.h5", both["barcode"].tolist(), files.counts_of(len(both)))
+    told = r"S1: one sample expected, found an aggregation of several samples .* give each sample's own folder"
+    with pytest.raises(InputError, match=told):
+        read_visium(outs)
+    both.to_csv(outs / "spatial" / "tissue_positions.csv", index=False)
+    with pytest.raises(InputError, match=r"barcodes end in -1, -2\): give each"):
+        read_visium(outs, mpp=2.0)
+    (outs / "spatial" / "tissue_positions.csv").rename(outs / "spatial" / "aggr_tissue_positions.csv")
+    assert looks_like_visium(outs)
+    with pytest.raises(InputError, match=told):
+        read_visium(outs)
+
+
+def test_a_link_to_a_sample_carries_its_own_name(tmp_path):
+    files.write_outs(tmp_path / "run_17" / "count")
+    (tmp_path / "S1").symlink_to(tmp_path / "run_17" / "count")
+    assert read_visium(tmp_path / "S1").id == "S1"
+
+
+def test_places_of_no_array_are_said(tmp_path):
+    outs = files.write_outs(tmp_path / "S1")
+    rng = np.random.default_rng(0)
+    _rewrite_positions(outs, lambda t: t.assign(array_col=rng.permutation(t["array_col"])))
+    with pytest.warns(UserWarning, match=r"S1: the places do not follow Visium's array"):
+        read_visium(outs, mpp=2.0)
+
+
+def test_a_wrong_spot_diameter_is_said(tmp_path):
+    outs = files.write_outs(tmp_path / "S1")
+    _change_factors(outs, spot_diameter_fullres=60.0)
+    with pytest.warns(UserWarning, match=r"spots are said to be 60 px wide and lie 50 px apart, but Visium's are 55"):
+        read_visium(outs)
+
+
+def test_a_broken_reduced_picture_is_passed_over_aloud(tmp_path):
+    outs = files.write_outs(tmp_path / "S1")
+    (outs / "spatial" / "tissue_hires_image.png").write_bytes(b"no picture")
+    with pytest.warns(UserWarning, match=r"S1: the image is not compared with tissue_hires_image.png"):
+        assert len(read_visium(outs)) == 27
 
 
 def test_looks_like_visium(tmp_path):

@@ -1,4 +1,6 @@
 import json
+import shutil
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -9,6 +11,7 @@ from PIL import Image
 import tenx_files as files
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import TileSpec
+from mclstexp.io.read import read_sections
 from mclstexp.io.visium import looks_like_visium
 from mclstexp.io.visium_hd import looks_like_visium_hd, read_visium_hd
 
@@ -92,6 +95,39 @@ def test_absent_bins_are_listed(outs, tmp_path):
         read_visium_hd(outs, bin_um=2)
     with pytest.raises(InputError, match=r"bins of 8 µm .* found no folder of bins"):
         read_visium_hd(tmp_path / "nowhere")
+
+
+def test_a_folder_of_bins_is_read_by_itself_and_named_after_its_sample(outs):
+    path = outs / "binned_outputs" / "square_016um"
+    for name in ("square_016um", "mine"):
+        path = path.rename(path.with_name(name))
+        assert looks_like_visium_hd(path)
+        section = read_visium_hd(path)
+        assert (section.id, section.tiles.ids[1], section.tiles.slide.mpp) == ("HD1", "s_016um_00000_00001-1", MPP)
+        assert section.counts.uns == {"pitch_um": 16.0, "spot_diameter_um": 16.0}
+    with pytest.raises(InputError, match=r"bins of 8 µm .* found 16 µm: give bin_um="):
+        read_visium_hd(path, bin_um=8)
+
+
+def test_the_only_bins_there_are_read_and_others_can_be_chosen(outs):
+    tissue = np.full((400, 400, 3), (180, 90, 160), np.uint8)
+    tifffile.imwrite(outs / "HD1_tissue_image.btf", tissue, photometric="rgb")
+    assert read_sections(outs, bin_um=16)[0].counts.uns["pitch_um"] == 16
+    shutil.rmtree(outs / "binned_outputs" / "square_008um")
+    with pytest.warns(UserWarning, match=r"HD1: bins of 16 µm are read, the only ones there"):
+        assert read_visium_hd(outs).counts.uns["pitch_um"] == 16
+
+
+def test_bins_that_are_of_another_size_than_their_folder_says(outs):
+    shutil.rmtree(outs / "binned_outputs" / "square_008um")
+    (outs / "binned_outputs" / "square_016um").rename(outs / "binned_outputs" / "square_008um")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        read_visium_hd(outs)
+    said = [str(warning.message) for warning in told]
+    assert "HD1: bins are read as 8 µm wide, the scale factors say 16: bin_um= settles it" in said
+    assert "HD1: bins are read as 8 µm wide, the barcodes say 16: bin_um= settles it" in said
+    assert any("the scale factors says 0.5 µm per pixel, the spots' spacing 0.25" in sentence for sentence in said)
 
 
 def test_damaged_parquet_and_strange_barcodes_are_refused(outs):

@@ -21,8 +21,8 @@ class Reading:
     """How sections are read; what is not given is recognised, or taken from the data."""
 
     format: str | None = None
-    """Format: visium, visium_hd, hest, h5ad, spatialdata, her2st, cscc, st_folder or tiles; recognised by default. Of
-    whole slides h5ad or spatialdata: what is written."""
+    """Format: visium, visium_hd, visium_cells, visium_geo, hest, h5ad, spatialdata, her2st, cscc, st_folder or tiles;
+    recognised by default. Of whole slides h5ad or spatialdata: what is written."""
     image: str | None = None
     """Image of the one section, where it lies apart from the data."""
     slide_mpp: float | None = None

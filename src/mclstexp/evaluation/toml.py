@@ -18,7 +18,7 @@ def read_toml(path: Path | str) -> dict[str, Any]:
         msg = f"a configuration (.toml) expected at {path}, found no such file: check the path"
         raise InputError(msg)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         reason = str(error).rstrip(".")
         msg = f"a configuration in TOML expected in {path}, found an error ({reason}): correct it"
@@ -30,7 +30,7 @@ def read_genes(path: Path | str) -> list[str]:
     """Read gene names, one a line; empty lines and what follows ``#`` are passed over."""
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         msg = f"a list of genes (text, one name a line) expected at {path}, found none: check the path"
         raise InputError(msg) from error

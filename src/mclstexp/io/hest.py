@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Slide, Tiles, TileSpec
 from mclstexp.io import h5ad
+from mclstexp.io.anndata_scale import array_places, gather, scale_statements
 from mclstexp.io.guard import guarded, reading
 from mclstexp.io.patches import PATCH_SPEC, PatchSlide, read_places
-from mclstexp.io.pitch import choose_mpp
-from mclstexp.io.visium import slide_with_mpp
+from mclstexp.io.slides import open_slide, probe_slide
+from mclstexp.io.tables import read_text
+from mclstexp.io.witnesses import Statement, settle_mpp, tell, weigh
 
 _MPP = "pixel_size_um_estimated"
 
@@ -81,13 +84,22 @@ def read_hest(
 def _read_sample(root: Path, table: Path, *, spec: TileSpec, mpp: float | None) -> Section:
     name = table.stem
     metadata = _metadata(root / "metadata" / f"{name}.json")
-    adata = h5ad.load(table)
+    # HEST's in_tissue says nothing: https://github.com/mahmoodlab/HEST/issues/47
+    adata = h5ad.load(table, in_tissue=False)
     xy = h5ad.centres(adata, table)
     wsi, patches = root / "wsis" / f"{name}.tif", root / "patches" / f"{name}.h5"
-    stated = _number(metadata.get(_MPP))
+    statements = [] if mpp is None else [Statement("the given mpp", mpp)]
+    if (stated := _number(metadata.get(_MPP))) is not None:
+        statements.append(Statement(f"{_MPP} of the metadata", stated))
+    statements += scale_statements(adata, xy)
     if wsi.is_file():
-        stated = h5ad.mpp_from_spots(adata, xy) if stated is None else stated
-        slide = slide_with_mpp(wsi, mpp, measured=stated, id=name)
+        if (header := probe_slide(wsi).mpp) is not None:
+            statements.append(Statement("the image's header", header))
+        slide = open_slide(wsi, id=name, mpp=settle_mpp(statements, where=name))
+        evidence = gather(adata, xy, slide=slide, statements=statements)
+        size, spot_um = _size_px(metadata), _number(metadata.get("spot_diameter"))
+        sizes = () if size is None else (("the metadata", size),)
+        tell(weigh(replace(evidence, sizes=sizes, spot_um=spot_um)), where=name)
         return _section(adata, xy, slide=slide, spec=spec, metadata=metadata)
     if not patches.is_file():
         msg = f"{name}: a slide at {wsi} or patches at {patches} expected, found neither: fetch one of them"
@@ -103,9 +115,12 @@ def _read_sample(root: Path, table: Path, *, spec: TileSpec, mpp: float | None) 
         raise InputError(msg)
     # a patch's centre is its spot's: half its side in level-0 pixels is what lies between corner and centre
     half_px = float(np.median(xy[has] - corners[row[has]]))
-    measured = PATCH_SPEC.size_um / (2 * half_px) if half_px > 0 else None
-    scale = choose_mpp(mpp if mpp is not None else stated, measured=measured, where=name)
+    if half_px > 0:
+        statements.append(Statement("the spots' spacing", PATCH_SPEC.size_um / (2 * half_px), of_spots=True))
+    scale = settle_mpp(statements, where=name)
     patch_slide = PatchSlide(patches, id=name, mpp=scale, size_px=_size_px(metadata))
+    # pictures are not compared: patches leave most of the slide white
+    tell(weigh(replace(gather(adata, xy, slide=patch_slide, statements=statements), pictures=())), where=name)
     patch_slide.check_spec(spec)
     return _section(adata[has].copy(), xy[has], slide=patch_slide, spec=spec, metadata=metadata)
 
@@ -116,7 +131,7 @@ def _section(adata: AnnData, xy: np.ndarray, *, slide: Slide, spec: TileSpec, me
         xy=xy,
         ids=adata.obs_names.to_numpy().astype(np.str_),
         spec=spec,
-        array_xy=h5ad.array_places(adata.obs),
+        array_xy=array_places(adata.obs),
     )
     patient = metadata.get("patient")
     # JSON written by pandas has NaN for what is not known
@@ -128,7 +143,7 @@ def _metadata(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     with reading(path, "HEST metadata (JSON)"):
-        metadata = json.loads(path.read_text(encoding="utf-8"))
+        metadata = json.loads(read_text(path))
     return metadata if isinstance(metadata, dict) else {}
 
 
@@ -142,4 +157,5 @@ def _size_px(metadata: dict[str, Any]) -> tuple[int, int] | None:
 
 
 def _tables(path: Path) -> Path | None:
-    return next((path / name for name in ("st", "adata") if any((path / name).glob("*.h5ad"))), None)
+    folders = (path / name for name in ("st", "adata"))
+    return next((folder for folder in folders if any(f.name[:1] != "." for f in folder.glob("*.h5ad"))), None)

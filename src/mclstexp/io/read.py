@@ -16,13 +16,15 @@ from mclstexp.core.tiles import TileSpec
 from mclstexp.io.checks import require_on_tissue
 from mclstexp.io.entries import entries
 from mclstexp.io.guard import guarded
-from mclstexp.io.h5ad import looks_like_h5ad, read_h5ad
+from mclstexp.io.h5ad import looks_like_h5ad, read_libraries
 from mclstexp.io.hest import looks_like_hest, read_hest
 from mclstexp.io.legacy_st import looks_like_cscc, looks_like_her2st, read_cscc, read_her2st
 from mclstexp.io.spatialdata import looks_like_spatialdata, read_spatialdata
 from mclstexp.io.st_folder import looks_like_st_folder, read_st_folder
 from mclstexp.io.tables import read_st_counts
 from mclstexp.io.visium import looks_like_visium, read_visium
+from mclstexp.io.visium_cells import looks_like_visium_cells, read_visium_cells
+from mclstexp.io.visium_geo import looks_like_visium_geo, read_visium_geo
 from mclstexp.io.visium_hd import looks_like_visium_hd, read_visium_hd
 
 __all__ = ["READERS", "Format", "read_sections", "read_st_counts"]
@@ -38,6 +40,8 @@ class Format:
     """The reader: ``read(path, spec=…, mpp=…)`` gives a `Section`, or a list of them if it holds many."""
     holds_many: bool = False
     """Whether one such path holds several sections, of which the reader takes ``sections=``."""
+    may_split: bool = False
+    """Whether what carries one section's name may turn out to hold several; such a reader takes ``sections=`` too."""
     takes: frozenset[str] = frozenset()
     """What else can be said of a section: its ``image`` and `Choices`."""
 
@@ -46,9 +50,12 @@ READERS: Final[Mapping[str, Format]] = MappingProxyType(
     {
         # the more particular first: an HD or HEST folder may also look like a Visium one
         "visium_hd": Format(looks_like_visium_hd, read_visium_hd, takes=frozenset({"image", "bin_um"})),
+        # after the bins, which are read where both lie side by side
+        "visium_cells": Format(looks_like_visium_cells, read_visium_cells, takes=frozenset({"image"})),
         "hest": Format(looks_like_hest, read_hest, holds_many=True),
         "visium": Format(looks_like_visium, read_visium, takes=frozenset({"image"})),
-        "h5ad": Format(looks_like_h5ad, read_h5ad, takes=frozenset({"image", "pitch_um"})),
+        "visium_geo": Format(looks_like_visium_geo, read_visium_geo, holds_many=True, takes=frozenset({"image"})),
+        "h5ad": Format(looks_like_h5ad, read_libraries, may_split=True, takes=frozenset({"image", "pitch_um"})),
         "spatialdata": Format(
             looks_like_spatialdata, read_spatialdata, takes=frozenset({"image", "table", "coordinate_system"})
         ),
@@ -143,12 +150,12 @@ class _Part:
     @property
     def name(self) -> str:
         """The section's name, in formats that hold one."""
-        return self.path.stem if self.path.suffix in (".h5ad", ".zarr") else self.path.name
+        return self.path.stem if self.path.suffix.lower() in (".h5ad", ".zarr") else self.path.name
 
     def read(self, sections: Sequence[str] | None, *, spec: TileSpec, mpp: float | None, **said: Any) -> list[Section]:
         """Read it; `sections` chooses where there are many, `said` is what its format takes."""
         form = READERS[self.format]
-        if form.holds_many:
+        if form.holds_many or form.may_split:
             return form.read(self.path, spec=spec, mpp=mpp, sections=sections, **said)
         return [form.read(self.path, spec=spec, mpp=mpp, **said)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, final
@@ -19,10 +20,11 @@ from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Slide, Tiles, TileSpec
+from mclstexp.io.anndata_scale import array_places, gather, scale_statements
 from mclstexp.io.guard import guarded, reading
-from mclstexp.io.h5ad import array_places, mpp_from_spots, raw_counts
-from mclstexp.io.pitch import choose_mpp
+from mclstexp.io.raw_counts import raw_counts
 from mclstexp.io.slides import ArraySlide
+from mclstexp.io.witnesses import Statement, settle_mpp, tell, weigh
 
 _MARGIN_PX: Final = 4
 """Pixels beyond the tile that resampling may look at, per pixel of reduction."""
@@ -146,9 +148,14 @@ def read_spatialdata(
     adata.obsm[keys.SPATIAL] = _centres(store, adata, picture=picture, system=coordinate_system, where=name)
     counts = raw_counts(adata, where=name)
     xy = counts.obsm[keys.SPATIAL]
-    scale = choose_mpp(mpp, measured=mpp_from_spots(counts, xy), where=name)
+    statements = [] if mpp is None else [Statement("the given mpp", mpp)]
+    statements += scale_statements(counts, xy)
+    slide = ElementSlide(_levels(picture), mpp=settle_mpp(statements, where=name), id=name)
+    # scale factors are those of the table's first image, elements have transformations of their own
+    evidence = gather(counts, xy, slide=slide, statements=statements)
+    tell(weigh(replace(evidence, spot_px=None, pictures=())), where=name)
     tiles = Tiles(
-        slide=ElementSlide(_levels(picture), mpp=scale, id=name),
+        slide=slide,
         xy=xy,
         ids=counts.obs_names.to_numpy().astype(np.str_),
         spec=spec,

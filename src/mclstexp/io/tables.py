@@ -18,6 +18,12 @@ from mclstexp.io.guard import reading
 _ENCODING: Final = "utf-8-sig"  # spreadsheets write a byte order mark
 
 
+def read_text(path: Path) -> str:
+    """Read a text file, plain or gzipped, with or without a byte order mark."""
+    content = path.read_bytes()
+    return (gzip.decompress(content) if path.suffix.lower() == ".gz" else content).decode(_ENCODING)
+
+
 def find_table(folder: Path, stem: str, *, what: str) -> Path:
     """Return ``{stem}.tsv`` or ``{stem}.tsv.gz`` of `folder`.
 

@@ -1,8 +1,10 @@
-"""10x Genomics' own files: count matrices (h5 or the mtx trio), tissue positions, scale factors."""
+"""10x Genomics' own files: count matrices (h5 or the mtx trio), scale factors, and their union with positions."""
 
 from __future__ import annotations
 
 import json
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,10 @@ from mclstexp.core import keys
 from mclstexp.core.errors import InputError
 from mclstexp.io.guard import first_of, reading
 from mclstexp.io.hdf5 import opened_hdf5
+from mclstexp.io.tables import read_text
+from mclstexp.io.tenx_positions import unique_barcodes
 
-POSITION_COLUMNS = (keys.IN_TISSUE, keys.ARRAY_ROW, keys.ARRAY_COL, keys.PXL_ROW, keys.PXL_COL)
-"""The columns after the barcode, in the order of a file without a header."""
-POSITION_FILES = ("tissue_positions.csv", "tissue_positions.parquet", "tissue_positions_list.csv")
-"""Space Ranger 2 and 3; Visium HD; Space Ranger 1."""
+SCALE_FILES = ("scalefactors_json.json", "scalefactors_json.json.gz")
 MATRICES = (
     "*filtered_feature_bc_matrix.h5",
     "*filtered_feature_bc_matrix",
@@ -31,14 +32,29 @@ MATRICES = (
 """Where a Space Ranger folder keeps its counts, the best first."""
 
 
-def read_matrix(path: Path) -> AnnData:
+@dataclass(frozen=True)
+class Trio:
+    """A count matrix in three files, each plain or gzipped."""
+
+    matrix: Path
+    """``matrix.mtx``: features by barcodes."""
+    barcodes: Path
+    """``barcodes.tsv``."""
+    features: Path
+    """``features.tsv``, or ``genes.tsv`` of version 2."""
+
+    def __str__(self) -> str:
+        return str(self.matrix)
+
+
+def read_matrix(path: Path | Trio) -> AnnData:
     """Read the gene expression counts of a 10x matrix.
 
     Parameters
     ----------
     path
-        A ``.h5`` file, or a folder with ``matrix.mtx``, ``barcodes.tsv`` and ``features.tsv`` (or
-        ``genes.tsv``), each plain or gzipped.
+        A ``.h5`` file, a folder with ``matrix.mtx``, ``barcodes.tsv`` and ``features.tsv`` (or ``genes.tsv``), or
+        these three, each plain or gzipped.
 
     Returns
     -------
@@ -49,14 +65,17 @@ def read_matrix(path: Path) -> AnnData:
     InputError
         If a file is absent or damaged, its parts disagree, or a barcode occurs twice.
     """
-    counts, barcodes, features = _read_folder(path) if path.is_dir() else _read_h5(path)
+    if not isinstance(path, Trio) and path.is_dir():
+        path = _trio(path)
+    counts, barcodes, features = _read_trio(path) if isinstance(path, Trio) else _read_h5(path)
+    file = path.barcodes if isinstance(path, Trio) else path
     if counts.shape != (len(barcodes), len(features)):
         msg = (
             f"a count matrix of {len(barcodes)} barcodes and {len(features)} features expected in {path}, "
             f"found {counts.shape[0]} and {counts.shape[1]}: use the files of one run"
         )
         raise InputError(msg)
-    barcode_index = _unique_barcodes(barcodes, path)
+    barcode_index = unique_barcodes(barcodes, file)
     wanted = (features["type"] == "Gene Expression").to_numpy()
     if not wanted.any():
         kinds = ", ".join(sorted(set(features["type"])))
@@ -82,42 +101,6 @@ def unique_names(names: pd.Series, ids: pd.Series) -> pd.Index:
     return pd.Index(np.where(shared, symbol + "_" + gene_id, symbol), dtype=object)
 
 
-def read_positions(path: Path, *, in_tissue_only: bool = False) -> pd.DataFrame:
-    """Read tissue positions: csv with or without a header, or parquet.
-
-    Parameters
-    ----------
-    path
-        The positions file.
-    in_tissue_only
-        Leave out places beside the tissue while reading (Visium HD has millions).
-
-    Returns
-    -------
-    One row per barcode (the index) with the columns of `POSITION_COLUMNS`.
-
-    Raises
-    ------
-    InputError
-        If the file is damaged, lacks a column, holds something that is not a number, or repeats a barcode.
-    """
-    with reading(path, "tissue positions"):
-        table = _read_parquet(path, in_tissue_only=in_tissue_only) if path.suffix == ".parquet" else _read_csv(path)
-        barcodes = _unique_barcodes(table["barcode"].astype(str).to_numpy(object), path)
-        positions = table[list(POSITION_COLUMNS)].set_index(barcodes).apply(pd.to_numeric, errors="coerce")
-    bad = positions.isna().any(axis=1).to_numpy()
-    if bad.any():
-        msg = (
-            f"numbers expected in every row of {path}, found something else in {bad.sum()} of {len(bad)} rows "
-            f"(first at barcode {positions.index[bad][0]}): fetch the file again"
-        )
-        raise InputError(msg)
-    if in_tissue_only:
-        positions = positions[positions[keys.IN_TISSUE] == 1]
-    whole = [keys.IN_TISSUE, keys.ARRAY_ROW, keys.ARRAY_COL]
-    return positions.astype(dict.fromkeys(whole, np.int64) | dict.fromkeys((keys.PXL_ROW, keys.PXL_COL), np.float64))
-
-
 def read_scalefactors(path: Path) -> dict[str, Any]:
     """Read ``scalefactors_json.json``.
 
@@ -127,11 +110,27 @@ def read_scalefactors(path: Path) -> dict[str, Any]:
         If it is absent or is not a JSON object.
     """
     with reading(path, "10x scale factors (JSON)"):
-        factors = json.loads(path.read_text(encoding="utf-8"))
+        factors = json.loads(read_text(path))
     if not isinstance(factors, dict):
         msg = f"a JSON object of scale factors expected in {path}, found a {type(factors).__name__}: fetch it again"
         raise InputError(msg)
     return factors
+
+
+def require_one_sample(barcodes: pd.Index, *, where: str) -> None:
+    """Refuse what ``spaceranger aggr`` merged: barcodes of several samples, told apart by the number they end in.
+
+    Raises
+    ------
+    InputError
+        If barcodes end in several numbers.
+    """
+    ends = barcodes.astype(str).str.extract(r"-(\d+)$")[0].dropna().unique()
+    if len(ends) > 1:
+        listed = ", ".join(f"-{end}" for end in sorted(ends, key=int)[:4]) + (", …" if len(ends) > 4 else "")
+        found = f"an aggregation of several samples (spaceranger aggr; barcodes end in {listed})"
+        msg = f"{where}: one sample expected, found {found}: give each sample's own folder"
+        raise InputError(msg)
 
 
 def join(matrix: AnnData, positions: pd.DataFrame, *, where: str) -> AnnData:
@@ -155,6 +154,11 @@ def join(matrix: AnnData, positions: pd.DataFrame, *, where: str) -> AnnData:
         msg = f"{where}: spots under tissue expected, found none with in_tissue = 1 among {len(row)} barcodes"
         raise InputError(msg)
     obs = positions.iloc[row[keep]].set_index(matrix.obs_names[keep])
+    if len(keep) < len(row):
+        beside = len(row) - len(keep)
+        warnings.warn(
+            f"{where}: {beside} of {len(row)} spots lie beside the tissue by in_tissue and are left out", stacklevel=3
+        )
     # a copy of the whole matrix would double what Visium HD needs
     counts = matrix.X if len(keep) == len(row) else matrix.X[keep]
     return AnnData(X=counts, obs=obs, var=matrix.var)
@@ -179,13 +183,18 @@ def _read_h5(path: Path) -> tuple[sparse.csr_matrix, np.ndarray, pd.DataFrame]:
     return counts, barcodes, features
 
 
-def _read_folder(folder: Path) -> tuple[sparse.csr_matrix, np.ndarray, pd.DataFrame]:
-    path = first_of(folder, ["matrix.mtx.gz", "matrix.mtx"], what="count matrix")
-    with reading(path, "a count matrix (Matrix Market)"):
-        counts = sparse.csr_matrix(scipy.io.mmread(path).T)
-    barcodes = _read_tsv(first_of(folder, ["barcodes.tsv.gz", "barcodes.tsv"], what="barcodes"))[0]
-    names = ["features.tsv.gz", "features.tsv", "genes.tsv.gz", "genes.tsv"]
-    table = _read_tsv(first_of(folder, names, what="features"))
+def _trio(folder: Path) -> Trio:
+    return Trio(
+        matrix=first_of(folder, ["matrix.mtx.gz", "matrix.mtx"], what="count matrix"),
+        barcodes=first_of(folder, ["barcodes.tsv.gz", "barcodes.tsv"], what="barcodes"),
+        features=first_of(folder, ["features.tsv.gz", "features.tsv", "genes.tsv.gz", "genes.tsv"], what="features"),
+    )
+
+
+def _read_trio(trio: Trio) -> tuple[sparse.csr_matrix, np.ndarray, pd.DataFrame]:
+    with reading(trio.matrix, "a count matrix (Matrix Market)"):
+        counts = sparse.csr_matrix(scipy.io.mmread(trio.matrix).T)
+    barcodes, table = _read_tsv(trio.barcodes)[0], _read_tsv(trio.features)
     features = pd.DataFrame(
         {
             "id": table[0],
@@ -199,37 +208,6 @@ def _read_folder(folder: Path) -> tuple[sparse.csr_matrix, np.ndarray, pd.DataFr
 
 def _read_tsv(path: Path) -> pd.DataFrame:
     with reading(path, "a table separated by tabs"):
-        return pd.read_csv(path, sep="\t", header=None, dtype=str, keep_default_na=False, quoting=3)
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    """Read positions from csv; a header is known by its second cell, which is no number.
-
-    Space Ranger 1 writes none, 2 and later write one, and version-1 file names with a header exist.
-    """
-    table = pd.read_csv(path, header=None, dtype=str, skipinitialspace=True)
-    if not str(table.iloc[0, 1]).replace(".", "", 1).isdigit():
-        names = [str(name).strip() for name in table.iloc[0]]
-        return table.iloc[1:].set_axis(names, axis=1)
-    if table.shape[1] != 1 + len(POSITION_COLUMNS):
-        msg = f"6 columns (barcode, {', '.join(POSITION_COLUMNS)}) expected in {path}, found {table.shape[1]}"
-        raise InputError(msg)
-    return table.set_axis(["barcode", *POSITION_COLUMNS], axis=1)
-
-
-def _read_parquet(path: Path, *, in_tissue_only: bool) -> pd.DataFrame:
-    columns = ["barcode", *POSITION_COLUMNS]
-    rows = [(keys.IN_TISSUE, "==", 1)] if in_tissue_only else None
-    return pd.read_parquet(path, columns=columns, filters=rows)
-
-
-def _unique_barcodes(barcodes: np.ndarray, path: Path) -> pd.Index:
-    index = pd.Index(np.asarray(barcodes, dtype=object), dtype=object)
-    if len(index) == 0:
-        msg = f"at least one barcode expected in {path}, found none"
-        raise InputError(msg)
-    if not index.is_unique:
-        twice = index[index.duplicated()][0]
-        msg = f"each barcode once expected in {path}, found {twice!r} more than once: give one section's file"
-        raise InputError(msg)
-    return index
+        return pd.read_csv(
+            path, sep="\t", header=None, dtype=str, keep_default_na=False, quoting=3, encoding="utf-8-sig"
+        )

@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from anndata import AnnData
+from jaxtyping import Float
 
 from mclstexp.core import keys
-from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Slide, Tiles, TileSpec
 from mclstexp.io import tenx
-from mclstexp.io.entries import entries
 from mclstexp.io.guard import first_of, guarded
 from mclstexp.io.pitch import VISIUM_PITCH_UM, VISIUM_SPOT_UM, choose_mpp, hexagonal_um, mpp_from_array
 from mclstexp.io.slides import open_slide, probe_slide
+from mclstexp.io.spaceranger import (
+    IMAGE_SUFFIXES,
+    Files,
+    find_image,
+    find_matrix,
+    first_scalefactors,
+    has_positions,
+    image_folders,
+    images_in,
+    pictures_in,
+    root_of,
+    sample_name,
+    stored_pictures,
+)
+from mclstexp.io.tenx_positions import POSITION_FILES, read_positions
+from mclstexp.io.witnesses import Evidence, Finding, Statement, settle_mpp, tell, weigh
 
-IMAGE_SUFFIXES = (".tif", ".tiff", ".btf", ".svs", ".ndpi", ".jpg", ".jpeg", ".png")
-SCALED_IMAGES = {"tissue_hires_image": "tissue_hires_scalef", "tissue_lowres_image": "tissue_lowres_scalef"}
-"""Space Ranger's reduced images and the scale factor that leads to each."""
-_NOT_TISSUE = ("cytassist", "aligned_", "detected_", "tissue_hires_image", "tissue_lowres_image")
+__all__ = ["IMAGE_SUFFIXES", "looks_like_visium", "read_files", "read_visium", "section_on", "slide_with_mpp"]
+
+_AGGREGATED = ("aggr_tissue_positions.csv", "aggr_tissue_positions.csv.gz")
+_ENOUGH = 10
+"""Spots from which their array must fit."""
 
 
 def looks_like_visium(path: Path | str) -> bool:
-    """Whether `path` is a Space Ranger folder of the (not HD) Visium assay."""
-    root = _root(Path(path))
-    spatial = root / "spatial"
-    return spatial.is_dir() and any((spatial / name).is_file() for name in tenx.POSITION_FILES)
+    """Whether `path` is a Space Ranger folder of the (not HD) Visium assay, of one sample or aggregated."""
+    spatial = root_of(Path(path)) / "spatial"
+    return spatial.is_dir() and (has_positions(spatial) or any((spatial / name).is_file() for name in _AGGREGATED))
 
 
 @guarded("a Space Ranger folder")
@@ -48,7 +63,7 @@ def read_visium(
     ----------
     path
         The ``outs`` folder (or the folder that holds it), with ``filtered_feature_bc_matrix.h5`` or the mtx trio
-        and ``spatial/tissue_positions*``.
+        and ``spatial/tissue_positions*``; tables plain or gzipped.
     spec
         Size and scale of the tiles.
     mpp
@@ -70,23 +85,98 @@ def read_visium(
     Raises
     ------
     InputError
-        If a file is absent or damaged, barcodes do not join, there is no image or its scale is not known.
+        If a file is absent or damaged, barcodes do not join or are of several samples, there is no image or its scale
+        is not known.
     """
-    root = _root(Path(path))
+    root = root_of(Path(path))
     if not root.is_dir():
         msg = f"a Space Ranger folder expected at {root}, found none: check the path"
         raise InputError(msg)
-    name = id or sample_name(root)
-    spatial = root / "spatial"
-    positions = tenx.read_positions(first_of(spatial, tenx.POSITION_FILES, what="tissue positions"))
-    picture, scale = find_image(image_folders(root), image, spatial=spatial, where=name)
+    name, spatial = id or sample_name(root), root / "spatial"
+    aggregated = next((file for file in _AGGREGATED if (spatial / file).is_file()), None)
+    if aggregated is not None:
+        msg = f"{name}: one sample expected, found an aggregation of several samples (spaceranger aggr; {aggregated}): "
+        raise InputError(msg + "give each sample's own folder")
+    files = Files(
+        name=name,
+        positions=first_of(spatial, POSITION_FILES, what="tissue positions"),
+        matrix=find_matrix(root, tenx.MATRICES),
+        factors=first_scalefactors(spatial),
+        pictures=pictures_in(spatial),
+        images=tuple(path for folder in image_folders(root) for path in images_in(folder)),
+        where=root,
+        cytassist=any(spatial.glob("cytassist_image*")),
+    )
+    return read_files(files, spec=spec, mpp=mpp, image=image, patient=patient or name)
+
+
+def read_files(files: Files, *, spec: TileSpec, mpp: float | None, image: Path | str | None, patient: str) -> Section:
+    """Read one Visium section from files that may lie anywhere; see `read_visium`."""
+    positions = read_positions(files.positions)
+    tenx.require_one_sample(positions.index, where=files.name)
+    picture, scale = find_image(files, image)
     xy = positions[[keys.PXL_COL, keys.PXL_ROW]].to_numpy() * scale
     fitted = mpp_from_array(hexagonal_um(positions[keys.ARRAY_ROW], positions[keys.ARRAY_COL]), xy)
-    slide = slide_with_mpp(picture, mpp, measured=fitted, id=name)
-    matrix = tenx.read_matrix(first_of(root, tenx.MATRICES, what="count matrix"))
-    counts = tenx.join(matrix, positions, where=name)
+    slide, statements = open_with(picture, mpp, spots=fitted, id=files.name)
+    factors = files.scalefactors()
+    evidence = evidence_of(files, factors, xy, slide=slide, scale=scale, statements=statements)
+    findings = weigh(evidence)
+    if fitted is None and len(positions) > _ENOUGH:
+        text = f"the places do not follow Visium's array: check that {files.positions.name} is of this section"
+        findings.append(Finding("spots", text))
+    tell(findings, where=files.name)
+    matrix = tenx.read_matrix(files.matrix)
+    tenx.require_one_sample(matrix.obs_names, where=files.name)
+    counts = tenx.join(matrix, positions, where=files.name)
     counts.uns.update({keys.PITCH_UM: VISIUM_PITCH_UM, keys.SPOT_DIAMETER_UM: VISIUM_SPOT_UM})
-    return section_on(slide, counts, spec=spec, scale=scale, patient=patient or name)
+    if files.cytassist:
+        counts.uns[keys.CYTASSIST] = True
+    return section_on(slide, counts, spec=spec, scale=scale, patient=patient)
+
+
+def evidence_of(
+    files: Files,
+    factors: dict[str, Any],
+    xy: Float[np.ndarray, "n 2"],
+    *,
+    slide: Slide,
+    scale: float,
+    statements: list[Statement],
+) -> Evidence:
+    """Fill an `Evidence` from Space Ranger's files; `scale` leads from full-resolution pixels to the image's."""
+    diameter = factors.get("spot_diameter_fullres")
+    stated = isinstance(diameter, int | float) and diameter > 0
+    bins = "bin_size_um" in factors
+    return Evidence(
+        slide=slide,
+        xy=xy,
+        scales=tuple(statements),
+        spot_px=float(diameter) * scale if stated and not bins else None,  # type: ignore[arg-type]
+        visium=not bins,
+        pictures=stored_pictures(files, factors),
+        image_scale=scale,
+    )
+
+
+def open_with(
+    picture: Path,
+    mpp: float | None,
+    *,
+    stated: list[Statement] | None = None,
+    spots: float | None,
+    id: str,  # noqa: A002 — the field's name in Slide
+) -> tuple[Slide, list[Statement]]:
+    """Open an image at the µm per pixel that was given, else `stated`, else what spots or its header say.
+
+    Returns the slide and all that was said of its scale, the most trusted first.
+    """
+    statements = [] if mpp is None else [Statement("the given mpp", mpp)]
+    statements += stated or []
+    if spots is not None:
+        statements.append(Statement("the spots' spacing", spots, of_spots=True))
+    if (header := probe_slide(picture).mpp) is not None:
+        statements.append(Statement("the image's header", header))
+    return open_slide(picture, id=id, mpp=settle_mpp(statements, where=id)), statements
 
 
 def section_on(slide: Slide, counts: AnnData, *, spec: TileSpec, scale: float, patient: str) -> Section:
@@ -124,78 +214,3 @@ def slide_with_mpp(
     """
     header = probe_slide(picture).mpp
     return open_slide(picture, id=id, mpp=choose_mpp(mpp, measured=measured, header=header, where=id, hint=hint))
-
-
-def find_image(folders: Sequence[Path], image: Path | str | None, *, spatial: Path, where: str) -> tuple[Path, float]:
-    """Return the image to read and the factor that leads from full-resolution pixels to its pixels.
-
-    Parameters
-    ----------
-    folders
-        Where to look if no image is given, the likeliest first.
-    image
-        The path given by the caller.
-    spatial
-        Folder of the scale factors, read only for Space Ranger's reduced images.
-    where
-        Name of the section, for messages.
-
-    Raises
-    ------
-    InputError
-        If there is no image, several could be meant, or the scale factor is missing.
-    """
-    if image is None:
-        return _search(folders, where=where), 1.0
-    picture = Path(image)
-    if not picture.is_file():
-        msg = f"{where}: an image expected at {picture}, found no such file: check {word('image')}"
-        raise InputError(msg)
-    factor = next((key for stem, key in SCALED_IMAGES.items() if picture.stem.endswith(stem)), None)
-    if factor is None:
-        return picture, 1.0
-    path = spatial / "scalefactors_json.json"
-    scale = tenx.read_scalefactors(path).get(factor)
-    if not isinstance(scale, int | float) or not scale > 0:
-        msg = (
-            f"{where}: a positive {factor} expected in {path}, found {scale!r}: give the full-resolution image instead"
-        )
-        raise InputError(msg)
-    return picture, float(scale)
-
-
-def _search(folders: Sequence[Path], *, where: str) -> Path:
-    for folder in folders:
-        found = [
-            path
-            for path in entries(folder)
-            if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(_NOT_TISSUE)
-        ]
-        named = [path for path in found if path.stem.lower().endswith("image")]
-        found = named if len(named) == 1 else found
-        if len(found) == 1:
-            return found[0]
-        if found:
-            listed = f"{len(found)} ({', '.join(path.name for path in found[:4])})"
-            msg = f"{where}: one full-resolution image expected in {folder}, found {listed}: give {word('image')}"
-            raise InputError(msg)
-    msg = (
-        f"{where}: the full-resolution image that Space Ranger was run on expected beside its output, found none in "
-        f"{' or '.join(map(str, folders))}: give {word('image')} (tissue_hires_image.png is read only if named)"
-    )
-    raise InputError(msg)
-
-
-def _root(path: Path) -> Path:
-    return path / "outs" if (path / "outs").is_dir() else path
-
-
-def image_folders(root: Path) -> list[Path]:
-    """Return where a sample's image may lie: beside the output, or beside ``outs``."""
-    return [root, root.parent] if root.name == "outs" else [root]
-
-
-def sample_name(root: Path) -> str:
-    """Return the sample's name: that of the folder around ``outs``."""
-    root = root.resolve()
-    return root.parent.name if root.name == "outs" else root.name

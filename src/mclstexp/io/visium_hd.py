@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -15,23 +17,41 @@ from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
 from mclstexp.io import tenx
 from mclstexp.io.guard import first_of, guarded
-from mclstexp.io.pitch import choose_mpp, mpp_from_array
-from mclstexp.io.visium import find_image, image_folders, sample_name, section_on, slide_with_mpp
+from mclstexp.io.pitch import mpp_from_array
+from mclstexp.io.spaceranger import (
+    Files,
+    find_image,
+    find_matrix,
+    first_scalefactors,
+    has_positions,
+    image_folders,
+    images_in,
+    pictures_in,
+    sample_name,
+)
+from mclstexp.io.tenx_positions import POSITION_FILES, read_positions
+from mclstexp.io.visium import evidence_of, open_with, section_on
+from mclstexp.io.witnesses import Finding, Statement, tell, weigh
 
-_FIT_ROWS = 20_000
+_FIT_ROWS: Final = 20_000
 """Bins the scale is fitted to: a regular grid needs no more."""
+_USUAL_UM: Final = 8
+_FOLDER: Final = re.compile(r"square_(\d{3})um")
+SEGMENTED: Final = "segmented_outputs"
+"""The folder of cells that Space Ranger 4 writes beside the bins."""
 
 
 def looks_like_visium_hd(path: Path | str) -> bool:
-    """Whether `path` is a Space Ranger folder of the Visium HD assay."""
-    return bool(_bins(_binned(Path(path))))
+    """Whether `path` is a Space Ranger folder of the Visium HD assay, or one of its folders of bins."""
+    path = Path(path)
+    return _own_bin(path) is not None or bool(_bins(_binned(path)))
 
 
 @guarded("a Space Ranger folder of Visium HD")
 def read_visium_hd(
     path: Path | str,
     *,
-    bin_um: int = 8,
+    bin_um: int | None = None,
     spec: TileSpec = TileSpec(),  # noqa: B008 — frozen
     mpp: float | None = None,
     image: Path | str | None = None,
@@ -43,9 +63,10 @@ def read_visium_hd(
     Parameters
     ----------
     path
-        The ``outs`` folder (or the folder that holds it) with ``binned_outputs``, or that folder itself.
+        The ``outs`` folder (or the folder that holds it) with ``binned_outputs``, that folder itself, or one of its
+        ``square_008um``.
     bin_um
-        Side of the bins in µm; only their files are opened.
+        Side of the bins in µm; 8 by default, or the only size there is. Only their files are opened.
     spec, image, id, patient
         As for `read_visium`.
     mpp
@@ -56,38 +77,92 @@ def read_visium_hd(
     InputError
         If there are no bins of that size (those there are listed), and as `read_visium` does.
     """
-    binned = _binned(Path(path))
-    bins = _bins(binned)
-    if bin_um not in bins:
-        found = ", ".join(f"{size} µm" for size in sorted(bins)) or "no folder of bins"
-        msg = f"bins of {bin_um} µm (square_{bin_um:03d}um) expected in {binned}, found {found}: give {word('bin_um')}"
-        raise InputError(msg)
-    folder, root = bins[bin_um], binned.parent if binned.name == "binned_outputs" else binned
-    name = id or sample_name(root)
+    path = Path(path)
+    own = _own_bin(path)
+    binned = _binned(path) if own is None else path.absolute().parent
+    bins = _bins(binned) if own is None else {own: path}
+    root = binned.absolute().parent if binned.absolute().name == "binned_outputs" else binned
+    name = id or sample_name(path if own is not None and root.name == "" else root)
+    bin_um = _chosen(bins, own if bin_um is None else bin_um, where=binned, name=name)
+    if own is None and (root / SEGMENTED).is_dir():
+        text = f"{name}: bins are read, not the cells in {SEGMENTED}: {word('format')} visium_cells reads those"
+        warnings.warn(text, stacklevel=2)
+    folder = bins[bin_um]
     spatial = folder / "spatial"
-    positions = tenx.read_positions(
-        first_of(spatial, tenx.POSITION_FILES, what="tissue positions"), in_tissue_only=True
+    pictures = pictures_in(root / "spatial") if (root / "spatial").is_dir() else {}
+    files = Files(
+        name=name,
+        positions=first_of(spatial, POSITION_FILES, what="tissue positions"),
+        matrix=find_matrix(folder, tenx.MATRICES[:3]),
+        factors=first_scalefactors(spatial),
+        pictures=pictures_in(spatial) or pictures,
+        images=tuple(picture for near in image_folders(root) for picture in images_in(near)),
+        where=root,
     )
-    picture, scale = find_image(image_folders(root), image, spatial=spatial, where=name)
-    measured = _measured_mpp(positions, spatial, bin_um=bin_um, where=name)
-    slide = slide_with_mpp(picture, mpp, measured=None if measured is None else measured / scale, id=name)
-    counts = tenx.join(
-        tenx.read_matrix(first_of(folder, tenx.MATRICES[:3], what="count matrix")), positions, where=name
-    )
-    counts.uns.update({keys.PITCH_UM: float(bin_um), keys.SPOT_DIAMETER_UM: float(bin_um)})
-    return section_on(slide, counts, spec=spec, scale=scale, patient=patient or name)
+    return _read(files, bin_um, spec=spec, mpp=mpp, image=image, patient=patient or name)
 
 
-def _measured_mpp(positions: pd.DataFrame, spatial: Path, *, bin_um: int, where: str) -> float | None:
-    """µm per full-resolution pixel: the file's, or the bins' own spacing; warns where they disagree."""
-    stated = tenx.read_scalefactors(spatial / "scalefactors_json.json").get("microns_per_pixel")
+def _read(
+    files: Files, bin_um: int, *, spec: TileSpec, mpp: float | None, image: Path | str | None, patient: str
+) -> Section:
+    positions = read_positions(files.positions, in_tissue_only=True)
+    tenx.require_one_sample(positions.index[: 2 * _FIT_ROWS], where=files.name)
+    picture, scale = find_image(files, image)
+    factors = files.scalefactors()
+    stated = factors.get("microns_per_pixel")
+    said = [] if stated is None else [Statement("microns_per_pixel of the scale factors", float(stated) / scale)]
     some = positions.iloc[:: max(1, len(positions) // _FIT_ROWS)]
-    places = some[[keys.ARRAY_COL, keys.ARRAY_ROW]].to_numpy(np.float64) * bin_um
-    fitted = mpp_from_array(places, some[[keys.PXL_COL, keys.PXL_ROW]].to_numpy())
-    if stated is None and fitted is None:
+    xy = some[[keys.PXL_COL, keys.PXL_ROW]].to_numpy() * scale
+    fitted = mpp_from_array(some[[keys.ARRAY_COL, keys.ARRAY_ROW]].to_numpy(np.float64) * bin_um, xy)
+    slide, statements = open_with(picture, mpp, stated=said, spots=fitted, id=files.name)
+    findings = weigh(evidence_of(files, factors, xy, slide=slide, scale=scale, statements=statements))
+    tell([*_of_another_size(positions, factors, bin_um=bin_um), *findings], where=files.name)
+    counts = tenx.join(tenx.read_matrix(files.matrix), positions, where=files.name)
+    counts.uns.update({keys.PITCH_UM: float(bin_um), keys.SPOT_DIAMETER_UM: float(bin_um)})
+    return section_on(slide, counts, spec=spec, scale=scale, patient=patient)
+
+
+def _of_another_size(positions: pd.DataFrame, factors: dict[str, Any], *, bin_um: int) -> list[Finding]:
+    """Compare the side of the bins with what scale factors and barcodes (``s_008um_…``) say."""
+    named = re.match(r"s_(\d{3})um_", str(positions.index[0])) if len(positions) else None
+    said = {
+        "the scale factors": factors.get("bin_size_um"),
+        "the barcodes": int(named[1]) if named else None,
+    }
+    return [
+        Finding("scale", f"bins are read as {bin_um} µm wide, {source} say {value:g}: {word('bin_um')} settles it")
+        for source, value in said.items()
+        if isinstance(value, int | float) and abs(value - bin_um) > 0.01 * bin_um
+    ]
+
+
+def _chosen(bins: dict[int, Path], bin_um: int | None, *, where: Path, name: str) -> int:
+    """Return the side of the bins to read."""
+    wanted = bin_um if bin_um is not None else _USUAL_UM
+    if wanted in bins:
+        return wanted
+    if bin_um is None and len(bins) == 1:
+        only = next(iter(bins))
+        if only != _USUAL_UM:
+            warnings.warn(f"{name}: bins of {only} µm are read, the only ones there", stacklevel=3)
+        return only
+    found = ", ".join(f"{size} µm" for size in sorted(bins)) or "no folder of bins"
+    msg = f"bins of {wanted} µm (square_{wanted:03d}um) expected in {where}, found {found}: give {word('bin_um')}"
+    raise InputError(msg)
+
+
+def _own_bin(path: Path) -> int | None:
+    """Return the side of the bins if a path is itself a folder of them, by its name or its scale factors."""
+    if not (path / "spatial").is_dir() or not has_positions(path / "spatial"):
         return None
-    stated = None if stated is None else float(stated)
-    return choose_mpp(stated, measured=fitted, where=f"{where}, microns_per_pixel in scalefactors_json.json")
+    if (match := _FOLDER.fullmatch(path.absolute().name)) is not None:
+        return int(match[1])
+    file = first_scalefactors(path / "spatial")
+    try:
+        stated = None if file is None else tenx.read_scalefactors(file).get("bin_size_um")
+    except InputError:
+        return None
+    return round(stated) if isinstance(stated, int | float) and stated >= 1 else None
 
 
 def _binned(path: Path) -> Path:
@@ -100,5 +175,5 @@ def _binned(path: Path) -> Path:
 def _bins(binned: Path) -> dict[int, Path]:
     """Folders of bins by side in µm."""
     folders = sorted(binned.iterdir()) if binned.is_dir() else []
-    named = ((re.fullmatch(r"square_(\d{3})um", folder.name), folder) for folder in folders)
+    named = ((_FOLDER.fullmatch(folder.name), folder) for folder in folders)
     return {int(match[1]): folder for match, folder in named if match}
