@@ -23,11 +23,14 @@ def sections():
 
 def test_importing_is_quick_and_imports_nothing_heavy():
     program = (
-        "import sys, time\nstart = time.perf_counter()\nimport mclstexp\nprint(time.perf_counter() - start)\n"
-        "assert not {'torch', 'anndata', 'numpy', 'cyclopts'} & set(sys.modules)"
+        "import sys\nbefore = set(sys.modules)\nimport mclstexp\nnew = set(sys.modules) - before\n"
+        "others = {name.partition('.')[0] for name in new} - {'mclstexp'} - sys.stdlib_module_names\n"
+        "print(len(new), *others)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert float(done.stdout) < 0.1
+    n_modules, *others = done.stdout.split()
+    assert others == []
+    assert int(n_modules) < 60
 
 
 def test_every_public_name_is_there():

@@ -245,13 +245,16 @@ def execute(row: Row, words: Sequence[str], *, env: Mapping[str, str], working: 
     process = subprocess.Popen(words, env=dict(env), cwd=working, stdin=ends[0], stdout=ends[1], stderr=ends[2])
     if before is not None:
         signal.signal(signal.SIGINT, before)
+    copier = threading.Thread(target=copy, args=(ours, log), daemon=True)
     try:
         if row.terminal:
             os.close(theirs)
-            threading.Thread(target=copy, args=(ours, log), daemon=True).start()
+            copier.start()
         process.wait(LIMIT_S)
     finally:
         process.kill()
+        if row.terminal:
+            copier.join(10)
 
 
 def copy(terminal: int, log: IO[bytes]) -> None:
