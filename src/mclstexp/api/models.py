@@ -14,6 +14,7 @@ from mclstexp.core.section import Section
 from mclstexp.evaluation.config import FitConfig, make_method
 from mclstexp.evaluation.toml import read_genes
 from mclstexp.io import models
+from mclstexp.io.guard import guarded
 from mclstexp.io.provenance import code_version
 from mclstexp.io.targets import require_free
 from mclstexp.methods import list_methods, method_class
@@ -100,6 +101,7 @@ def import_checkpoint(
     return fit_model(method, replace(config, preset="published", options=given), out=out, overwrite=overwrite)
 
 
+@guarded("a saved model")
 def model_info(run: Path | str) -> dict[str, Any]:
     """Say what a saved model is, without loading its weights."""
     description = models.read_description(run)

@@ -144,7 +144,7 @@ def frozen_encoder(name: str) -> dict[str, str]:
     return {"name": name, "weights_hash": _named(name)[1]}
 
 
-def check_encoder(name: str, fitted: dict[str, str]) -> None:
+def check_encoder(name: str, fitted: dict[str, str], *, n_features: int | None = None) -> None:
     """Refuse an encoder whose weights are not those a model learnt from: its predictions would be noise.
 
     Parameters
@@ -153,18 +153,23 @@ def check_encoder(name: str, fitted: dict[str, str]) -> None:
         The encoder about to be used.
     fitted
         What `frozen_encoder` said when the model was fitted.
+    n_features
+        How many features of a tile the model takes, where that is to be checked too.
 
     Raises
     ------
     InputError
         If the weights differ.
     """
-    found = _named(name)[1]
-    if found != fitted["weights_hash"]:
+    network, found = _named(name)
+    if found != fitted.get("weights_hash"):
         msg = (
-            f"weights {fitted['weights_hash']} of {fitted['name']}, which the model was fitted on, expected, "
+            f"weights {fitted.get('weights_hash')} of {fitted.get('name')}, which the model was fitted on, expected, "
             f"found {found}: use that version of the weights or fit again"
         )
+        raise InputError(msg)
+    if n_features not in (None, network.dim):
+        msg = f"a model of {network.dim} features expected for {name}, found one of {n_features}: copy it again"
         raise InputError(msg)
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
-from mclstexp.core.options import typed_options
+from mclstexp.core.options import build, typed_options
 from mclstexp.core.predictor import Predictor, State, options
 from mclstexp.core.tiles import TileSpec
+from mclstexp.core.wording import shown
 from mclstexp.io.atomic import atomic_path
 from mclstexp.io.guard import reading
 from mclstexp.io.targets import require_free
@@ -26,6 +26,16 @@ FORMAT: Final = 1
 """Rises with every change that older code cannot read; every older format stays readable."""
 DESCRIPTION: Final = "model.json"
 WEIGHTS: Final = "weights.safetensors"
+_PARTS: Final[dict[str, type]] = {
+    "method": str,
+    "options": dict,
+    "space": dict,
+    "spec": dict,
+    "provenance": dict,
+    "state": dict,
+    "weights_sha256": str,
+}
+_KINDS: Final[dict[type, str]] = {str: "a text", dict: "values by name"}
 
 
 def save_model(model: Predictor, folder: Path | str, *, overwrite: bool = False) -> Path:
@@ -106,8 +116,8 @@ def load_model(folder: Path | str, *, methods: Mapping[str, type[Predictor]]) ->
     arrays = _read_weights(folder / WEIGHTS, sha256=description["weights_sha256"])
     with reading(folder, f"a saved {name} model"):
         model = methods[name](**typed_options(methods[name], description["options"], where=f"method {name}"))
-        model.space_ = ExpressionSpace(**description["space"])
-        model.spec_ = TileSpec(**description["spec"])
+        model.space_ = build(ExpressionSpace, description["space"], where=f"{folder}: the space")
+        model.spec_ = build(TileSpec, description["spec"], where=f"{folder}: the tiles")
         model.provenance_ = {**description["provenance"], "options": options(model)}
         model._set_state(State(arrays=arrays, meta=description["state"]))
     return model
@@ -138,8 +148,18 @@ def read_description(folder: Path | str) -> dict[str, Any]:
                 "install a newer mclstexp"
             )
             raise InputError(msg)
-        for part in ("method", "options", "space", "spec", "provenance", "state", "weights_sha256"):
-            description[part]  # a missing one is said at once
+        for part, kind in _PARTS.items():
+            if not isinstance(description[part], kind):  # a missing one is said at once
+                found = shown(description[part])
+                msg = f"the {part} of a saved model ({_KINDS[kind]}) expected in {path}, found {found}: copy it again"
+                raise InputError(msg)
+        provenance = description["provenance"]
+        named = isinstance(provenance["sections"], dict) and isinstance(provenance["patients"], list)
+        if not named or not isinstance(provenance.get("code", {}), dict):
+            msg = f"sections and patients of the fit expected in {path}, found others: copy the model again"
+            raise InputError(msg)
+        build(ExpressionSpace, description["space"], where=f"{path}: the space")
+        build(TileSpec, description["spec"], where=f"{path}: the tiles")
     return description
 
 
@@ -149,7 +169,9 @@ def _read_weights(path: Path, *, sha256: str) -> dict[str, np.ndarray]:
         if hashlib.sha256(content).hexdigest() != sha256:
             msg = f"weights as {DESCRIPTION} describes them expected in {path}, found others: copy the model again"
             raise InputError(msg)
-        try:
-            return load(content)
-        except SafetensorError as error:
-            raise ValueError(str(error)) from error
+        arrays = load(content)
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            msg = f"finite weights expected in {path}, found NaN or infinity in {name!r}: fit the model again"
+            raise InputError(msg)
+    return arrays

@@ -16,6 +16,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section
+from mclstexp.core.stored import stored_arrays, stored_encoder, stored_number, stored_texts
 from mclstexp.core.tiles import Tiles
 from mclstexp.inference.bank import ReferenceBank
 from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
@@ -262,7 +263,7 @@ class Bleep(Predictor):
         return State(arrays=arrays, meta={"encoder": self.encoder_, "epochs": self.epochs_, **origins})
 
     def _set_state(self, state: State) -> None:
-        self.encoder_, self.epochs_ = state.meta["encoder"], state.meta["epochs"]
+        self.encoder_, self.epochs_ = stored_encoder(state), stored_number(state, "epochs")
         weights = unflatten(state.arrays, "model.")
         reduction = scaling = None
         if "reduction.mean" in weights:
@@ -279,9 +280,12 @@ class Bleep(Predictor):
         )
         self.model_.load_state_dict(weights)
         self.model_.eval().to(torch_device(self.device))
+        keys, expression = stored_arrays(
+            state, {"bank.keys": "spots dim", "bank.expression": "spots genes"}, genes=len(self.genes_)
+        )
         self.bank_ = ReferenceBank(
-            keys=state.arrays["bank.keys"],
-            expression=state.arrays["bank.expression"],
-            section_ids=tuple(state.meta["section_ids"]),
-            patients=tuple(state.meta["patients"]),
+            keys=keys,
+            expression=expression,
+            section_ids=stored_texts(state, "section_ids"),
+            patients=stored_texts(state, "patients"),
         )

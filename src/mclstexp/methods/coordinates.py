@@ -12,6 +12,7 @@ from scipy.spatial import KDTree
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.section import Section
+from mclstexp.core.stored import stored_arrays, stored_number
 from mclstexp.core.tiles import Tiles
 from mclstexp.training.choice import choose, mean_pcc
 
@@ -65,8 +66,9 @@ class Coordinates(Predictor):
         return State(arrays={"places": self.places_, "expression": self.expression_}, meta={"k": self.k_})
 
     def _set_state(self, state: State) -> None:
-        self.places_, self.expression_ = state.arrays["places"], state.arrays["expression"]
-        self.k_ = state.meta["k"]
+        layout = {"places": "spots axes", "expression": "spots genes"}
+        self.places_, self.expression_ = stored_arrays(state, layout, axes=2, genes=len(self.genes_))
+        self.k_ = stored_number(state, "k", low=1)
 
 
 def _places(tiles: Tiles) -> Float[np.ndarray, "n_tiles 2"]:

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.section import Section
+from mclstexp.core.stored import stored_arrays, stored_encoder, stored_number
 from mclstexp.core.tiles import Tiles
 from mclstexp.inference.embed import check_encoder, frozen_encoder
 from mclstexp.inference.scene import Scene, join, look_at
@@ -199,12 +200,13 @@ class DeepSpot(Predictor):
         return State(arrays=arrays, meta=meta)
 
     def _set_state(self, state: State) -> None:
-        self.encoder_, self.epochs_ = state.meta["encoder"], state.meta["epochs"]
-        self.mean_, self.spread_ = state.arrays["mean"], state.arrays["spread"]
-        names = ("reduction.mean", "reduction.components")
-        self.reduction_ = tuple(state.arrays[name] for name in names if name in state.arrays)
+        self.encoder_, self.epochs_ = stored_encoder(state), stored_number(state, "epochs")
+        layout = {"mean": "genes", "spread": "genes"}
+        self.mean_, self.spread_ = stored_arrays(state, layout, genes=len(self.genes_))
+        reduction = {"reduction.mean": "features", "reduction.components": "features components"}
+        self.reduction_ = tuple(stored_arrays(state, reduction)) if reduction.keys() & state.arrays.keys() else ()
         self.models_ = []
-        for number in range(state.meta["n_models"]):
+        for number in range(stored_number(state, "n_models", low=1)):
             weights = unflatten(state.arrays, f"model_{number}.")
             model = self._build(weights["phi.members.weight"].shape[1])
             model.load_state_dict(weights)

@@ -18,6 +18,7 @@ from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.section import Section
+from mclstexp.core.stored import stored_arrays, stored_encoder, stored_number
 from mclstexp.core.tiles import Tiles
 from mclstexp.inference.images import ImageKind, TileImages
 from mclstexp.nn.device import torch_device
@@ -203,8 +204,9 @@ class HisToGene(Predictor):
         return State(arrays=arrays, meta={"n_positions": self.n_positions_, "encoder": self.encoder_})
 
     def _set_state(self, state: State) -> None:
-        self.n_positions_, self.encoder_ = state.meta["n_positions"], state.meta["encoder"]
-        self.mean_, self.spread_ = (torch.from_numpy(np.array(state.arrays[name])) for name in ("mean", "spread"))
+        self.n_positions_, self.encoder_ = stored_number(state, "n_positions"), stored_encoder(state)
+        mean_spread = stored_arrays(state, {"mean": "genes", "spread": "genes"}, genes=len(self.genes_))
+        self.mean_, self.spread_ = (torch.from_numpy(np.array(array)) for array in mean_spread)
         weights = unflatten(state.arrays, "model.")
         moments = (weights["image.mean"], weights["image.spread"]) if self.image == "features" else None
         self.model_ = self._build(moments)

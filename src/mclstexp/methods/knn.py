@@ -11,6 +11,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section
+from mclstexp.core.stored import stored_arrays, stored_encoder
 from mclstexp.core.tiles import Tiles
 from mclstexp.inference.bank import ReferenceBank
 from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
@@ -44,7 +45,7 @@ class KNN(Predictor):
         self.bank_ = _bank(((features - self.centre_) / self.scale_).astype(np.float32), expression)
 
     def _queries(self, tiles: Tiles) -> NDArray[np.float32]:
-        check_encoder(self.encoder, self.encoder_)
+        check_encoder(self.encoder, self.encoder_, n_features=len(self.centre_))
         return (embed_tiles(tiles, self.encoder) - self.centre_) / self.scale_
 
     def _predict(self, tiles: Tiles) -> NDArray[np.float32]:
@@ -66,9 +67,10 @@ class KNN(Predictor):
         return State(arrays=arrays, meta={"encoder": self.encoder_})
 
     def _set_state(self, state: State) -> None:
-        self.encoder_ = state.meta["encoder"]
-        self.centre_, self.scale_ = state.arrays["centre"], state.arrays["scale"]
-        self.bank_ = _bank(state.arrays["tiles"], state.arrays["expression"])
+        self.encoder_ = stored_encoder(state)
+        layout = {"centre": "features", "scale": "features", "tiles": "spots features", "expression": "spots genes"}
+        self.centre_, self.scale_, *measured = stored_arrays(state, layout, genes=len(self.genes_))
+        self.bank_ = _bank(*measured)
 
 
 def _bank(tiles: NDArray[np.float32], expression: NDArray[np.float32]) -> ReferenceBank:

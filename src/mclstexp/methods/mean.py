@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.section import Section
+from mclstexp.core.stored import stored_arrays
 from mclstexp.core.tiles import Tiles
 
 
@@ -29,4 +30,4 @@ class Mean(Predictor):
         return State(arrays={"mean": self.mean_}, meta={})
 
     def _set_state(self, state: State) -> None:
-        self.mean_ = state.arrays["mean"]
+        (self.mean_,) = stored_arrays(state, {"mean": "genes"}, genes=len(self.genes_))

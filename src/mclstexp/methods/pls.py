@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.section import Section
+from mclstexp.core.stored import stored_arrays, stored_encoder, stored_number
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.neighbours import mean_of_neighbours
 from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
@@ -89,7 +90,8 @@ class PLS(Predictor):
         return np.concatenate([own, *around], axis=1).astype(np.float64)
 
     def _predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:
-        check_encoder(self.encoder, self.encoder_)
+        per_sight = len(self.coef_) // (1 + len(self.context_radii_um))
+        check_encoder(self.encoder, self.encoder_, n_features=per_sight)
         return np.asarray(self._features(tiles) @ self.coef_ + self.intercept_, np.float32)
 
     def _get_state(self) -> State:
@@ -99,9 +101,9 @@ class PLS(Predictor):
         )
 
     def _set_state(self, state: State) -> None:
-        self.encoder_ = state.meta["encoder"]
-        self.coef_, self.intercept_ = state.arrays["coef"], state.arrays["intercept"]
-        self.n_components_ = state.meta["n_components"]
+        self.encoder_, self.n_components_ = stored_encoder(state), stored_number(state, "n_components")
+        layout = {"coef": "features genes", "intercept": "genes"}
+        self.coef_, self.intercept_ = stored_arrays(state, layout, genes=len(self.genes_))
 
 
 @dataclass(frozen=True)

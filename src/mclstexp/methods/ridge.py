@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.section import Section
+from mclstexp.core.stored import stored_arrays, stored_encoder
 from mclstexp.core.tiles import Tiles
 from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
 
@@ -59,7 +60,7 @@ class Ridge(Predictor):
         self.coef_ = coef.T.copy()
 
     def _predict(self, tiles: Tiles) -> NDArray[np.float32]:
-        check_encoder(self.encoder, self.encoder_)
+        check_encoder(self.encoder, self.encoder_, n_features=len(self.coef_))
         features = embed_tiles(tiles, self.encoder).astype(np.float64)
         return np.asarray(features @ self.coef_ + self.intercept_, np.float32)
 
@@ -70,8 +71,9 @@ class Ridge(Predictor):
         )
 
     def _set_state(self, state: State) -> None:
-        self.encoder_ = state.meta["encoder"]
-        self.coef_, self.intercept_ = state.arrays["coef"], state.arrays["intercept"]
+        self.encoder_ = stored_encoder(state)
+        layout = {"coef": "features genes", "intercept": "genes"}
+        self.coef_, self.intercept_ = stored_arrays(state, layout, genes=len(self.genes_))
         self.alpha_ = state.meta["alpha"]
 
 

@@ -14,6 +14,7 @@ from torch import nn
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.section import Section
+from mclstexp.core.stored import stored_arrays, stored_encoder
 from mclstexp.core.tiles import Tiles
 from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
 from mclstexp.nn.device import torch_device
@@ -209,7 +210,7 @@ class SEPAL(Predictor):
 
     @torch.inference_mode()
     def _predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:
-        check_encoder(self.encoder, self.encoder_)
+        check_encoder(self.encoder, self.encoder_, n_features=len(self.centre_))
         graphs = self._graphs(embed_tiles(tiles, self.encoder), [tiles])
         parts = []
         for rows in torch.arange(len(tiles), device=graphs.nodes.device).split(PREDICT_ROWS):
@@ -224,8 +225,9 @@ class SEPAL(Predictor):
         return State(arrays=arrays, meta={"encoder": self.encoder_})
 
     def _set_state(self, state: State) -> None:
-        self.encoder_ = state.meta["encoder"]
-        self.mean_, self.centre_, self.components_ = (state.arrays[n] for n in ("mean", "centre", "components"))
+        self.encoder_ = stored_encoder(state)
+        layout = {"mean": "genes", "centre": "features", "components": "features components"}
+        self.mean_, self.centre_, self.components_ = stored_arrays(state, layout, genes=len(self.genes_))
         self._build()
         self.local_.load_state_dict(unflatten(state.arrays, "local."))
         self.graph_.load_state_dict(unflatten(state.arrays, "graph."))

@@ -15,6 +15,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section
+from mclstexp.core.stored import stored_arrays, stored_encoder, stored_texts
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.neighbours import find_neighbours
 from mclstexp.inference.bank import ReferenceBank
@@ -227,7 +228,7 @@ class STGCHB(Predictor):
         return torch.cat(parts).numpy()
 
     def _queries(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles dim"]:
-        check_encoder(self.encoder, self.encoder_)
+        check_encoder(self.encoder, self.encoder_, n_features=len(self.centre_))
         device = torch_device(self.device)
         features = (embed_tiles(tiles, self.encoder) - self.centre_) @ self.components_
         found = find_neighbours(tiles.xy_um, n_neighbours=self.n_neighbours, radius_um=self.neighbour_radius_um)
@@ -251,14 +252,18 @@ class STGCHB(Predictor):
         return State(arrays=arrays, meta={"encoder": self.encoder_, **origins})
 
     def _set_state(self, state: State) -> None:
-        self.encoder_ = state.meta["encoder"]
-        self.centre_, self.components_ = state.arrays["centre"], state.arrays["components"]
+        self.encoder_ = stored_encoder(state)
+        layout = {"centre": "features", "components": "features components"}
+        self.centre_, self.components_ = stored_arrays(state, layout)
         weights = unflatten(state.arrays, "model.")
         self._build(weights["encoders.spot.layer.linear.weight"].shape[1])
         self.model_.load_state_dict(weights)
+        keys, expression = stored_arrays(
+            state, {"bank.keys": "spots dim", "bank.expression": "spots genes"}, genes=len(self.genes_)
+        )
         self.bank_ = ReferenceBank(
-            keys=state.arrays["bank.keys"],
-            expression=state.arrays["bank.expression"],
-            section_ids=tuple(state.meta["section_ids"]),
-            patients=tuple(state.meta["patients"]),
+            keys=keys,
+            expression=expression,
+            section_ids=stored_texts(state, "section_ids"),
+            patients=stored_texts(state, "patients"),
         )

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.section import Section
+from mclstexp.core.stored import stored_encoder, stored_number
 from mclstexp.core.tiles import Tiles
 from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
 from mclstexp.inference.symmetries import N_SYMMETRIES, embed_symmetries, turned
@@ -204,7 +205,7 @@ class StNetRegression(Predictor):
         return State(arrays=arrays, meta={"encoder": self.encoder_, "epochs": self.epochs_})
 
     def _set_state(self, state: State) -> None:
-        self.encoder_, self.epochs_ = state.meta["encoder"], state.meta["epochs"]
+        self.encoder_, self.epochs_ = stored_encoder(state), stored_number(state, "epochs")
         weights = unflatten(state.arrays, "model.")
         name = "densenet121" if self.checkpoint else self.encoder
         backbone = untrained_encoder(name) if self._tuned else nn.Identity()

@@ -18,6 +18,7 @@ from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.section import Section
+from mclstexp.core.stored import stored_arrays, stored_encoder, stored_part
 from mclstexp.core.tiles import Tiles
 from mclstexp.inference.images import ImageKind, TileImages
 from mclstexp.nn.device import torch_device
@@ -244,8 +245,12 @@ class THItoGene(Predictor):
         return State(arrays=arrays, meta={"sizes": asdict(self.sizes_), "encoder": self.encoder_})
 
     def _set_state(self, state: State) -> None:
-        self.sizes_, self.encoder_ = Sizes(**state.meta["sizes"]), state.meta["encoder"]
-        self.mean_, self.spread_ = (torch.from_numpy(np.array(state.arrays[name])) for name in ("mean", "spread"))
+        self.sizes_, self.encoder_ = stored_part(state, "sizes", Sizes), stored_encoder(state)
+        if self.sizes_.n_genes != len(self.genes_):
+            msg = f"a network of {len(self.genes_)} genes expected, found {self.sizes_.n_genes}: copy the model again"
+            raise InputError(msg)
+        mean_spread = stored_arrays(state, {"mean": "genes", "spread": "genes"}, genes=len(self.genes_))
+        self.mean_, self.spread_ = (torch.from_numpy(np.array(array)) for array in mean_spread)
         self.models_ = []
         for number in range(1 if self.checkpoint else self.n_models):
             weights = unflatten(state.arrays, f"model.{number}.")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mclstexp.core.predictor import State
+from mclstexp.core.stored import stored_arrays, stored_texts
 from mclstexp.inference.bank import ReferenceBank
 from mclstexp.training.aligned import SpotTable
 from mclstexp.training.published import PublishedTable
@@ -22,11 +23,13 @@ def origins(bank: ReferenceBank) -> dict[str, Any]:
     return {"section_ids": list(bank.section_ids), "patients": list(bank.patients)}
 
 
-def saved_bank(state: State, *, keys: str) -> ReferenceBank:
+def saved_bank(state: State, *, keys: str, n_genes: int) -> ReferenceBank:
     """Rebuild a bank from a state: its keys under the name `keys`, the rest as `origins` and get_state left them."""
+    layout = {keys: "spots dim", "bank.expression": "spots genes"}
+    embedded, expression = stored_arrays(state, layout, genes=n_genes)
     return ReferenceBank(
-        keys=state.arrays[keys],
-        expression=state.arrays["bank.expression"],
-        section_ids=tuple(state.meta["section_ids"]),
-        patients=tuple(state.meta["patients"]),
+        keys=embedded,
+        expression=expression,
+        section_ids=stored_texts(state, "section_ids"),
+        patients=stored_texts(state, "patients"),
     )

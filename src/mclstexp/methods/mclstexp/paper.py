@@ -17,6 +17,7 @@ from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.predictor import State
 from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section
+from mclstexp.core.stored import stored_encoder
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.features import cache_folder
 from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
@@ -136,7 +137,7 @@ class Paper:
 
     def set_state(self, state: State) -> None:
         """Take back what `get_state` returned."""
-        self.encoder = state.meta["encoder"]
+        self.encoder = stored_encoder(state)
         weights = unflatten(state.arrays, "model.")
         encoder: nn.Module = nn.Identity()
         if self._tuned:
@@ -146,4 +147,4 @@ class Paper:
         self.model = self._build(encoder, n_features=n_features, n_positions=len(weights["position.column.weight"]))
         self.model.load_state_dict(weights)
         self.model.eval().to(self.options.torch_device())
-        self.bank = saved_bank(state, keys="bank.keys")
+        self.bank = saved_bank(state, keys="bank.keys", n_genes=len(self.space.genes))

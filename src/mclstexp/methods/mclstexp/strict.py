@@ -20,11 +20,13 @@ from mclstexp.core.pearson import pearson_per_gene
 from mclstexp.core.predictor import State
 from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section
+from mclstexp.core.stored import stored_arrays, stored_encoder, stored_part, stored_texts
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.folds import split_validation
 from mclstexp.inference.bank import ReferenceBank
 from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
 from mclstexp.methods.mclstexp.bank import bank_of, origins, saved_bank
+from mclstexp.methods.mclstexp.choice import Choice
 from mclstexp.methods.mclstexp.features import Sight, TileFeatures
 from mclstexp.nn.contrastive import ContrastiveModel, TileEncoder, TunedTileEncoder
 from mclstexp.nn.heads import Reduction
@@ -42,16 +44,6 @@ KS = (200, 100, 50, 25)
 SHARPNESS = (0.5, 0.0, 1.0)
 CONTEXT_SHARES = (0.5, 1.0, 0.0)
 """What is tried on held-out training sections where an option is left open; the usual one first."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Settings of training length, retrieval and what is seen."""
-
-    epochs: int
-    k: int
-    sharpness: float
-    context_share: float
 
 
 @dataclass(frozen=True)
@@ -263,9 +255,10 @@ class Strict:
 
     def set_state(self, state: State) -> None:
         """Take back what `get_state` returned."""
-        self.choice, self.encoder = Choice(**state.meta["choice"]), state.meta["encoder"]
-        self.mean, self.spread = state.arrays["mean"], state.arrays["spread"]
-        sights = state.meta["sights"]
+        self.choice, self.encoder = stored_part(state, "choice", Choice), stored_encoder(state)
+        n_genes = len(self.space.genes)
+        self.mean, self.spread = stored_arrays(state, {"mean": "genes", "spread": "genes"}, genes=n_genes)
+        sights = stored_texts(state, "sights")
         self.reductions = {s: Reduction(**unflatten(state.arrays, f"reduction.{s}.")) for s in sorted(set(sights))}
         self.members = []
         for number, sight in enumerate(sights):
@@ -273,7 +266,7 @@ class Strict:
             model = self._build(self.reductions[sight], backbone)
             model.load_state_dict(unflatten(state.arrays, f"model.{number}."))
             model = model.eval().to(self.options.torch_device())
-            self.members.append(_Member(sight, model, saved_bank(state, keys=f"bank.keys.{number}")))
+            self.members.append(_Member(sight, model, saved_bank(state, keys=f"bank.keys.{number}", n_genes=n_genes)))
 
 
 def _sights(context_share: float) -> tuple[Sight, ...]:
