@@ -46,6 +46,8 @@ def test_numbers_are_whole_and_in_range(value):
 @pytest.mark.parametrize("value", [None, "a", [], ["a", 1], {"a": 1}])
 def test_texts_are_texts(value):
     assert stored_texts(_state(names=["a", "b"]), "names") == ("a", "b")
+    with pytest.raises(InputError, match="names, a list of texts"):
+        stored_texts(_state(names=["a", "b"]), "names", among=("a", "c"))
     with pytest.raises(InputError, match="names, a list of texts, expected"):
         stored_texts(_state(names=value), "names")
 

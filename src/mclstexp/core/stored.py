@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar, cast
 
 from numpy.typing import NDArray
@@ -71,8 +71,8 @@ def stored_number(state: State, name: str, *, low: int = 0, high: int | None = N
     raise InputError(msg)
 
 
-def stored_texts(state: State, name: str) -> tuple[str, ...]:
-    """Return a list of texts.
+def stored_texts(state: State, name: str, *, among: Collection[str] | None = None) -> tuple[str, ...]:
+    """Return a list of texts, of those in `among` if it is given.
 
     Raises
     ------
@@ -80,8 +80,9 @@ def stored_texts(state: State, name: str) -> tuple[str, ...]:
         If it is missing, empty or holds anything else.
     """
     value = state.meta.get(name)
-    if isinstance(value, list) and value and all(isinstance(text, str) for text in value):
-        return tuple(value)
+    found = tuple(value) if isinstance(value, list) and all(isinstance(text, str) for text in value) else ()
+    if found and (among is None or set(found) <= set(among)):
+        return found
     msg = f"a saved model's {name}, a list of texts, expected, found {shown(value)}: copy the model again"
     raise InputError(msg)
 

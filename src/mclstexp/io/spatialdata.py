@@ -25,6 +25,7 @@ from mclstexp.io.guard import guarded, reading
 from mclstexp.io.raw_counts import raw_counts
 from mclstexp.io.slides import ArraySlide
 from mclstexp.io.witnesses import Statement, settle_mpp, tell, weigh
+from mclstexp.io.zarr_store import check_zarr
 
 _MARGIN_PX: Final = 4
 """Pixels beyond the tile that resampling may look at, per pixel of reduction."""
@@ -141,6 +142,7 @@ def read_spatialdata(
     path = Path(path)
     name = id or path.stem
     package = _package()
+    check_zarr(path, "a SpatialData store")
     with reading(path, "a SpatialData store"):
         store = package.read_zarr(path)
     adata = store.tables[_choose(store.tables, table, option="table", where=name)]

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
 import torch
@@ -258,7 +258,7 @@ class Strict:
         self.choice, self.encoder = stored_part(state, "choice", Choice), stored_encoder(state)
         n_genes = len(self.space.genes)
         self.mean, self.spread = stored_arrays(state, {"mean": "genes", "spread": "genes"}, genes=n_genes)
-        sights = stored_texts(state, "sights")
+        sights = cast("tuple[Sight, ...]", stored_texts(state, "sights", among=get_args(Sight)))
         self.reductions = {s: Reduction(**unflatten(state.arrays, f"reduction.{s}.")) for s in sorted(set(sights))}
         self.members = []
         for number, sight in enumerate(sights):
