@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 
 import numpy as np
 import pytest
@@ -66,7 +67,8 @@ def test_parts_that_do_not_fit_are_refused(small, sections, tmp_path):
     tiles = sections[2].tiles
     expected = load_model(folder).predict(tiles).X
     n_refused = 0
-    for changed, said, held in _mutants(description, arrays):
+    mutants = list(_mutants(description, arrays))
+    for changed, said, held in random.Random(0).sample(mutants, min(80, len(mutants))):
         _write(folder, dict(said), held)
         try:
             predicted = load_model(folder).predict(tiles).X

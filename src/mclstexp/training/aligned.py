@@ -14,6 +14,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.data.neighbours import find_neighbours
 from mclstexp.nn.contrastive import ContrastiveModel
@@ -178,5 +179,18 @@ def flat_state(module: nn.Module) -> dict[str, np.ndarray]:
 
 
 def unflatten(arrays: dict[str, Any], prefix: str) -> dict[str, Tensor]:
-    """Return the arrays under `prefix` as tensors, the prefix removed."""
-    return {k.removeprefix(prefix): torch.from_numpy(np.array(v)) for k, v in arrays.items() if k.startswith(prefix)}
+    """Return the arrays under `prefix` as tensors, the prefix removed.
+
+    Raises
+    ------
+    InputError
+        If one holds something else than the real numbers that `flat_state` wrote.
+    """
+    tensors = {}
+    for name, array in arrays.items():
+        if name.startswith(prefix):
+            if array.dtype.kind != "f":
+                msg = f"real numbers as weights {name!r} of a saved model expected, found {array.dtype}: copy it again"
+                raise InputError(msg)
+            tensors[name.removeprefix(prefix)] = torch.from_numpy(np.array(array))
+    return tensors
