@@ -86,7 +86,7 @@ def test_links_may_not_lead_out(store, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"shape": [10**12], "chunks": [1000]}, "found .* bytes in .*: do not trust it"),
+        ({"shape": [10**12], "chunks": [1000]}, "found .* bytes to declare .*: do not trust it"),
         ({"shape": [10**12], "chunks": [10**12]}, "chunks of 2147483648 bytes at most expected"),
         ({"shape": [-1]}, "whole numbers as the shape"),
         ({"shape": ["many"]}, "whole numbers as the shape"),

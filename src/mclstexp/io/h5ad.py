@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import anndata as ad
 import numpy as np
 from anndata import AnnData
 from jaxtyping import Float
@@ -27,6 +26,7 @@ from mclstexp.io.raw_counts import raw_counts
 from mclstexp.io.slides import open_slide, probe_slide
 from mclstexp.io.visium import IMAGE_SUFFIXES
 from mclstexp.io.witnesses import Statement, settle_mpp, tell, weigh
+from mclstexp.io.zarr_store import read_anndata_zarr
 
 __all__ = ["array_places", "centres", "load", "looks_like_h5ad", "mpp_from_spots", "raw_counts", "read_h5ad"]
 
@@ -204,8 +204,7 @@ def _libraries(path: Path) -> dict[str, AnnData]:
 def _read(path: Path) -> AnnData:
     if path.is_file() or path.suffix.lower() == ".h5ad":
         return read_anndata(path, "an AnnData file (h5ad)")
-    with reading(path, "an AnnData store (Zarr)"):
-        return ad.read_zarr(path)
+    return read_anndata_zarr(path, "an AnnData store (Zarr)")
 
 
 def _is_zarr(path: Path) -> bool:

@@ -11,6 +11,7 @@ import anndata as ad
 import h5py
 
 from mclstexp.core.errors import InputError
+from mclstexp.io.bounds import RATIO, SPARE_BYTES
 from mclstexp.io.guard import reading
 
 _FILTERS: Final = {
@@ -29,10 +30,6 @@ _FILTERS: Final = {
     32026: "blosc2",
 }
 """Filters that may stand before the data; the numbers are those registered with the HDF Group."""
-_RATIO: Final = 1100
-"""Bytes that a stored byte can stand for at most: deflate's limit is 1032 (RFC 1951)."""
-_SPARE_BYTES: Final = 256 * 2**20
-"""Bytes that need not be stored at all: HDF5 leaves out what holds the fill value alone."""
 _MAX_PARTS: Final = 200_000
 
 
@@ -99,8 +96,8 @@ def _inspect(file: h5py.File, path: Path | str, what: str) -> None:
         _check_filters(dataset, path)
         stored = min(dataset.id.get_storage_size(), n_bytes)
         declared = dataset.size * dataset.id.get_type().get_size() if dataset.size else 0
-        unstored += max(0, declared - _RATIO * stored)
-        if unstored > _SPARE_BYTES:
+        unstored += max(0, declared - RATIO * stored)
+        if unstored > SPARE_BYTES:  # HDF5 leaves out what holds the fill value alone
             msg = (
                 f"{what} expected in {path}, found {dataset.name} to declare {declared:.3g} bytes where the file "
                 f"holds {stored} of it: do not trust it"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from mclstexp.core.errors import InputError
+from mclstexp.io.bounds import require_stored
 
 Box = tuple[int, int, int, int]
 """(left, top, right, bottom) in pixels of one level, the last two exclusive."""
@@ -90,6 +91,7 @@ class PlainPixels(PixelSource):
         self._path = path
         with _opened(path) as image:
             width, height = image.size
+            require_stored(path, declared=3 * width * height, stored=path.stat().st_size)
             # Pillow cuts the channels of a 16-bit colour PNG to 8 bits unasked; only its decoder's name tells
             kind = "16-bit" if any(";16" in str(tile.args) for tile in image.tile) else image.mode
             if kind not in _PLAIN_MODES:

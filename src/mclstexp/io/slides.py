@@ -17,7 +17,7 @@ from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Slide, TileSpec
 from mclstexp.io.entries import entries, files_within
-from mclstexp.io.guard import guarded
+from mclstexp.io.guard import guarded, reading
 from mclstexp.io.pixel_sources import ArrayPixels, OpenSlidePixels, PixelSource, PlainPixels
 from mclstexp.io.tiff_pixels import TiffPixels
 
@@ -113,9 +113,10 @@ class _PyramidSlide(Slide):
                 right, bottom = min(x + step, last[0]), min(y + step, last[1])
                 block = np.full(((bottom - y) * factor, (right - x) * factor, 3), 255, np.uint8)
                 far, low = np.minimum([right * factor, bottom * factor], limit)
-                block[: low - y * factor, : far - x * factor] = self._source.region(
-                    level, (x * factor, y * factor, int(far), int(low))
-                )
+                with reading(self.id, "pixels of a slide"):
+                    block[: low - y * factor, : far - x * factor] = self._source.region(
+                        level, (x * factor, y * factor, int(far), int(low))
+                    )
                 reduced = np.asarray(Image.fromarray(block).reduce(factor)) if factor > 1 else block
                 canvas[y - start[1] : bottom - start[1], x - start[0] : right - start[0]] = reduced
         return canvas

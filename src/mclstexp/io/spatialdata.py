@@ -67,20 +67,20 @@ class ElementSlide(Slide):
         stop = np.clip(np.ceil(centre + reach), 0, limit).astype(int)
         if (stop <= start).any():
             return np.full((spec.size_px, spec.size_px, 3), 255, np.uint8)
-        part = _rgb(level[:3, start[1] : stop[1], start[0] : stop[0]])
+        part = _rgb(level[:3, start[1] : stop[1], start[0] : stop[0]], self.id)
         return ArraySlide(part, mpp=float(self.mpp * scale.mean()), id=self.id).read(centre - start, spec)
 
     def thumbnail(self, max_size_px: int) -> NDArray[np.uint8]:
         """See `Slide.thumbnail`."""
         level, _ = self._level(max(self.size_px) / max_size_px)
-        return ArraySlide(_rgb(level[:3]), mpp=self.mpp, id=self.id).thumbnail(max_size_px)
+        return ArraySlide(_rgb(level[:3], self.id), mpp=self.mpp, id=self.id).thumbnail(max_size_px)
 
     def fingerprint(self) -> str:
         """See `Slide.fingerprint`; over the pixels of the largest level."""
         level = self._levels[0]
         digest = hashlib.sha256(str(level.shape).encode())
         for row in range(0, level.shape[1], _ROWS):
-            digest.update(_rgb(level[:3, row : row + _ROWS]).tobytes())
+            digest.update(_rgb(level[:3, row : row + _ROWS], self.id).tobytes())
         return digest.hexdigest()
 
     def _level(self, wanted: float) -> tuple[Any, NDArray[np.float64]]:
@@ -264,6 +264,7 @@ def _levels(picture: Any) -> list[Any]:
     return sorted(arrays, key=lambda array: -array.shape[2])
 
 
-def _rgb(part: Any) -> NDArray[np.uint8]:
+def _rgb(part: Any, where: str) -> NDArray[np.uint8]:
     """Compute a lazy (3, height, width) part and turn it to (height, width, 3)."""
-    return np.ascontiguousarray(np.moveaxis(np.asarray(part), 0, -1))
+    with reading(where, "pixels of a SpatialData store"):
+        return np.ascontiguousarray(np.moveaxis(np.asarray(part), 0, -1))

@@ -13,6 +13,7 @@ from anndata import AnnData
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import as_counts
+from mclstexp.io.bounds import check_gzip
 from mclstexp.io.guard import reading
 
 _ENCODING: Final = "utf-8-sig"  # spreadsheets write a byte order mark
@@ -62,6 +63,7 @@ def read_st_counts(path: Path | str) -> AnnData:
     """
     path = Path(path)
     with reading(path, "a table of counts (spots by genes, separated by tabs)"):
+        check_gzip(path)
         # thousands of columns: a tenth of the time that pandas takes, which would also rename repeated genes unasked
         with (
             gzip.open(path, "rt", encoding=_ENCODING) if path.suffix == ".gz" else path.open(encoding=_ENCODING) as file
@@ -103,6 +105,7 @@ def read_spot_table(path: Path, columns: Sequence[str], *, optional: Sequence[st
         If the file is absent or damaged, lacks a column, or holds something else than a number.
     """
     with reading(path, "a table of spots (separated by tabs)"):
+        check_gzip(path)
         table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding=_ENCODING)
     lost = [column for column in columns if column not in table]
     if lost:

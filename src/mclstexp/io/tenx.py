@@ -16,6 +16,7 @@ from scipy import sparse
 
 from mclstexp.core import keys
 from mclstexp.core.errors import InputError
+from mclstexp.io.bounds import check_gzip
 from mclstexp.io.guard import first_of, reading
 from mclstexp.io.hdf5 import opened_hdf5
 from mclstexp.io.tables import read_text
@@ -193,6 +194,7 @@ def _trio(folder: Path) -> Trio:
 
 def _read_trio(trio: Trio) -> tuple[sparse.csr_matrix, np.ndarray, pd.DataFrame]:
     with reading(trio.matrix, "a count matrix (Matrix Market)"):
+        check_gzip(trio.matrix)
         counts = sparse.csr_matrix(scipy.io.mmread(trio.matrix).T)
     barcodes, table = _read_tsv(trio.barcodes)[0], _read_tsv(trio.features)
     features = pd.DataFrame(
@@ -208,6 +210,7 @@ def _read_trio(trio: Trio) -> tuple[sparse.csr_matrix, np.ndarray, pd.DataFrame]
 
 def _read_tsv(path: Path) -> pd.DataFrame:
     with reading(path, "a table separated by tabs"):
+        check_gzip(path)
         return pd.read_csv(
             path, sep="\t", header=None, dtype=str, keep_default_na=False, quoting=3, encoding="utf-8-sig"
         )

@@ -15,6 +15,7 @@ from PIL import Image
 from tifffile import COMPRESSION, PHOTOMETRIC
 
 from mclstexp.core.errors import InputError
+from mclstexp.io.bounds import require_stored
 from mclstexp.io.pixel_sources import OPAQUE, Box, PixelSource, to_rgb, transparent
 
 # what it says of a damaged file is in the error; without a handler Python prints it on stderr too
@@ -130,6 +131,8 @@ class TiffPixels(PixelSource):
         height, width = _segment_size(page)
         across, down = -(-page.imagewidth // width), -(-page.imagelength // height)
         n_planes = page.samplesperpixel if page.planarconfig == 2 else 1
+        stored = sum(page.databytecounts[row * across + column :: across * down][:n_planes])
+        require_stored(self._path, declared=3 * height * width, stored=stored, part="a tile")
         try:
             planes = [self._read(page, plane * across * down + row * across + column) for plane in range(n_planes)]
         except Exception as error:  # tifffile and its codecs raise anything

@@ -14,6 +14,7 @@ import numpy as np
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.wording import shown
+from mclstexp.io.bounds import SPARE_BYTES, require_stored
 from mclstexp.io.guard import reading
 
 _CODECS: Final = (
@@ -27,9 +28,6 @@ _METADATA: Final = (".zarray", ".zgroup", ".zmetadata", "zarr.json")
 _METADATA_BYTES: Final = 64 * 2**20
 _CHUNK_BYTES: Final = 2**31
 """A chunk is unpacked as a whole; Blosc knows none larger."""
-_RATIO: Final = 1100
-_SPARE_BYTES: Final = 256 * 2**20
-"""As in `io.hdf5`: how much a stored byte stands for, and what need not be stored."""
 _LAZY: Final = ("images", "labels", "image", "label")
 """Elements of which only the parts asked for are read; empty ones need not be stored."""
 
@@ -123,12 +121,10 @@ def _check_size(document: dict[str, Any], file: Path, root: Path) -> None:
     if chunk > _CHUNK_BYTES:
         msg = f"chunks of {_CHUNK_BYTES} bytes at most expected in {file}, found {chunk:.3g}: do not trust it"
         raise InputError(msg)
-    if declared <= _SPARE_BYTES or set(place.relative_to(root).parts) & set(_LAZY):
+    if declared <= SPARE_BYTES or set(place.relative_to(root).parts) & set(_LAZY):
         return
     stored = sum(part.stat().st_size for part in place.rglob("*") if part.is_file())
-    if declared > _SPARE_BYTES + _RATIO * stored:
-        msg = f"an array that is stored expected at {place}, found {declared:.3g} bytes in {stored}: do not trust it"
-        raise InputError(msg)
+    require_stored(place, declared=declared, stored=stored)
 
 
 def _item_bytes(dtype: Any) -> int:
