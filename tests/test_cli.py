@@ -243,7 +243,12 @@ def test_an_experiment_leaves_scores_tables_figures_predictions_and_its_record(d
     )
     code, text, errors = said("evaluate", tmp_path / "e.toml", "--out", tmp_path / "results", "--jobs", "2")
     assert code == 0
-    for expected in ("small", "noise ceiling", "3 patients, 3 sections; held out by section.", "Held out by section"):
+    for expected in (
+        "small",
+        "noise ceiling",
+        "Patients unknown, 3 sections; held out by section.",
+        "Held out by section",
+    ):
         assert expected in text
     assert "zero, r1: done" in errors
     results = tmp_path / "results"

@@ -63,7 +63,7 @@ def run_demo(out: Path, *, seed: int = 0, quick: bool = False) -> None:
     say("Growing and staining the tissue of four patients")
     size = {"n_spots_side": 6, "n_genes": 24, "mpp": 2.0} if quick else {}
     *train, test = make_sections(4, seed=seed, **size)  # type: ignore[arg-type]  # numbers as the parameters want them
-    fold = Fold(test.patient, train=tuple(train), test=(test,))
+    fold = Fold(str(test.patient), train=tuple(train), test=(test,))
     _save(_overview(fold), out / "section.png")
 
     methods = _methods(quick=quick)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mclstexp.core.errors import InputError
-from mclstexp.data.folds import Fold, folds_by_patient, folds_by_section, split_validation
+from mclstexp.data.folds import Fold, folds_by_patient, folds_by_section, split_validation, tuning_units
 from small_methods import small_sections
 
 
@@ -49,6 +49,27 @@ def test_leaving_sections_out_is_stamped(sections):
     assert [(fold.name, fold.by, len(fold.train)) for fold in folds] == [(s.id, "section", 2) for s in sections[:3]]
     with pytest.raises(InputError, match="at least two sections"):
         folds_by_section(sections[:1])
+
+
+def test_unknown_patients_are_no_patients(sections):
+    unknown = [replace(section, patient=None) for section in sections[:3]]
+    with pytest.raises(InputError, match=r"3 of 4 sections \(P1_S1, P1_S2, P2_S1\): name them with patients="):
+        folds_by_patient([*unknown, sections[5]])
+    with pytest.raises(InputError, match="found no patient of 1 of 2 sections"):
+        Fold("f", train=(unknown[0],), test=(sections[5],))
+    assert [fold.by for fold in folds_by_section(unknown)] == ["section"] * 3
+
+
+def test_for_tuning_alone_an_unknown_section_stands_on_its_own(sections):
+    unknown = [replace(section, patient=None) for section in sections]
+    assert tuning_units([unknown[0], sections[1], sections[2]]) == ["P1_S1", "P1", "P2"]
+    train, aside = split_validation(unknown, share=0.25)
+    assert (len(train), len(aside)) == (6, 2)
+
+
+def test_an_empty_name_is_unknown(sections):
+    assert replace(sections[0], patient="  ").patient is None
+    assert replace(sections[0], patient=" P 1 ").patient == "P 1"
 
 
 def test_a_fold_needs_both_sides(sections):

@@ -64,7 +64,7 @@ def test_patients_weigh_alike():
     assert compare_methods(scores_of(rows), baseline="m")["difference"].tolist() == [0.5]
     over = compare_methods(scores_of(rows), baseline="m", over="section")
     assert over["difference"].tolist() == [0.75]
-    assert over["n_units"].tolist() == [4]
+    assert over["n_units"].tolist() == [2], "what is independent stays the patient"
 
 
 def test_the_sections_of_one_patient_count_where_there_is_no_other():
@@ -74,6 +74,48 @@ def test_the_sections_of_one_patient_count_where_there_is_no_other():
     one = compare_methods(per_patient({"a": [0.5], "b": [0.1]}))
     assert one[["p", "n_units"]].to_numpy().tolist() == [[1.0, 1]]
     assert one[["low", "high"]].isna().all(axis=None)
+
+
+def test_sections_of_a_patient_are_no_evidence_of_their_own():
+    rows = [
+        {"patient": patient, "section": f"{patient}{n}", "fold": f"{patient}{n}", "method": method, "value": value}
+        for patient in "AB"
+        for n in range(4)
+        for method, value in (("m", 0.1), ("n", 0.3 + 0.01 * n))
+    ]
+    table = compare_methods(scores_of(rows, by="section"), baseline="m", over="section")
+    assert table[["n_units", "smallest_p", "p"]].to_numpy().tolist() == [[2, 0.5, 0.5]]
+    assert (table.attrs["over"], table.attrs["units"]) == ("section", "patient")
+    one = compare_methods(scores_of(rows, by="section").assign(patient="A"), baseline="m", over="section")
+    assert one[["n_units", "smallest_p"]].to_numpy().tolist() == [[8, 2 / 2**8]]
+
+
+def test_patients_weigh_by_their_sections_in_a_mean_over_sections():
+    values = {"A": [0.1, 0.3], "B": [0.2, 0.2, 0.2, -0.4], "C": [0.5]}
+    rows = [
+        {"patient": p, "section": f"{p}{n}", "method": method, "value": value if method == "n" else 0.0}
+        for p, of_patient in values.items()
+        for n, value in enumerate(of_patient)
+        for method in "mn"
+    ]
+    row = compare_methods(scores_of(rows), baseline="m", over="section").iloc[0]
+    assert row["difference"] == pytest.approx(1.1 / 7)
+    assert row["p"] == sign_flip_p(np.array([0.4, 0.2, 0.5]))
+    assert row["low"] >= 0.05 - 1e-12, "B alone, the lowest that can be drawn"
+
+
+def test_unknown_patients_are_tested_by_section_and_never_as_patients():
+    unknown = per_patient(VALUES, by="section").assign(patient="")
+    table = compare_methods(unknown)
+    assert (table.attrs["over"], table.attrs["units"], table["n_units"].tolist()) == ("section", "section", [4, 4])
+    with pytest.raises(InputError, match="known patients expected for means over patients, found 4 sections without"):
+        compare_methods(unknown, over="patient")
+
+
+def test_an_interval_over_two_units_leaves_zero_out_too_often_to_tell_methods_apart():
+    rng = np.random.default_rng(0)
+    outside = [not low <= 0 <= high for low, high in (bootstrap_interval(rng.normal(size=2)) for _ in range(300))]
+    assert 0.4 < np.mean(outside) < 0.56
 
 
 def test_where_there_is_nothing_to_compare_the_table_is_empty():

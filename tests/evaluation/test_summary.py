@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from made_scores import per_patient, scores_of, whole_table
+from mclstexp.core.errors import InputError
 from mclstexp.evaluation.resampling import bootstrap_interval
 from mclstexp.evaluation.summary import headline, summarise
 
@@ -62,9 +63,11 @@ def test_the_best_stands_first_and_references_last():
     assert table.attrs == {
         "by": "patient",
         "over": "patient",
+        "units": "patient",
         "protocol": "strict",
         "gene_sets": ["heg50"],
         "n_patients": 3,
+        "n_unknown": 0,
         "n_sections": 3,
         "n_folds": 3,
     }
@@ -128,12 +131,13 @@ def test_a_million_rows_take_seconds():
 @pytest.mark.parametrize(
     ("n_patients", "change", "said"),
     [
-        (5, {}, ["5 patients, 5 sections; held out by patient.", "Means over patients, with 95 % intervals"]),
+        (6, {}, ["6 patients, 6 sections; held out by patient.", "Means over patients, with 95 % intervals"]),
+        (5, {}, ["5 patients", "Means", "Only 5 patients: .* below 0.062: no method is told apart from another"]),
         (3, {}, ["3 patients, 3 sections", "Means", "Only 3 patients: intervals over so few .* below 0.25"]),
         (1, {}, ["1 patient, 1 section;", "Means over patients[.]", "Only 1 patient: intervals .* cannot be given"]),
-        (5, {"by": "section"}, ["5 patients", "Means", "Held out by section: other sections of the tested patient"]),
-        (5, {"protocol": "paper"}, ["5 patients", "Means", 'Protocol "paper": .* with published numbers']),
-        (5, {"transductive": True}, ["5 patients", "Means", "† Transductive, .*: all methods"]),
+        (6, {"by": "section"}, ["6 patients", "Means", "Held out by section: other sections of the tested patient"]),
+        (6, {"protocol": "paper"}, ["6 patients", "Means", 'Protocol "paper": .* with published numbers']),
+        (6, {"transductive": True}, ["6 patients", "Means", "† Transductive, .*: all methods"]),
     ],
 )
 def test_the_headline_says_what_a_reader_must_know(n_patients, change, said):
@@ -149,6 +153,36 @@ def test_the_headline_names_failures_and_transductive_methods():
     assert "‡ weak failed in 1 of 3 folds and is averaged over the others, if any: P0: ValueError: 50%" in sentences
 
 
-def test_intervals_over_sections_come_with_a_warning():
-    rows = [{"patient": p, "section": f"{p}{n}", "fold": p} for p in "ABCDE" for n in range(2)]
-    assert any("too narrow for a claim" in s for s in headline(summarise(scores_of(rows), over="section")))
+def test_intervals_of_means_over_sections_are_drawn_over_patients():
+    rows = [
+        {"patient": p, "section": f"{p}{n}", "fold": p, "value": 0.1 * n + 0.05 * k}
+        for k, p in enumerate("ABCDEF")
+        for n in range(k + 1)
+    ]
+    table = summarise(scores_of(rows), over="section")
+    assert any("Means over sections, with 95 % intervals from drawing patients anew" in s for s in headline(table))
+    patients = [row["patient"] for row in rows]
+    expected = bootstrap_interval(np.array([row["value"] for row in rows]), of=patients)
+    assert table.loc["m", ["pcc_low", "pcc_high"]].tolist() == pytest.approx(expected)
+    assert table.loc["m", "pcc"] == pytest.approx(np.mean([row["value"] for row in rows]))
+
+
+def test_unknown_patients_are_said_and_counted_as_none():
+    rows = [{"patient": "", "section": f"S{n}", "fold": f"S{n}", "value": 0.1 * n} for n in range(3)]
+    table = summarise(scores_of(rows, by="section"))
+    sentences = headline(table)
+    assert sentences[0] == "Patients unknown, 3 sections; held out by section."
+    assert sentences[1].startswith("Means over sections, with 95 % intervals from drawing sections anew")
+    assert "Nobody said whom 3 sections came from" in sentences[2]
+    assert table.loc["m", ["n_patients", "n_sections"]].tolist() == [0, 3]
+    with pytest.raises(InputError, match="known patients expected"):
+        summarise(scores_of(rows, by="section"), over="patient")
+    some = summarise(scores_of([*rows, {"patient": "P", "section": "S9", "fold": "S9"}], by="section"))
+    assert headline(some)[0].startswith("1 known patient and 3 sections of unknown ones, 4 sections;")
+
+
+def test_what_is_unknown_stays_so_through_a_csv_file(tmp_path):
+    rows = [{"patient": "", "section": f"S{n}", "fold": f"S{n}", "value": 0.1 * n} for n in range(3)]
+    scores_of(rows, by="section").to_csv(tmp_path / "scores.csv", index=False)
+    table = summarise(pd.read_csv(tmp_path / "scores.csv"))
+    assert (table.attrs["n_unknown"], table.loc["m", "n_sections"]) == (3, 3)

@@ -39,7 +39,7 @@ def test_bright_square_lies_under_its_barcode(tmp_path, image):
     section = read_h5ad(path, spec=SPEC, mpp=2.0)
     bright = [section.tiles.ids[i] for i in range(len(section)) if section.tiles.read(i).mean() > 200]
     assert bright == [f"AAAC{files.SQUARE:04d}-1"]
-    assert (section.id, section.patient, section.tiles.slide.mpp) == ("s1", "s1", 2.0)
+    assert (section.id, section.patient, section.tiles.slide.mpp) == ("s1", None, 2.0)
     assert section.counts.X.dtype == np.int32
 
 

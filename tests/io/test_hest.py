@@ -74,7 +74,7 @@ def test_scale_from_the_slide_where_there_is_no_metadata(tmp_path):
     _write_wsi(tmp_path, resolution=(12500, 12500), resolutionunit=3)
     (section,) = read_hest(tmp_path)
     assert section.tiles.slide.mpp == pytest.approx(MPP)
-    assert section.patient == "TENX1"
+    assert section.patient is None
 
 
 def test_patches_stand_in_for_the_slide(tmp_path):
@@ -120,7 +120,7 @@ def test_metadata_that_disagrees_with_the_patches_is_said(tmp_path):
     _write_metadata(tmp_path, pixel_size_um_estimated=0.75, patient=float("nan"))
     with pytest.warns(UserWarning, match=r"TENX1: .* 0.75 µm per pixel, the spots' spacing 0.8"):
         (section,) = read_hest(tmp_path)
-    assert section.patient == "TENX1"
+    assert section.patient is None
 
 
 def test_samples_are_chosen_by_id(tmp_path):

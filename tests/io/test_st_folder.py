@@ -13,7 +13,7 @@ SPEC = TileSpec(size_px=8, mpp=files.MPP)
 def test_a_plain_folder(tmp_path, ending, image):
     section = read_st_folder(files.write_st_folder(tmp_path / "rep01", ending=ending, image=image), spec=SPEC)
     table = files.spots()
-    assert (section.id, section.patient, len(section), section.genes) == ("rep01", "rep01", 21, files.GENES)
+    assert (section.id, section.patient, len(section), section.genes) == ("rep01", None, 21, files.GENES)
     assert section.tiles.ids[0] == f"{table['new_x'][0]}x{table['new_y'][0]}"
     assert section.tiles.xy == pytest.approx(table[["pixel_x", "pixel_y"]].to_numpy())
     assert section.tiles.array_xy.tolist() == table[["x", "y"]].to_numpy().tolist()

@@ -12,6 +12,7 @@ from mclstexp.analysis.gene_ranking import rank_genes
 from mclstexp.analysis.pairs import Pair
 from mclstexp.core.tiles import Tiles, TileSpec
 from mclstexp.evaluation.exam import CEILING, ORACLE
+from mclstexp.evaluation.notes import name_all
 from mclstexp.io.slides import ArraySlide
 from mclstexp.report import page_study
 from mclstexp.report.page_domains import DomainsOfAll
@@ -20,7 +21,7 @@ from mclstexp.report.page_headline import against_controls, not_told_apart
 from mclstexp.report.page_methods import settings, without_places
 from mclstexp.report.page_study import Study
 from mclstexp.report.page_text import on_failure, on_genes
-from mclstexp.report.page_warnings import find_warnings, names
+from mclstexp.report.page_warnings import find_warnings
 
 NONE = DomainsOfAll({}, "", "")
 
@@ -144,6 +145,14 @@ def test_what_the_table_shows_is_warned_of(good, method, value, expected):
     assert expected in warned(study)
 
 
+def test_nothing_is_told_apart_over_few_patients_however_clear():
+    pcc = {name: np.broadcast_to(values, 6)[:3] for name, values in GOOD.items()}
+    text = warned(made_study({**pcc, "b": [0.3, 0.31, 0.29]}, patients=("A", "B", "C")))
+    assert "a cannot be told from the control knn: over 3 patients no p value can be below 0.25" in text
+    assert "no method is told apart from another" in text
+    assert "knn and b cannot be told from a" in text or "b and knn cannot be told from a" in text
+
+
 def test_a_method_that_failed_and_its_sections_are_named(good):
     failed = good.scores[(good.scores["method"] == "a") & (good.scores["section"] == "S5")].head(1)
     rest = good.scores[~((good.scores["method"] == "a") & (good.scores["section"] == "S5"))]
@@ -195,6 +204,6 @@ def test_places_on_a_machine_are_not_told():
 
 
 def test_long_lists_are_cut():
-    assert names(["a"]) == "a"
-    assert names(["a", "b", "c"]) == "a, b and c"
-    assert names(list("abcdefgh")) == "a, b, c, d, e, f and 2 more"
+    assert name_all(["a"]) == "a"
+    assert name_all(["a", "b", "c"]) == "a, b and c"
+    assert name_all(list("abcdefgh")) == "a, b, c, d, e, f and 2 more"

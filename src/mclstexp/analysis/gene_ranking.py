@@ -49,8 +49,8 @@ def rank_genes(
         Random maps per section; p is never below 1 / (n_permutations + 1).
     unit
         What is independent. Sections of one patient are often serial cuts that show one tissue: with "patient" their
-        random correlations rise and fall together, as if they were one section. With "section" each counts on its
-        own, which finds more genes and, on serial cuts, too many.
+        random correlations rise and fall together, as if they were one section; so do those of unknown patients.
+        With "section" each counts on its own, which finds more genes and, on serial cuts, too many.
     seed
         Of the random maps and of the noise ceiling.
 

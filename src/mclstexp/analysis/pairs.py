@@ -20,12 +20,13 @@ from mclstexp.core.doors import through, word
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.identity import hash_section
-from mclstexp.core.section import Section
+from mclstexp.core.section import UNKNOWN, Section
 from mclstexp.data.autocorrelation import neighbour_weights
 from mclstexp.evaluation.exam import CONTROLS
 from mclstexp.evaluation.experiment import experiment_of
 from mclstexp.evaluation.results import RECORD
 from mclstexp.evaluation.run_plan import safe_name
+from mclstexp.evaluation.scored import scored
 from mclstexp.io.guard import reading
 from mclstexp.io.predictions import read_prediction
 
@@ -110,8 +111,11 @@ def values_of(of: Pair | AnnData, which: Which) -> Float[np.ndarray, "n_spots n_
 
 
 def over_patients(of_sections: pd.DataFrame, pairs: Sequence[Pair]) -> pd.Series:
-    """Average columns that are sections' over the sections of each patient, then over patients; NaN is left out."""
-    return of_sections.T.groupby([pair.section.patient for pair in pairs]).mean().mean()
+    """Average columns that are sections' over the sections of each patient, then over patients; NaN is left out.
+
+    Sections of unknown patients count together as one patient's.
+    """
+    return of_sections.T.groupby([pair.section.patient or UNKNOWN for pair in pairs]).mean().mean()
 
 
 def read_pairs(results: Path | str, method: str | None = None, *, data: Path | str | None = None) -> list[Pair]:
@@ -128,7 +132,8 @@ def read_pairs(results: Path | str, method: str | None = None, *, data: Path | s
 
     Returns
     -------
-    One pair per section that the method predicted, in the order of the data.
+    One pair per section that the method predicted, in the order of the data: its spots that hold counts, and the
+    genes that were measured on it.
 
     Raises
     ------
@@ -154,11 +159,20 @@ def read_pairs(results: Path | str, method: str | None = None, *, data: Path | s
                 f"name where they lie ({word('data')}), or evaluate again"
             )
             raise InputError(msg)
-        pairs.append(Pair(section, read_prediction(path)))
+        pairs.append(_scored_pair(section, read_prediction(path), min_counts=experiment.data.min_counts))
     if not pairs:
         msg = f"predictions of {label!r} expected in {folder / 'predictions'}, found none: evaluate with predictions"
         raise InputError(msg)
     return pairs
+
+
+def _scored_pair(section: Section, predicted: AnnData, *, min_counts: int) -> Pair:
+    """Pair what was scored: spots that hold counts, genes that were measured."""
+    space = ExpressionSpace(genes=tuple(predicted.var_names), **predicted.uns[keys.PROVENANCE]["space"])
+    found = scored(section, list(dict.fromkeys((*section.genes, *space.genes))), space=space, min_counts=min_counts)
+    if found.spots.all() and found.genes.all():
+        return Pair(found.section, predicted)
+    return Pair(found.section.take(found.spots), predicted[found.spots, found.genes].copy())
 
 
 def read_record(results: Path | str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from mclstexp.analysis.pairs import Pair
 from mclstexp.core.errors import InputError
 from mclstexp.core.gene_blocks import blocks
 from mclstexp.core.pearson import PerGene, Values, constant_prediction, constant_truth
+from mclstexp.core.section import UNKNOWN
 
 MOST_EXACT: Final = 5000
 """Spots of a section up to which all patterns are used."""
@@ -30,7 +31,7 @@ _NUMBERS = 2**23  # of a map's values held at once
 Basis = Float[np.ndarray, "n_spots n_patterns"]
 """Orthonormal patterns over the spots of a section, from coarse to fine, none with a mean."""
 Unit = Literal["patient", "section"]
-"""What is independent: all sections of a patient together, or each section."""
+"""What is independent: all sections of a patient together (those of unknown patients as of one), or each section."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,7 @@ class Maps:
 
 def maps_of(pair: Pair, truth: Values, predicted: Values, *, names: Sequence[str], unit: Unit) -> Maps:
     """Put maps over a pair's spots."""
-    of = pair.section.patient if unit == "patient" else pair.id
+    of = (pair.section.patient or UNKNOWN) if unit == "patient" else pair.id
     return Maps(of, pair.section.tiles.xy_um, truth, predicted, tuple(names))
 
 

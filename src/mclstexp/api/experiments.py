@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,12 +18,15 @@ from mclstexp.core.predictor import options
 from mclstexp.evaluation.config import make_method
 from mclstexp.evaluation.conformance import Result, run_checks
 from mclstexp.evaluation.experiment import Experiment
+from mclstexp.evaluation.preflight import preflight
 from mclstexp.evaluation.results import SCORES, write_results
 from mclstexp.evaluation.run_plan import Plan
 from mclstexp.evaluation.runner import OnEvent, run_plan
 from mclstexp.io.atomic import atomic_path
 from mclstexp.io.targets import require_free
 from mclstexp.methods import load_method_file, method_class
+
+_log = logging.getLogger(__name__)
 
 
 def run_experiment(
@@ -32,10 +36,12 @@ def run_experiment(
     overwrite: bool = False,
     jobs: int = 1,
     on_event: OnEvent | None = None,
+    on_warning: Callable[[str], None] | None = None,
 ) -> pd.DataFrame:
     """Run a comparison of methods and write its results; one that was killed goes on where it stopped.
 
-    Finished parts (a method on a fold) lie in a hidden folder beside `out` until all are there.
+    Finished parts (a method on a fold) lie in a hidden folder beside `out` until all are there. What can be checked in
+    seconds is checked before anything is computed (`preflight`).
 
     Parameters
     ----------
@@ -49,6 +55,9 @@ def run_experiment(
         Methods judged at once, each in its own process.
     on_event
         Called with (label, fold, "begun", "done" or "died") as the run goes.
+    on_warning
+        Called once with each sentence that is worth knowing of the sections, as `validate` says it, and of what is not
+        scored; by default they are logged. The results hold them too.
 
     Returns
     -------
@@ -64,9 +73,15 @@ def run_experiment(
         msg = f"a number of jobs of at least 1 expected, found {jobs}"
         raise InputError(msg)
     require_free(out, mark=SCORES, what="the results", overwrite=overwrite)
+    say = on_warning or _log.warning
     with through("file"):
         plan = Plan(experiment, out.with_name(f".{out.name}.partial"))
+        notes = preflight(plan)
+        for note in notes:
+            say(note)
         scores = run_plan(plan, jobs=jobs, on_event=on_event)
+    for note in (late := [note for note in dict.fromkeys(scores.attrs.pop("notes", [])) if note not in notes]):
+        say(note)
     record = {
         "experiment": asdict(experiment),
         "methods": {label: {"method": method.name, **options(method)} for label, method in plan.methods.items()},
@@ -77,6 +92,7 @@ def run_experiment(
         "sections": {section.id: hash_section(section) for section in plan.sections},
         "images": {section.id: section.tiles.slide.fingerprint() for section in plan.sections},
         "patients": {section.id: section.patient for section in plan.sections},
+        "notes": [*notes, *late],
         "code": plan.code,
     }
     with atomic_path(out) as path:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
+from mclstexp.core.measured import blank_spots, learnable
 from mclstexp.core.predictor import Predictor
 from mclstexp.core.section import Section
 from mclstexp.evaluation.config import FitConfig, make_method
 from mclstexp.evaluation.toml import read_genes
 from mclstexp.io import models
+from mclstexp.io.checks import check_section
 from mclstexp.io.guard import guarded
 from mclstexp.io.provenance import code_version
 from mclstexp.io.targets import require_free
 from mclstexp.methods import list_methods, method_class
 from mclstexp.training.distributed import process_group, rank
+
+_log = logging.getLogger(__name__)
 
 
 def load_model(folder: Path | str) -> Predictor:
@@ -26,7 +32,14 @@ def load_model(folder: Path | str) -> Predictor:
     return models.load_model(folder, methods=list_methods())
 
 
-def fit_model(method: str, config: FitConfig, *, out: Path | str, overwrite: bool = False) -> Predictor:
+def fit_model(
+    method: str,
+    config: FitConfig,
+    *,
+    out: Path | str,
+    overwrite: bool = False,
+    on_warning: Callable[[str], None] | None = None,
+) -> Predictor:
     """Fit a method on sections and save it; a fit that was killed goes on where it stopped.
 
     Checkpoints lie in a hidden folder beside `out` until the model is saved. Under ``torchrun`` the processes train
@@ -42,6 +55,8 @@ def fit_model(method: str, config: FitConfig, *, out: Path | str, overwrite: boo
         Folder of the model.
     overwrite
         Whether a model that is already there is replaced.
+    on_warning
+        Called with each sentence that `validate` would say of the sections; by default they are logged.
 
     Raises
     ------
@@ -52,9 +67,13 @@ def fit_model(method: str, config: FitConfig, *, out: Path | str, overwrite: boo
     require_free(out, mark=models.DESCRIPTION, what="the model", overwrite=overwrite)
     model = make_method(method, config.options, preset=config.preset)
     sections = config.data.read(config.tile)
+    min_counts = config.data.min_counts
+    space = _space(model, sections, config.genes, min_counts=min_counts)
+    for sentence in _findings(sections, min_counts=min_counts):
+        (on_warning or _log.warning)(sentence)
     workdir = out.with_name(f".{out.name}.partial")
     with process_group():
-        model.fit(sections, space=_space(model, sections, config.genes), workdir=workdir)
+        model.fit(sections, space=space, workdir=workdir, min_counts=min_counts)
         if rank() == 0:
             model.provenance_["code"] = code_version()
             models.save_model(model, out, overwrite=overwrite)
@@ -62,9 +81,18 @@ def fit_model(method: str, config: FitConfig, *, out: Path | str, overwrite: boo
     return model
 
 
-def _space(model: Predictor, sections: list[Section], genes: str | None) -> ExpressionSpace | None:
+def _findings(sections: list[Section], *, min_counts: int) -> list[str]:
+    """Return what `check_section` finds, but for blank spots, which the fit itself warns of."""
+    said = [f"{s.id}: {blank}" for s in sections for blank in blank_spots(s, min_counts=min_counts)]
+    found = [sentence for s in sections for sentence in check_section(s, min_counts=min_counts)]
+    return [sentence for sentence in found if sentence not in said]
+
+
+def _space(model: Predictor, sections: list[Section], genes: str | None, *, min_counts: int) -> ExpressionSpace | None:
     """Put a given panel on the method's own scale."""
-    return None if genes is None else replace(model._default_space(sections), genes=tuple(read_genes(genes)))
+    if genes is None:
+        return None
+    return replace(model._default_space(learnable(sections, min_counts=min_counts)), genes=tuple(read_genes(genes)))
 
 
 def import_checkpoint(

@@ -42,7 +42,7 @@ def validate(
     if out is not None:
         for section in sections:
             _draw_overlay(section, Path(out) / f"{section.id.replace('/', '_')}.png")
-    return [(describe_section(section), check_section(section)) for section in sections]
+    return [(describe_section(section), check_section(section, min_counts=data.min_counts)) for section in sections]
 
 
 def _draw_overlay(section: Section, target: Path) -> None:

@@ -57,9 +57,10 @@ def fit(
         Replace a model that is already there.
     """
     from mclstexp.api import fit_model
+    from mclstexp.cli.terminal import warn
 
     config = fit_config(method, data, options=options, tile=tile, reading=reading)
-    model = fit_model(method, config, out=out, overwrite=overwrite)
+    model = fit_model(method, config, out=out, overwrite=overwrite, on_warning=warn)
     n_sections = len(model.provenance_["sections"])
     say(f"{method} learnt {len(model.genes_)} genes from {n_sections} sections: {out}")
 
@@ -83,14 +84,16 @@ def evaluate(
         Replace results that are already there.
     """
     from mclstexp.api import run_experiment
-    from mclstexp.cli.terminal import task_progress
+    from mclstexp.cli.terminal import task_progress, warn
     from mclstexp.evaluation.experiment import read_experiment
     from mclstexp.evaluation.summary import headline
     from mclstexp.evaluation.tables import summary_rows
 
     experiment = read_experiment(config)
     with task_progress("judging") as on_event:
-        summary = run_experiment(experiment, out=out, overwrite=overwrite, jobs=jobs, on_event=on_event)
+        summary = run_experiment(
+            experiment, out=out, overwrite=overwrite, jobs=jobs, on_event=on_event, on_warning=warn
+        )
     heading, rows = summary_rows(summary)
     print_table(rows, heading=heading, title=experiment.title or config.stem)
     for sentence in headline(summary):

@@ -30,7 +30,9 @@ class Reading:
     sections: str | None = None
     """Names of the sections to read, as A1,A2; all by default."""
     patients: str | None = None
-    """Whom sections come from, as A1=anna,A2=anna; otherwise what the data say, or each section its own patient."""
+    """Whom sections come from, as A1=anna,A2=anna; otherwise what the data say, or unknown."""
+    min_counts: int | None = None
+    """Spots with fewer counts are neither learnt nor scored; 1 by default, 0 takes every spot as measured."""
 
     table: str | None = None
     """SpatialData: name of the table of counts, where the store has several."""

@@ -143,6 +143,12 @@ def say(text: str) -> None:
         print(visible(text))
 
 
+def warn(text: str) -> None:
+    """Say on stderr what concerns the user."""
+    if os.environ.get("RANK", "0") == "0":
+        print(f"warning: {text}", file=sys.stderr)
+
+
 def complain(text: str, *, debug: bool) -> None:
     """Say in one line what is wrong, after the traceback if that is wanted."""
     if debug:

@@ -43,10 +43,12 @@ OPTIONS: Final[Mapping[str, Option]] = MappingProxyType(
         "coordinate_system": Option("--coordinate-system", "data.coordinate_system", "coordinate_system"),
         "bin_um": Option("--bin-um", "data.bin_um", "bin_um"),
         "pitch_um": Option("--pitch-um", "data.pitch_um", "pitch_um"),
+        "min_counts": Option("--min-counts", "data.min_counts", "min_counts"),
         # how methods are chosen and compared
         "preset": Option("--preset", "preset", "preset"),
         "genes": Option("--genes", "genes", "genes"),
         "by": Option(None, "folds.by", "by"),
+        "min_spots": Option(None, "folds.min_spots", "min_spots"),
         "jobs": Option("--jobs", None, "jobs"),
         # how whole slides are predicted
         "stride_um": Option("--stride-um", None, "stride_um"),

@@ -19,8 +19,9 @@ from mclstexp.core import keys
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.identity import hash_section
+from mclstexp.core.measured import MIN_COUNTS, learnable, warn_of_blank_spots
 from mclstexp.core.retrieval import Retrieval
-from mclstexp.core.section import Section, check_sections
+from mclstexp.core.section import UNKNOWN, Section, check_sections
 from mclstexp.core.tiles import Tiles, TileSpec
 
 
@@ -78,6 +79,7 @@ class Predictor(ABC):
         *,
         space: ExpressionSpace | None = None,
         workdir: Path | None = None,
+        min_counts: int = MIN_COUNTS,
     ) -> Self:
         """Learn from training sections; everything learnt is learnt from these alone.
 
@@ -89,11 +91,13 @@ class Predictor(ABC):
             Scale and panel; learnt from the sections by default (``ExpressionSpace.fit``).
         workdir
             Folder for checkpoints: an interrupted fit with the same options and data goes on from there.
+        min_counts
+            Spots with fewer counts are left out, which is warned of; 0 takes every spot as measured.
 
         Raises
         ------
         InputError
-            If there is no section, names repeat, specs differ or a panel gene is missing.
+            If there is no section, names repeat, specs differ, a panel gene is missing or no spot has counts.
         """
         sections = check_sections(sections)
         specs = {section.tiles.spec for section in sections}
@@ -101,18 +105,22 @@ class Predictor(ABC):
             msg = f"all training sections must be read with one tile spec, found {sorted(map(str, specs))}"
             raise InputError(msg)
         self.__dict__.pop("provenance_", None)
-        self.space_ = self._default_space(sections) if space is None else space
+        taught = learnable(sections, min_counts=min_counts)
+        self.space_ = self._default_space(taught) if space is None else space
         self.spec_ = sections[0].tiles.spec
         self._workdir = workdir
-        for section in sections:
+        for section in taught:
             self.space_(section.counts[:0])  # a missing gene is said before hours of work
-        self._fit(sections)
+        taught = learnable(taught, min_counts=min_counts, space=self.space_)
+        warn_of_blank_spots(sections, min_counts=min_counts, space=self.space_)
+        self._fit(taught)
         self.provenance_ = {
             "method": self.name,
             "version": __version__,
             "options": options(self),
             "sections": {section.id: hash_section(section) for section in sections},
-            "patients": sorted({section.patient for section in sections}),
+            "min_counts": min_counts,
+            "patients": sorted({section.patient or UNKNOWN for section in sections}),
         }
         return self
 

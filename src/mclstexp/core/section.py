@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from anndata import AnnData
@@ -14,6 +14,9 @@ from scipy import sparse
 from mclstexp.core import keys
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Tiles, TileSpec
+
+UNKNOWN: Final = "unknown"
+"""What is written where a patient's name would stand and nobody said it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,14 +31,17 @@ class Section:
 
     id: str
     """Name of the section, unique within a study."""
-    patient: str
-    """The unit of independence: sections of one patient never stand on both sides of a fold."""
+    patient: str | None
+    """Whom it comes from, the unit of independence: sections of one patient never stand on both sides of a fold.
+    None where nobody said: an unknown patient is no patient of its own."""
     tiles: Tiles
     """Where each spot lies on the slide."""
     counts: AnnData
     """Raw integer counts, sparse CSR (n_spots, n_genes); `obs_names` are the tiles' ids."""
 
     def __post_init__(self) -> None:
+        if self.patient is not None:
+            object.__setattr__(self, "patient", str(self.patient).strip() or None)
         counts = self.counts
         if counts.n_obs != len(self.tiles) or not np.array_equal(np.asarray(counts.obs_names, str), self.tiles.ids):
             msg = (

@@ -21,7 +21,7 @@ class Fold:
     Raises
     ------
     InputError
-        If a side is empty, a section stands on both, or (unless `by` is "section") a patient does.
+        If a side is empty, a section stands on both, or (unless `by` is "section") a patient does or is not known.
     """
 
     name: str
@@ -43,8 +43,11 @@ class Fold:
             )
             raise InputError(msg)
         check_sections((*self.train, *self.test))
-        shared = {section.patient for section in self.train} & {section.patient for section in self.test}
-        if self.by == "patient" and shared:
+        if self.by == "section":
+            return
+        check_patients_known((*self.train, *self.test))
+        shared = {str(section.patient) for section in self.train} & {str(section.patient) for section in self.test}
+        if shared:
             msg = (
                 f"fold {self.name}: patients on one side only expected, found {min(shared)!r} on both: "
                 f"move that patient's sections together, or say {word('by', 'section')} if that is meant"
@@ -66,12 +69,13 @@ def folds_by_patient(sections: Sequence[Section], *, n_folds: int | None = None)
     Raises
     ------
     InputError
-        If there are fewer than two patients, or not 2 ≤ n_folds ≤ patients.
+        If a patient is not known, there are fewer than two, or not 2 ≤ n_folds ≤ patients.
     """
     sections = check_sections(sections)
+    check_patients_known(sections)
     n_spots: dict[str, int] = {}
     for section in sections:
-        n_spots[section.patient] = n_spots.get(section.patient, 0) + len(section)
+        n_spots[str(section.patient)] = n_spots.get(str(section.patient), 0) + len(section)
     if len(n_spots) < 2:
         msg = (
             f"folds by patient need at least two patients, found only {min(n_spots)!r}: add another patient, or say "
@@ -93,6 +97,34 @@ def folds_by_patient(sections: Sequence[Section], *, n_folds: int | None = None)
         )
         for group in sorted(groups, key=sorted)
     ]
+
+
+def check_patients_known(sections: Sequence[Section]) -> None:
+    """Refuse sections of which nobody said whom they come from.
+
+    Raises
+    ------
+    InputError
+        If there is one; says how to name patients.
+    """
+    unknown = [section.id for section in sections if section.patient is None]
+    if unknown:
+        listed = ", ".join(unknown[:3]) + (", …" if len(unknown) > 3 else "")
+        msg = (
+            f"folds by patient need to know whom each section comes from, found no patient of {len(unknown)} of "
+            f"{len(sections)} sections ({listed}): name them with {word('patients')}, or say {word('by', 'section')}, "
+            "which tells nothing about new patients"
+        )
+        raise InputError(msg)
+
+
+def tuning_units(sections: Sequence[Section]) -> list[str]:
+    """Name for each section what is set aside as a whole where something is tuned within the training sections.
+
+    Patients. A section of an unknown patient counts on its own: for tuning only, where it can flatter a choice but
+    no score. Claims about patients are never made from these.
+    """
+    return [section.id if section.patient is None else section.patient for section in sections]
 
 
 def folds_by_section(sections: Sequence[Section]) -> list[Fold]:
@@ -127,7 +159,7 @@ def split_validation(
         Training sections of a fold.
     share
         Share of the patients (of the sections where there are fewer than three patients) set aside; at least one
-        is, and at least one stays.
+        is, and at least one stays. A section of an unknown patient counts as one of its own here (`tuning_units`).
     seed
         Which ones.
 
@@ -147,8 +179,9 @@ def split_validation(
     if len(sections) < 2:
         msg = f"setting sections aside needs at least two, found only {sections[0].id!r}: add a section"
         raise InputError(msg)
-    by_patient = len({section.patient for section in sections}) >= 3
-    unit = {section.id: section.patient if by_patient else section.id for section in sections}
+    patients = tuning_units(sections)
+    by_patient = len(set(patients)) >= 3
+    unit = {s.id: patient if by_patient else s.id for s, patient in zip(sections, patients, strict=True)}
     units = sorted(set(unit.values()))
     n_aside = min(max(1, math.floor(share * len(units) + 0.5)), len(units) - 1)
     aside = set(np.random.default_rng(seed).permutation(units)[:n_aside].tolist())

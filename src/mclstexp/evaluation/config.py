@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
+from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
+from mclstexp.core.measured import MIN_COUNTS
 from mclstexp.core.options import typed_options
 from mclstexp.core.panel import select_hvg
 from mclstexp.core.predictor import Predictor
@@ -16,7 +18,7 @@ from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
 from mclstexp.data.folds import Fold, folds_by_patient, folds_by_section
 from mclstexp.data.genes import select_heg, select_hvg_set, select_svg
-from mclstexp.evaluation.exam import GeneSetRule, SpaceRule
+from mclstexp.evaluation.exam import MIN_SPOTS, GeneSetRule, SpaceRule
 from mclstexp.evaluation.toml import read_genes
 from mclstexp.io.read import read_sections
 from mclstexp.io.synthetic import make_sections
@@ -57,6 +59,8 @@ class DataConfig:
     """µm per pixel of the images, over what the data say."""
     image: str | None = None
     """The image of the one section, where it lies apart."""
+    min_counts: int = MIN_COUNTS
+    """Spots with fewer counts are neither learnt nor scored; 0 takes every spot as measured."""
     table: str | None = None
     """SpatialData: name of the table of counts, where the store has several."""
     coordinate_system: str | None = None
@@ -76,6 +80,9 @@ class DataConfig:
         InputError
             If neither a path nor synthetic sections are named, or both; or the data cannot be read.
         """
+        if self.min_counts < 0:
+            msg = f"{word('min_counts')} of 0 or more expected, found {self.min_counts}: 1 leaves out the empty"
+            raise InputError(msg)
         if bool(self.path) == (self.synthetic is not None):
             found = "both" if self.path else "neither"
             msg = f"either a data path or synthetic sections expected, found {found}: name one"
@@ -105,6 +112,8 @@ class FoldsConfig:
     """"section" lets sections of one patient stand on both sides, and flatters; by default what the protocol says."""
     n_folds: int | None = None
     """Groups of patients; each patient alone by default."""
+    min_spots: int = MIN_SPOTS
+    """Sections with fewer spots that hold counts are learnt from and not scored."""
 
     def make(self, sections: Sequence[Section], *, usual: Literal["patient", "section"] = "patient") -> list[Fold]:
         """Make the folds; `usual` where nothing is said."""

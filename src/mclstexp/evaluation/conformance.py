@@ -144,7 +144,7 @@ def predictions_say_how_they_were_made(subject: Subject) -> None:
     train = subject.sections[:-1]
     _hold(made["method"] == subject.model.name, "the method is not named")
     _hold(set(made["sections"]) == {section.id for section in train}, "training sections are not named")
-    _hold(list(made["patients"]) == sorted({section.patient for section in train}), "patients are not named")
+    _hold(list(made["patients"]) == sorted({str(section.patient) for section in train}), "patients are not named")
     _hold(set(made["options"]) == set(options(subject.model)), "options are not told")
 
 

@@ -10,8 +10,10 @@ from typing import Any, Final, Literal
 import numpy as np
 import pandas as pd
 
+from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
+from mclstexp.core.measured import MIN_COUNTS, has_counts, learnable
 from mclstexp.core.panel import common_genes
 from mclstexp.core.predictor import Predictor
 from mclstexp.core.section import Section
@@ -21,6 +23,7 @@ from mclstexp.evaluation.answers import Answers
 from mclstexp.evaluation.ceiling import log_depth, noise_ceiling
 from mclstexp.evaluation.metrics import GENE_METRICS
 from mclstexp.evaluation.score_table import COLUMNS
+from mclstexp.evaluation.scored import Scored, scored
 from mclstexp.evaluation.structure import SECTION_METRICS
 
 try:
@@ -39,6 +42,9 @@ HEG50: Final[Mapping[str, GeneSetRule]] = {"heg50": select_heg}
 
 CONTROLS: Final = ("mean", "coordinates", "knn", "ridge")
 """Methods that stand in every table: without them a score says nothing."""
+MIN_SPOTS: Final = 10
+"""Spots below which a section is not scored. Over fewer, the standard error of one correlation (Fisher's 1 / √(n - 3))
+is above 0.38, more than most methods score, and the section would weigh in a mean as much as one of thousands."""
 ORACLE: Final = "depth oracle"
 CEILING: Final = "noise ceiling"
 _OF_RANKS: Final = ("pcc", "spearman", "nmi", "auc")
@@ -55,6 +61,10 @@ class Rules:
     """How scale and panel are learnt in each fold."""
     gene_sets: Mapping[str, GeneSetRule] = field(default_factory=lambda: dict(HEG50))
     """Subsets of the panel that are reported apart."""
+    min_counts: int = MIN_COUNTS
+    """Spots with fewer counts are neither learnt nor scored; 0 takes every spot as measured."""
+    min_spots: int = MIN_SPOTS
+    """Sections with fewer spots that hold counts are learnt from and not scored."""
     transductive: bool = False
     """Whether steps that look at the test sections (other than their tiles one by one) are let in; rows say so."""
 
@@ -64,7 +74,7 @@ class Exam:
     """One fold, ready for any method: what is learnt before the test is learnt here."""
 
     fold: Fold
-    """Train and test sections, with the genes that all of them name."""
+    """Train and test sections, with the genes that the training sections share."""
     space: ExpressionSpace
     """Scale and panel of truth and prediction."""
     train_mean: np.ndarray
@@ -73,42 +83,97 @@ class Exam:
     """(n_genes,) masks by name."""
     rules: Rules
     """How it was prepared."""
+    scored: Mapping[str, Scored] = field(default_factory=dict)
+    """What of each test section is scored, by its name."""
+
+    @property
+    def judged(self) -> list[Section]:
+        """The test sections that have a spot to be scored."""
+        return [section for section in self.fold.test if self.scored[section.id].spots.any()]
+
+    @property
+    def notes(self) -> list[str]:
+        """What is worth saying of the test sections, each by its name."""
+        return [f"{name}: {note}" for name, scored in self.scored.items() for note in scored.notes]
+
+
+def scorable(folds: Sequence[Fold], rules: Rules) -> list[Fold]:
+    """Leave out of the test what is too small to score; a fold without a test is left out.
+
+    Raises
+    ------
+    InputError
+        If no test is left, or the sections of a fold share no gene.
+    """
+    found = []
+    for fold in folds:
+        common_genes((*fold.train, *fold.test))
+        test = tuple(s for s in fold.test if not too_small(s, rules))
+        if test:
+            found.append(fold if len(test) == len(fold.test) else replace(fold, test=test))
+    if folds and not found:
+        most = max(_n_counted(section, rules) for fold in folds for section in fold.test)
+        msg = (
+            f"a section of at least {rules.min_spots} spots with counts to score expected, found {most} at most: "
+            f"give larger sections, or lower {word('min_spots')}"
+        )
+        raise InputError(msg)
+    return found
+
+
+def too_small(section: Section, rules: Rules) -> list[str]:
+    """Say in a sentence why a section is not scored; nothing where it is."""
+    n_spots = _n_counted(section, rules)
+    if n_spots >= rules.min_spots:
+        return []
+    return [f"{n_spots} spots with counts are too few to be scored ({word('min_spots', rules.min_spots)})"]
+
+
+def _n_counted(section: Section, rules: Rules) -> int:
+    return int(has_counts(section, min_counts=rules.min_counts).sum())
 
 
 def prepare(fold: Fold, rules: Rules) -> Exam:
     """Learn panel, scale and gene sets of a fold: from its training sections, or as published under "paper".
+
+    Spots without counts (`Rules.min_counts`) are neither learnt from nor scored.
 
     Raises
     ------
     InputError
         If the sections share no gene, the space cannot be learnt, or a step needs test sections and none may be used.
     """
-    genes = common_genes((*fold.train, *fold.test))
-    fold = replace(
-        fold, train=tuple(_restrict(s, genes) for s in fold.train), test=tuple(_restrict(s, genes) for s in fold.test)
-    )
+    common_genes((*fold.train, *fold.test))
+    train, test = learnable(fold.train, min_counts=rules.min_counts), fold.test
     if rules.protocol == "paper":
-        space, sets_from = _paper_space(fold, rules), fold.test
+        genes = common_genes((*train, *test))
+        space = _paper_space(replace(fold, train=_restrict(train, genes)), rules, genes)
     else:
-        space, sets_from = rules.space(fold.train), fold.train
+        genes = common_genes(train)
+        space = rules.space(_restrict(train, genes))
         if space.axis == "gene" and not rules.transductive:
             msg = (
                 'axis = "spot" expected under the strict protocol, found "gene", which scales the truth by the test '
                 'section\'s own totals: say transductive = true, or protocol = "paper", if that is meant'
             )
             raise InputError(msg)
-    n_spots = sum(len(section) for section in fold.train)
-    total = sum(space(section.counts).sum(axis=0, dtype=np.float64) for section in fold.train)
+    train = learnable(_restrict(train, genes), min_counts=rules.min_counts, space=space)
+    marked = {section.id: scored(section, genes, space=space, min_counts=rules.min_counts) for section in test}
+    n_spots = sum(len(section) for section in train)
+    total = sum(space(section.counts).sum(axis=0, dtype=np.float64) for section in train)
+    published = rules.protocol == "paper"
+    chosen_on = [found.section.take(found.spots) for found in marked.values()] if published else train
     return Exam(
-        fold=fold,
+        fold=replace(fold, train=tuple(train), test=tuple(found.section for found in marked.values())),
         space=space,
         train_mean=np.asarray(total / n_spots, np.float32),
-        gene_sets={name: np.isin(space.genes, rule(sets_from, space=space)) for name, rule in rules.gene_sets.items()},
+        gene_sets={name: np.isin(space.genes, rule(chosen_on, space=space)) for name, rule in rules.gene_sets.items()},
         rules=rules,
+        scored=marked,
     )
 
 
-def _paper_space(fold: Fold, rules: Rules) -> ExpressionSpace:
+def _paper_space(fold: Fold, rules: Rules, genes: list[str]) -> ExpressionSpace:
     """Learn the panel on all sections and scale each gene over its section, as the released evaluation does."""
     if fold.by != "section":
         msg = (
@@ -116,16 +181,16 @@ def _paper_space(fold: Fold, rules: Rules) -> ExpressionSpace:
             f'found by = "{fold.by}": leave it out, or use protocol = "strict"'
         )
         raise InputError(msg)
-    return replace(rules.space((*fold.train, *fold.test)), axis="gene")
+    return replace(rules.space((*fold.train, *_restrict(fold.test, genes))), axis="gene")
 
 
-def _restrict(section: Section, genes: list[str]) -> Section:
-    return section if list(section.genes) == genes else replace(section, counts=section.counts[:, genes])
+def _restrict(sections: Sequence[Section], genes: list[str]) -> tuple[Section, ...]:
+    return tuple(s if list(s.genes) == genes else replace(s, counts=s.counts[:, genes]) for s in sections)
 
 
 def mark(exam: Exam, section: Section, predicted: np.ndarray, *, label: str, method: Predictor) -> pd.DataFrame:
     """Score one section's prediction by every metric: a tidy table in `COLUMNS` and a column per gene set."""
-    answers = Answers.collect(section, predicted, space=exam.space, train_mean=exam.train_mean)
+    answers = _answers(exam, section, predicted)
     values = {name: metric(answers) for name, metric in GENE_METRICS.items()}
     if exam.rules.protocol == "paper":
         # scipy's correlation of a constant prediction is NaN, and the published mean drops it
@@ -135,17 +200,26 @@ def mark(exam: Exam, section: Section, predicted: np.ndarray, *, label: str, met
     return pd.concat([_per_gene(exam, values, where), _of_whole(exam, whole, where)], ignore_index=True)
 
 
+def _answers(exam: Exam, section: Section, predicted: np.ndarray) -> Answers:
+    """Put truth beside prediction where there is a truth; the prediction has all of the section's tiles."""
+    spots, predicted = exam.scored[section.id].spots, np.asarray(predicted)
+    if not spots.all() and len(predicted) == len(section):
+        section, predicted = section.take(spots), predicted[spots]
+    return Answers.collect(section, predicted, space=exam.space, train_mean=exam.train_mean)
+
+
 def references(exam: Exam) -> pd.DataFrame:
     """Return the rows no method can earn: each test section's noise ceiling and what its depth alone would score."""
     tables = []
-    for section in exam.fold.test:
+    for section in exam.judged:
         depth = np.broadcast_to(log_depth(section.counts)[:, None], (len(section), len(exam.space.genes)))
-        answers = Answers.collect(section, np.array(depth, np.float32), space=exam.space, train_mean=exam.train_mean)
+        answers = _answers(exam, section, np.array(depth, np.float32))
         oracle = {name: GENE_METRICS[name](answers) for name in _OF_RANKS}
-        ceiling = {"ceiling": noise_ceiling(section.counts, space=exam.space)}
+        spots = exam.scored[section.id].spots
+        ceiling = {"ceiling": noise_ceiling(section.counts[spots], space=exam.space)}
         for label, values in ((ORACLE, oracle), (CEILING, ceiling)):
             tables.append(_per_gene(exam, values, _where(exam, label, section=section)))
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*COLUMNS, *exam.gene_sets])
 
 
 def failure(exam: Exam, *, label: str, method: Predictor, reason: str) -> pd.DataFrame:
@@ -185,14 +259,16 @@ def _where(
         "protocol": exam.rules.protocol,
         "space": describe_space(exam.space),
         "transductive": looks,
-        "patient": "" if section is None else section.patient,
+        "patient": "" if section is None else section.patient or "",
         "section": "" if section is None else section.id,
         "reason": "",
     }
 
 
 def _per_gene(exam: Exam, values: Mapping[str, np.ndarray], where: Mapping[str, Any]) -> pd.DataFrame:
-    genes = pd.DataFrame({"gene": exam.space.genes, **exam.gene_sets})
+    known = exam.scored[where["section"]].genes
+    genes = pd.DataFrame({"gene": exam.space.genes, **exam.gene_sets})[known]
+    values = {name: value[known] for name, value in values.items()}
     table = pd.concat([genes.assign(metric=name, value=value) for name, value in values.items()], ignore_index=True)
     return table.assign(**where)[[*COLUMNS, *exam.gene_sets]]
 

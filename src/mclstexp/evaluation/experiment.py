@@ -14,7 +14,7 @@ from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
 from mclstexp.data.folds import Fold
 from mclstexp.evaluation.config import DataConfig, FoldsConfig, GeneSetConfig, SpaceConfig, make_method
-from mclstexp.evaluation.exam import Rules
+from mclstexp.evaluation.exam import Rules, scorable
 from mclstexp.evaluation.harness import check_methods, missing_controls
 from mclstexp.evaluation.toml import read_toml
 from mclstexp.methods import load_method_file
@@ -78,8 +78,9 @@ class Experiment:
         return made
 
     def make_folds(self, sections: Sequence[Section]) -> list[Fold]:
-        """Make the folds; by default by patient, under the paper protocol by section."""
-        return self.folds.make(sections, usual="section" if self.protocol == "paper" else "patient")
+        """Make the folds, without sections too small to score; by default by patient, under "paper" by section."""
+        folds = self.folds.make(sections, usual="section" if self.protocol == "paper" else "patient")
+        return scorable(folds, self.rules())
 
     def rules(self) -> Rules:
         """Return how folds are prepared and marked."""
@@ -88,6 +89,8 @@ class Experiment:
             space=self.space.rule(),
             gene_sets={name: chosen.rule() for name, chosen in self.gene_sets.items()},
             transductive=self.transductive,
+            min_counts=self.data.min_counts,
+            min_spots=self.folds.min_spots,
         )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import anndata as ad
@@ -13,6 +14,7 @@ import pandas as pd
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
+from mclstexp.core.measured import blank_spots
 from mclstexp.core.predictor import Predictor, options
 from mclstexp.data.folds import Fold
 from mclstexp.evaluation.exam import (
@@ -27,6 +29,8 @@ from mclstexp.evaluation.exam import (
     mark,
     prepare,
     references,
+    scorable,
+    too_small,
 )
 from mclstexp.evaluation.score_table import COLUMNS
 from mclstexp.methods import create
@@ -48,8 +52,9 @@ def evaluate(
 ) -> pd.DataFrame:
     """Fit and score every method on every fold, one after the other in this process.
 
-    Only genes that all sections of a fold name are used. Panel, scale and gene sets come from training sections;
-    of the test sections a method sees the tiles alone. `mclstexp.api.run_experiment` does the same in processes of
+    Panel, scale and gene sets come from training sections; of the test sections a method sees the tiles alone. What is
+    left out (spots without counts, sections of few spots, genes that a test section lacks) is warned of, once a
+    section. `mclstexp.api.run_experiment` does the same in processes of
     their own, resumes what was interrupted and writes the results.
 
     Parameters
@@ -80,11 +85,15 @@ def evaluate(
     rules = Rules(space=space, gene_sets=gene_sets) if rules is None else rules
     methods = {**(missing_controls(methods) if controls is None else controls), **methods}
     check_methods(methods, transductive=rules.transductive)
-    tables = []
-    for fold in folds:
+    folds = list(folds)
+    tables, said = [], dict.fromkeys(left_out(folds, rules))
+    for fold in scorable(folds, rules):
         exam = prepare(fold, rules)
+        said |= dict.fromkeys(exam.notes)
         tables += [sit(exam, method, label=label) for label, method in methods.items()]
         tables.append(references(exam))
+    for sentence in said:
+        warnings.warn(sentence, stacklevel=2)
     if not tables:
         return pd.DataFrame(columns=[*COLUMNS, *rules.gene_sets])
     return join_scores(tables)
@@ -110,7 +119,9 @@ def sit(
     """
     start = time.perf_counter()
     try:
-        model = type(method)(**options(method)).fit(exam.fold.train, space=exam.space, workdir=workdir)
+        model = type(method)(**options(method)).fit(
+            exam.fold.train, space=exam.space, workdir=workdir, min_counts=exam.rules.min_counts
+        )
         predicted = [model.predict(section.tiles) for section in exam.fold.test]
     except Exception as error:  # noqa: BLE001  anybody's method may raise anything; the log has where
         _log.warning("%s failed in fold %s", label, exam.fold.name, exc_info=True)
@@ -119,10 +130,21 @@ def sit(
     seconds = time.perf_counter() - start
     tables = [cost(exam, label=label, method=method, seconds=seconds)]
     for section, answer in zip(exam.fold.test, predicted, strict=True):
-        tables.append(mark(exam, section, answer.X, label=label, method=method))
+        if section in exam.judged:
+            tables.append(mark(exam, section, answer.X, label=label, method=method))
         if keep is not None:
             keep(answer, section.id)
     return pd.concat(tables, ignore_index=True)
+
+
+def left_out(folds: Sequence[Fold], rules: Rules) -> list[str]:
+    """Say of each section what of it is neither learnt nor scored, each sentence by the section's name."""
+    sections = {section.id: section for fold in folds for section in (*fold.train, *fold.test)}
+    return [
+        f"{section.id}: {sentence}"
+        for section in sections.values()
+        for sentence in (*blank_spots(section, min_counts=rules.min_counts), *too_small(section, rules))
+    ]
 
 
 def missing_controls(methods: Mapping[str, Predictor], *, encoder: str | None = None) -> dict[str, Predictor]:

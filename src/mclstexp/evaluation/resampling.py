@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+SIGNIFICANT: Final = 0.05
+"""p below which two methods are told apart; where `smallest_p` is not below it, none are, however clear it looks."""
 EXACT_UP_TO: Final = 12
 """Units up to which a sign-flip test counts every flip (2¹² = 4096)."""
 N_FLIPS: Final = 10_000
@@ -15,14 +18,22 @@ N_FLIPS: Final = 10_000
 
 
 def bootstrap_interval(
-    values: Float[np.ndarray, " n_units"], *, n_boot: int = 2000, seed: int = 0, level: float = 0.95
+    values: Float[np.ndarray, " n_values"],
+    *,
+    of: ArrayLike | None = None,
+    n_boot: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of the mean (Efron 1979): units are drawn with replacement.
 
     Parameters
     ----------
     values
-        (n_units,) one mean per patient (or section); NaN is left out.
+        (n_values,) one mean per patient (or section); NaN is left out.
+    of
+        (n_values,) the unit of each value where units have several: the sections' patients. A unit is drawn with all
+        its values. By default each value is a unit.
     n_boot
         How many times they are drawn.
     seed
@@ -39,12 +50,24 @@ def bootstrap_interval(
     With few units it is too narrow: it cannot leave the range of what was seen, and a bootstrap variance is
     (n - 1) / n of the unbiased one. With two units it is their two values.
     """
-    values = values[np.isfinite(values)]
-    if len(values) < 2:
+    finite = np.isfinite(values)
+    sums, counts = unit_sums(values[finite], of=None if of is None else np.asarray(of)[finite])
+    if len(sums) < 2:
         return np.nan, np.nan
-    drawn = np.random.default_rng(seed).integers(len(values), size=(n_boot, len(values)))
-    low, high = np.quantile(values[drawn].mean(axis=1), [(1 - level) / 2, (1 + level) / 2])
+    drawn = np.random.default_rng(seed).integers(len(sums), size=(n_boot, len(sums)))
+    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def unit_sums(
+    values: Float[np.ndarray, " n_values"], *, of: ArrayLike | None
+) -> tuple[Float[np.ndarray, " n_units"], Float[np.ndarray, " n_units"]]:
+    """Add up the values of each unit, and count them; without `of` each value is a unit."""
+    if of is None:
+        return values, np.ones(len(values))
+    unit = pd.factorize(np.asarray(of, str))[0]
+    return np.bincount(unit, weights=values), np.bincount(unit).astype(np.float64)
 
 
 def sign_flip_p(differences: Float[np.ndarray, " n_units"], *, seed: int = 0) -> float:
@@ -57,7 +80,8 @@ def sign_flip_p(differences: Float[np.ndarray, " n_units"], *, seed: int = 0) ->
     Parameters
     ----------
     differences
-        (n_units,) finite, one per patient (or section).
+        (n_units,) finite, one per patient (or section); where units have several, their sums (`unit_sums`): a unit's
+        sign is flipped as a whole.
     seed
         Of random choices.
 

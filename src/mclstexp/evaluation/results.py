@@ -11,6 +11,7 @@ from typing import Any, Final
 import pandas as pd
 
 from mclstexp.evaluation.compare import compare_methods
+from mclstexp.evaluation.notes import grouped
 from mclstexp.evaluation.score_table import Over
 from mclstexp.evaluation.summary import summarise
 from mclstexp.evaluation.tables import latex_table, markdown_table
@@ -38,20 +39,22 @@ def write_results(
     folder
         Made here.
     record
-        How the scores came about, as plain JSON.
+        How the scores came about, as plain JSON; its "notes" on "sections" stand beneath the table for people.
     run_folder
         Where the run left predictions and logs; they are copied.
 
     Returns
     -------
-    The summary: over patients, or over sections where those were held out one by one; ``attrs["over"]`` says which.
+    The summary: means over patients, or over sections where those were held out one by one; ``attrs["over"]`` says
+    which. Intervals and tests are over patients wherever several are known.
     """
     over: Over = "section" if set(scores["by"]) == {"section"} else "patient"
     summary = summarise(scores, over=over)
     folder.mkdir()
     scores.to_parquet(folder / SCORES, index=False)
     summary.to_csv(folder / SUMMARY)
-    (folder / MARKDOWN).write_text(markdown_table(summary) + "\n", encoding="utf-8")
+    notes = grouped(record.get("notes", []), list(record.get("sections", {})))
+    (folder / MARKDOWN).write_text(markdown_table(summary, notes=notes) + "\n", encoding="utf-8")
     (folder / LATEX).write_text(latex_table(summary) + "\n", encoding="utf-8")
     compare_methods(scores, over=over).to_csv(folder / COMPARISON, index=False)
     (folder / RECORD).write_text(json.dumps(record, indent=1, default=str) + "\n", encoding="utf-8")

@@ -32,7 +32,8 @@ def run_plan(plan: Plan, *, jobs: int = 1, on_event: OnEvent | None = None) -> p
 
     Returns
     -------
-    Scores in the order of methods and folds, as `evaluate` returns them. A method whose process died in a fold has a
+    Scores in the order of methods and folds, as `evaluate` returns them; ``attrs["notes"]`` says what of the test
+    sections could not be scored. A method whose process died in a fold has a
     row "failed" there; such a part is tried again when the plan is run again.
     """
     plan.write()
@@ -94,9 +95,10 @@ def _work(
 
 
 def _collect(plan: Plan, died: Mapping[tuple[str, str], str]) -> pd.DataFrame:
-    tables = []
+    tables, notes = [], []
     for name, fold in plan.folds.items():
         exam = prepare(fold, plan.rules)
+        notes += exam.notes
         for label, method in plan.methods.items():
             scores = plan.parts.read(plan.key(label, name))
             if scores is None:
@@ -104,4 +106,6 @@ def _collect(plan: Plan, died: Mapping[tuple[str, str], str]) -> pd.DataFrame:
                 scores = failure(exam, label=label, method=method, reason=reason)
             tables.append(scores)
         tables.append(references(exam))
-    return join_scores(tables)
+    scores = join_scores(tables)
+    scores.attrs["notes"] = notes
+    return scores

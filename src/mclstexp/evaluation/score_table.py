@@ -27,7 +27,7 @@ COLUMNS: Final = (
     "value",
     "reason",
 )
-"""Columns of a score table; one boolean column per gene set follows."""
+"""Columns of a score table; one boolean column per gene set follows. An unknown patient is ""."""
 
 CEILING_METRIC: Final = "ceiling"
 """Metric of the reference that says what a perfect predictor would reach; its scale is that of the PCC."""
@@ -53,6 +53,41 @@ def gene_set_names(scores: pd.DataFrame) -> list[str]:
     return [str(column) for column in scores.columns if column not in COLUMNS]
 
 
+def unknown_patients(rows: pd.DataFrame) -> int:
+    """Count the sections of which nobody knows whom they come from (their "patient" is "")."""
+    of_sections = rows[(rows["section"] != "") & (rows["patient"] == "")]
+    return int(of_sections["section"].astype(str).nunique())
+
+
+def usual_over(rows: pd.DataFrame) -> Over:
+    """Return what counts once in a mean: patients, or sections where some patient is not known."""
+    return "section" if unknown_patients(rows) else "patient"
+
+
+def independent(rows: pd.DataFrame, *, over: Over) -> Over:
+    """Return what intervals are drawn and tests made over: patients, whatever is averaged.
+
+    Sections stand for themselves only in a mean over sections with one patient, or with some that are not known;
+    what is then found holds for those individuals.
+
+    Raises
+    ------
+    InputError
+        If means over patients are wanted and some are not known.
+    """
+    n_unknown = unknown_patients(rows)
+    if over == "patient":
+        if n_unknown:
+            msg = (
+                f"known patients expected for means over patients, found {n_unknown} sections without: average "
+                'over="section", or name patients and evaluate again'
+            )
+            raise InputError(msg)
+        return "patient"
+    n_patients = rows.loc[rows["section"] != "", "patient"].nunique()
+    return "section" if n_unknown or n_patients < 2 else "patient"
+
+
 def merit(metric: str, values: pd.Series) -> pd.Series:
     """Return values that are larger the better: errors turn their sign, spreads become the distance from 1."""
     if metric in NEAREST_ONE_IS_BEST:
@@ -76,6 +111,8 @@ def comparable(scores: pd.DataFrame) -> pd.DataFrame:
     if scores.empty:
         msg = "a table of scores expected, found one without rows: evaluate at least one method on one fold"
         raise InputError(msg)
+    if scores["patient"].isna().any():  # as a CSV file gives back what is unknown
+        scores = scores.assign(patient=scores["patient"].astype(object).fillna(""))
     scores = scores.astype(dict.fromkeys(_TEXT, "category"))
     for column in _ALIKE:
         found = sorted(map(str, scores[column].dropna().unique()))
@@ -153,7 +190,7 @@ def _mean(groups: pd.api.typing.SeriesGroupBy, *, keep_nan: bool) -> pd.Series:
 
 
 def gene_means(scores: pd.DataFrame, *, metric: str, gene_set: str | None = None) -> pd.DataFrame:
-    """Average one metric of each gene over sections within a patient, then over patients.
+    """Average one metric of each gene over sections within a patient, then over patients (where known).
 
     Returns
     -------
@@ -165,7 +202,7 @@ def gene_means(scores: pd.DataFrame, *, metric: str, gene_set: str | None = None
         If the table has no such metric or gene set.
     """
     rows = rows_of(scores, metric=metric, gene_set=gene_set)
-    means = unit_means(rows, over="patient", per=("method", "gene"))
+    means = unit_means(rows, over=usual_over(rows), per=("method", "gene"))
     table = means.groupby(["gene", "method"], observed=True).mean().unstack("method")
     return table.rename(index=str, columns=str)
 

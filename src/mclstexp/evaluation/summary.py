@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from mclstexp.evaluation.resampling import bootstrap_interval, smallest_p
+from mclstexp.evaluation.resampling import SIGNIFICANT, bootstrap_interval, smallest_p
 from mclstexp.evaluation.score_table import (
     CEILING_METRIC,
     RUN,
@@ -16,18 +16,20 @@ from mclstexp.evaluation.score_table import (
     beside_ceiling,
     comparable,
     gene_set_names,
+    independent,
     unit_means,
+    unknown_patients,
+    usual_over,
 )
 
 TRANSDUCTIVE: Final = "†"
 """Mark of methods that looked at all of a tested section at once."""
 FAILED: Final = "‡"
 """Mark of methods that failed in a fold, and are averaged over fewer sections than others."""
-_FEW: Final = 5
 _REASONS: Final = 300  # letters; the table of scores has them all
 
 
-def summarise(scores: pd.DataFrame, *, over: Over = "patient", n_boot: int = 2000, seed: int = 0) -> pd.DataFrame:
+def summarise(scores: pd.DataFrame, *, over: Over | None = None, n_boot: int = 2000, seed: int = 0) -> pd.DataFrame:
     """Average scores into one row per method.
 
     Genes are averaged within a section, sections within a patient, then patients, so that a patient of six sections
@@ -39,7 +41,8 @@ def summarise(scores: pd.DataFrame, *, over: Over = "patient", n_boot: int = 200
     scores
         A table of `evaluate`.
     over
-        What counts once in the last average; "section" skips the averaging within patients.
+        What counts once in the last average; "section" skips the averaging within patients. By default patients, or
+        sections where some patient is not known.
     n_boot
         Draws of the bootstrap.
     seed
@@ -49,8 +52,9 @@ def summarise(scores: pd.DataFrame, *, over: Over = "patient", n_boot: int = 200
     -------
     Indexed by method, best PCC first, references last:
 
-    - "pcc" and "pcc_<gene set>", each with "…_sd" (standard deviation over patients) and "…_low", "…_high" (95 %
-      percentile bootstrap over patients, NaN with fewer than two). With `over` "section", over sections.
+    - "pcc" and "pcc_<gene set>", each with "…_sd" (standard deviation over patients; with `over` "section", over
+      sections) and "…_low", "…_high" (95 % percentile bootstrap over patients, NaN with fewer than two; over sections
+      only where those of one patient, or of unknown ones, are averaged).
     - "ceiling_share" and "ceiling_share_<gene set>": mean PCC over mean noise ceiling, both over those genes of those
       sections whose ceiling is above 0, averaged as above. A ratio of means, for single ceilings near 0 would rule a
       mean of ratios. NaN where no ceiling was computed.
@@ -60,14 +64,18 @@ def summarise(scores: pd.DataFrame, *, over: Over = "patient", n_boot: int = 200
       (largest of the folds).
 
     The row of the noise ceiling has its mean in "pcc": the PCC of a perfect predictor. ``attrs`` says "by", "over",
-    "protocol", "n_patients", "n_sections", "n_folds" and "gene_sets".
+    "units" (what intervals are drawn over), "protocol", "n_patients" (those known), "n_unknown" (sections whose
+    patient is not), "n_sections", "n_folds" and "gene_sets".
 
     Raises
     ------
     InputError
-        If rows may not be compared: different protocols, spaces, ways of holding out, or panels within a fold.
+        If rows may not be compared: different protocols, spaces, ways of holding out, or panels within a fold; or
+        means over patients are wanted and some are not known.
     """
     scores = comparable(scores)
+    over = usual_over(scores) if over is None else over
+    between = independent(scores, over=over)
     sets, protocol = gene_set_names(scores), str(scores["protocol"].iloc[0])
     pcc = scores[scores["metric"].isin(("pcc", CEILING_METRIC))]
     table = pd.DataFrame(index=pd.Index(scores["method"].unique().astype(str), name="method"))
@@ -75,7 +83,7 @@ def summarise(scores: pd.DataFrame, *, over: Over = "patient", n_boot: int = 200
         rows = pcc if name is None else pcc[pcc[name].astype(bool)]
         column = "pcc" if name is None else f"pcc_{name}"
         units = _units(rows, over=over, keep_nan=protocol == "paper" and (name or "").startswith("heg"))
-        _with_spread(table, units, column=column, n_boot=n_boot, seed=seed)
+        _with_spread(table, units, column=column, between=between, n_boot=n_boot, seed=seed)
         table[column.replace("pcc", "ceiling_share")] = _ceiling_share(rows, over=over)
     others = scores[~scores["metric"].isin(("pcc", CEILING_METRIC, *RUN))]
     means = unit_means(others, over=over, per=("metric", "method")).groupby(["metric", "method"], observed=True).mean()
@@ -85,13 +93,19 @@ def summarise(scores: pd.DataFrame, *, over: Over = "patient", n_boot: int = 200
     table.attrs = {
         "by": str(scores["by"].iloc[0]),
         "over": over,
+        "units": between,
         "protocol": protocol,
         "gene_sets": sets,
-        "n_patients": pcc["patient"].nunique(),
+        "n_patients": _known(pcc["patient"]).nunique(),
+        "n_unknown": unknown_patients(pcc),
         "n_sections": len(pcc[["patient", "section"]].drop_duplicates()),
         "n_folds": scores["fold"].nunique(),
     }
     return table.iloc[np.lexsort((-table["pcc"], table["kind"] == "reference"))]
+
+
+def _known(patients: pd.Series) -> pd.Series:
+    return patients[patients != ""]
 
 
 def _units(rows: pd.DataFrame, *, over: Over, keep_nan: bool) -> pd.Series:
@@ -101,13 +115,15 @@ def _units(rows: pd.DataFrame, *, over: Over, keep_nan: bool) -> pd.Series:
     return units
 
 
-def _with_spread(table: pd.DataFrame, units: pd.Series, *, column: str, n_boot: int, seed: int) -> None:
+def _with_spread(table: pd.DataFrame, units: pd.Series, *, column: str, between: Over, n_boot: int, seed: int) -> None:
     by_method = units.groupby("method", observed=True)
     table[column] = by_method.mean()
     table[f"{column}_sd"] = by_method.std()
     ends = pd.DataFrame(
         {
-            str(method): bootstrap_interval(values.to_numpy(np.float64), n_boot=n_boot, seed=seed)
+            str(method): bootstrap_interval(
+                values.to_numpy(np.float64), of=values.index.get_level_values(between), n_boot=n_boot, seed=seed
+            )
             for method, values in by_method
         },
         index=[f"{column}_low", f"{column}_high"],
@@ -132,7 +148,8 @@ def _with_numbers(table: pd.DataFrame, scores: pd.DataFrame, pcc: pd.DataFrame) 
     table["transductive"] = by_method["transductive"].any()
     table["n_constant"] = pcc["value"].isna().groupby(pcc["method"], observed=True).sum()
     for name in ("patient", "section", "fold"):
-        table[f"n_{name}s"] = pcc.groupby("method", observed=True)[name].nunique()
+        rows = pcc[pcc[name] != ""]
+        table[f"n_{name}s"] = rows.groupby("method", observed=True)[name].nunique()
     bad = scores[scores["metric"] == "failed"]
     table["n_failed"] = bad.groupby("method", observed=True).size()
     counts = [column for column in table.columns if column.startswith("n_")]
@@ -154,33 +171,42 @@ def headline(summary: pd.DataFrame) -> list[str]:
         Of `summarise`.
     """
     said = summary.attrs
-    over = said["over"]
-    sure = f", with 95 % intervals from drawing {over}s anew" if summary["pcc_low"].notna().any() else ""
+    sure = f", with 95 % intervals from drawing {said['units']}s anew" if summary["pcc_low"].notna().any() else ""
     return [
-        f"{_count(said['n_patients'], 'patient')}, {_count(said['n_sections'], 'section')}; held out by {said['by']}.",
-        f"Means over {over}s{sure}.",
-        *_on_patients(said["n_patients"], over=over),
+        f"{_who(said)}, {_count(said['n_sections'], 'section')}; held out by {said['by']}.",
+        f"Means over {said['over']}s{sure}.",
+        *_on_patients(said),
         *_on_folds(said),
         *_on_methods(summary),
     ]
 
 
-def _on_patients(n: int, *, over: Over) -> list[str]:
-    if n == 1:
-        return [
+def _who(said: dict) -> str:
+    """Say how many patients, and never count an unknown one."""
+    if not said["n_unknown"]:
+        return _count(said["n_patients"], "patient")
+    if not said["n_patients"]:
+        return "Patients unknown"
+    return f"{_count(said['n_patients'], 'known patient')} and {said['n_unknown']} sections of unknown ones"
+
+
+def _on_patients(said: dict) -> list[str]:
+    sentences = []
+    if said["n_unknown"]:
+        sentences.append(
+            f"Nobody said whom {_count(said['n_unknown'], 'section')} came from: intervals and p values are over "
+            "sections, which may be of one patient, and say nothing about another patient. Name patients to learn that."
+        )
+    elif said["n_patients"] == 1:
+        sentences.append(
             "Only 1 patient: intervals over patients cannot be given; sections of one patient resemble each other, "
             "so what holds for them may not hold for the next patient."
-        ]
-    sentences = []
-    if over == "section":
-        sentences.append(
-            "Sections of one patient resemble each other: intervals over sections are too narrow for a claim about "
-            "patients."
         )
-    if 1 < n < _FEW:
+    n_units = said[f"n_{said['units']}s"]
+    if n_units > 1 and smallest_p(n_units) >= SIGNIFICANT:
         sentences.append(
-            f"Only {n} patients: intervals over so few are too narrow, and no paired test of them can find a p value "
-            f"below {smallest_p(n):.2g}."
+            f"Only {n_units} {said['units']}s: intervals over so few are too narrow, and no paired test of them can "
+            f"find a p value below {smallest_p(n_units):.2g}: no method is told apart from another."
         )
     return sentences
 

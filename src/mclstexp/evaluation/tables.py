@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import Final
@@ -57,8 +57,8 @@ def summary_rows(summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     return ["method", *(column.heading for column in columns)], [[row.method, *row.cells] for row in rows]
 
 
-def markdown_table(summary: pd.DataFrame) -> str:
-    """Return a summary as a Markdown table, best of each column bold, references last, `headline` beneath.
+def markdown_table(summary: pd.DataFrame, *, notes: Sequence[str] = ()) -> str:
+    """Return a summary as a Markdown table, best of each column bold, references last, `headline` and notes beneath.
 
     Methods that failed in a fold are not candidates for the best: they are averaged over other sections.
     """
@@ -70,7 +70,7 @@ def markdown_table(summary: pd.DataFrame) -> str:
         cells = [f"**{cell}**" if best else cell for cell, best in zip(row.cells, row.best, strict=True)]
         lines.append([_markdown(row.method), *cells])
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return f"{table}\n\n" + "\n".join(f"- {_markdown(sentence)}" for sentence in headline(summary)) + "\n"
+    return f"{table}\n\n" + "\n".join(f"- {_markdown(said)}" for said in (*headline(summary), *notes)) + "\n"
 
 
 def latex_table(summary: pd.DataFrame) -> str:

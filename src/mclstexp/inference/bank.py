@@ -41,8 +41,8 @@ class ReferenceBank:
     """Expression of the measured spots."""
     section_ids: tuple[str, ...]
     """Section of each."""
-    patients: tuple[str, ...]
-    """Patient of each."""
+    patients: tuple[str | None, ...]
+    """Patient of each, None where not known."""
 
     def __post_init__(self) -> None:
         lengths = [len(part) for part in (self.keys, self.expression, self.section_ids, self.patients)]
@@ -64,12 +64,14 @@ class ReferenceBank:
     def without(self, patient: str) -> ReferenceBank:
         """Return the bank without a patient's spots: what may be asked about that patient's tissue.
 
+        Spots of unknown patients go too, for they may be this one's.
+
         Raises
         ------
         InputError
             If nothing is left.
         """
-        keep = np.array([p != patient for p in self.patients])
+        keep = np.array([p is not None and p != patient for p in self.patients])
         if not keep.any():
             msg = f"reference spots of other patients than {patient!r} expected, found none: add a patient to the bank"
             raise InputError(msg)

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mclstexp.core import keys
+from mclstexp.core.measured import MIN_COUNTS, blank_spots, has_counts
 from mclstexp.core.section import Section
 from mclstexp.io.witnesses import tell, weigh_section
 
@@ -32,7 +33,7 @@ def require_on_tissue(section: Section) -> None:
     tell(weigh_section(section), where=section.id)
 
 
-def check_section(section: Section) -> list[str]:
+def check_section(section: Section, *, min_counts: int = MIN_COUNTS) -> list[str]:
     """Look for what is likely a mistake and for what will make predictions poor.
 
     Returns
@@ -46,7 +47,7 @@ def check_section(section: Section) -> list[str]:
     """
     placed = weigh_section(section)
     tell([finding for finding in placed if finding.refused], where=section.id)
-    found = [*(finding.text for finding in placed), *_depth(section), *_scale(section)]
+    found = [*(finding.text for finding in placed), *_depth(section, min_counts=min_counts), *_scale(section)]
     return [f"{section.id}: {sentence}" for sentence in found]
 
 
@@ -71,16 +72,16 @@ def describe_section(section: Section) -> dict[str, Any]:
     }
 
 
-def _depth(section: Section) -> list[str]:
+def _depth(section: Section, *, min_counts: int) -> list[str]:
     found = []
-    if len(section) < FEW_SPOTS:
-        found.append(f"{len(section)} spots are few: correlations over them are uncertain")
-    totals = _totals(section)
+    kept = has_counts(section, min_counts=min_counts)
+    if kept.sum() < FEW_SPOTS:
+        counted = "" if kept.all() else " with counts"
+        found.append(f"{kept.sum()} spots{counted} are few: correlations over them are uncertain")
+    totals = _totals(section)[kept] if kept.any() else np.zeros(1)
     if np.median(totals) < SHALLOW_COUNTS:
         found.append(f"a median of {np.median(totals):.0f} counts per spot is shallow: only common genes are measured")
-    if (totals == 0).any():
-        found.append(f"{(totals == 0).sum()} of {len(section)} spots have no counts: leave them out")
-    return found
+    return [*found, *blank_spots(section, min_counts=min_counts)]
 
 
 def _scale(section: Section) -> list[str]:

@@ -22,6 +22,7 @@ from mclstexp.io.entries import entries
 from mclstexp.io.guard import guarded, reading
 from mclstexp.io.hdf5 import read_anndata
 from mclstexp.io.libraries import split_libraries
+from mclstexp.io.patients import patient_of
 from mclstexp.io.raw_counts import raw_counts
 from mclstexp.io.slides import open_slide, probe_slide
 from mclstexp.io.visium import IMAGE_SUFFIXES
@@ -69,7 +70,7 @@ def read_h5ad(
     id
         Name of the section; the file's by default.
     patient
-        Whom it comes from; `id` by default.
+        Whom it comes from; by default what ``obs`` or ``uns`` says (``patient``, ``donor``, …; see `patient_of`).
 
     Raises
     ------
@@ -191,7 +192,7 @@ def _section(adata: AnnData, picture: Path, *, name: str, how: _How) -> Section:
         spec=how.spec,
         array_xy=array_places(adata.obs),
     )
-    return Section(id=name, patient=how.patient or name, tiles=tiles, counts=adata)
+    return Section(id=name, patient=how.patient or patient_of(adata, where=name), tiles=tiles, counts=adata)
 
 
 def _libraries(path: Path) -> dict[str, AnnData]:

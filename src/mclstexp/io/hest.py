@@ -20,6 +20,7 @@ from mclstexp.io import h5ad
 from mclstexp.io.anndata_scale import array_places, gather, scale_statements
 from mclstexp.io.guard import guarded, reading
 from mclstexp.io.patches import PATCH_SPEC, PatchSlide, read_places
+from mclstexp.io.patients import patient_name, patient_of
 from mclstexp.io.slides import open_slide, probe_slide
 from mclstexp.io.tables import read_text
 from mclstexp.io.witnesses import Statement, settle_mpp, tell, weigh
@@ -58,7 +59,7 @@ def read_hest(
     Returns
     -------
     list of Section
-        In the order of `sections`, or by name. The patient is the metadata's, or else the sample itself. From patches,
+        In the order of `sections`, or by name. The patient is the metadata's, or what `patient_of` finds. From patches,
         only spots that have one.
 
     Raises
@@ -133,10 +134,8 @@ def _section(adata: AnnData, xy: np.ndarray, *, slide: Slide, spec: TileSpec, me
         spec=spec,
         array_xy=array_places(adata.obs),
     )
-    patient = metadata.get("patient")
-    # JSON written by pandas has NaN for what is not known
-    known = isinstance(patient, str | int) and str(patient).strip() not in ("", "nan", "None")
-    return Section(id=slide.id, patient=str(patient) if known else slide.id, tiles=tiles, counts=adata)
+    patient = patient_name(metadata.get("patient")) or patient_of(adata, where=slide.id)
+    return Section(id=slide.id, patient=patient, tiles=tiles, counts=adata)
 
 
 def _metadata(path: Path) -> dict[str, Any]:

@@ -109,8 +109,8 @@ def read_sections(
     sections
         Names of the sections to read, in that order; all by default.
     patients
-        Whom each section comes from, by its name, over what the data say. Most formats do not know, and then every
-        section counts as a patient of its own: name them, or folds will part sections of one patient.
+        Whom each section comes from, by its name, over what the data say. Where neither says it the patient is
+        unknown (None): folds by patient then refuse, and nothing is claimed about new patients.
     **choices
         What single formats can be told, see `Choices`.
 

@@ -22,6 +22,7 @@ from mclstexp.core.section import Section
 from mclstexp.core.tiles import Slide, Tiles, TileSpec
 from mclstexp.io.anndata_scale import array_places, gather, scale_statements
 from mclstexp.io.guard import guarded, reading
+from mclstexp.io.patients import patient_of
 from mclstexp.io.raw_counts import raw_counts
 from mclstexp.io.slides import ArraySlide
 from mclstexp.io.witnesses import Statement, settle_mpp, tell, weigh
@@ -163,7 +164,7 @@ def read_spatialdata(
         spec=spec,
         array_xy=array_places(counts.obs),
     )
-    return Section(id=name, patient=name, tiles=tiles, counts=counts)
+    return Section(id=name, patient=patient_of(counts, where=name), tiles=tiles, counts=counts)
 
 
 def _package() -> ModuleType:

@@ -47,8 +47,7 @@ def read_st_folder(
     id
         Name of the section; the folder's by default.
     patient
-        Whom it comes from; `id` by default. Replicates of one animal must be given one name, or folds would put
-        them on both sides.
+        Whom it comes from; not known by default. Give replicates of one animal one name.
 
     Raises
     ------
@@ -71,5 +70,5 @@ def read_st_folder(
     if keys.LABEL not in places:
         places = places.rename(columns={"layer": keys.LABEL})
     image = one_image(images_in(folder, stem="HE") or images_in(folder), where=f"section {name} ({folder})")
-    sample = Sample(id=name, patient=patient or name, image=image, array=array)
+    sample = Sample(id=name, patient=patient, image=image, array=array)
     return place_counts(counts, by_spot(places, path=table), sample, spec=spec, mpp=mpp)

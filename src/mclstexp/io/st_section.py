@@ -43,8 +43,8 @@ class Sample:
 
     id: str
     """Name of the section."""
-    patient: str
-    """Whom it comes from."""
+    patient: str | None
+    """Whom it comes from, None where not known."""
     image: Path
     """The picture that the pixel coordinates refer to."""
     array: SpotArray

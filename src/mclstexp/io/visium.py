@@ -74,7 +74,7 @@ def read_visium(
     id
         Name of the section; the sample folder's name by default.
     patient
-        Whom it comes from; `id` by default, which makes every section its own patient.
+        Whom it comes from; not known by default, for Space Ranger does not say.
 
     Returns
     -------
@@ -107,10 +107,12 @@ def read_visium(
         where=root,
         cytassist=any(spatial.glob("cytassist_image*")),
     )
-    return read_files(files, spec=spec, mpp=mpp, image=image, patient=patient or name)
+    return read_files(files, spec=spec, mpp=mpp, image=image, patient=patient)
 
 
-def read_files(files: Files, *, spec: TileSpec, mpp: float | None, image: Path | str | None, patient: str) -> Section:
+def read_files(
+    files: Files, *, spec: TileSpec, mpp: float | None, image: Path | str | None, patient: str | None
+) -> Section:
     """Read one Visium section from files that may lie anywhere; see `read_visium`."""
     positions = read_positions(files.positions)
     tenx.require_one_sample(positions.index, where=files.name)
@@ -179,7 +181,7 @@ def open_with(
     return open_slide(picture, id=id, mpp=settle_mpp(statements, where=id)), statements
 
 
-def section_on(slide: Slide, counts: AnnData, *, spec: TileSpec, scale: float, patient: str) -> Section:
+def section_on(slide: Slide, counts: AnnData, *, spec: TileSpec, scale: float, patient: str | None) -> Section:
     """Build a section from counts whose `obs` has 10x's position columns.
 
     `scale` leads from full-resolution pixels to those of `slide`; where it is not 1 it is kept in

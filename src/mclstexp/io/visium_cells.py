@@ -117,7 +117,7 @@ def read_visium_cells(
         counts.uns["image_scale"] = scale
     counts.obs = counts.obs.drop(columns=["x", "y"])
     tiles = Tiles(slide=slide, xy=xy, ids=counts.obs_names.to_numpy().astype(np.str_), spec=spec)
-    return Section(id=files.name, patient=patient or files.name, tiles=tiles, counts=counts)
+    return Section(id=files.name, patient=patient, tiles=tiles, counts=counts)
 
 
 def _folder(path: Path) -> Path | None:

@@ -74,7 +74,7 @@ def read_visium_geo(
         )
         raise InputError(msg)
     return [
-        read_files(_files(samples[name], name, where=path), spec=spec, mpp=mpp, image=image, patient=name)
+        read_files(_files(samples[name], name, where=path), spec=spec, mpp=mpp, image=image, patient=None)
         for name in wanted
     ]
 

@@ -99,11 +99,11 @@ def read_visium_hd(
         images=tuple(picture for near in image_folders(root) for picture in images_in(near)),
         where=root,
     )
-    return _read(files, bin_um, spec=spec, mpp=mpp, image=image, patient=patient or name)
+    return _read(files, bin_um, spec=spec, mpp=mpp, image=image, patient=patient)
 
 
 def _read(
-    files: Files, bin_um: int, *, spec: TileSpec, mpp: float | None, image: Path | str | None, patient: str
+    files: Files, bin_um: int, *, spec: TileSpec, mpp: float | None, image: Path | str | None, patient: str | None
 ) -> Section:
     positions = read_positions(files.positions, in_tissue_only=True)
     tenx.require_one_sample(positions.index[: 2 * _FIT_ROWS], where=files.name)

@@ -16,6 +16,7 @@ from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.section import Section
 from mclstexp.core.stored import stored_arrays, stored_encoder
 from mclstexp.core.tiles import Tiles
+from mclstexp.data.folds import tuning_units
 from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
 
 
@@ -78,8 +79,8 @@ class Ridge(Predictor):
 
 
 def _splits(sections: list[Section]) -> list[tuple[NDArray, NDArray]] | None:
-    """Row splits by patient (by section within one patient); None means leaving out single spots."""
-    patients = [section.patient for section in sections]
+    """Row splits by patient (by section within one, or where none is known); None: leave out single spots."""
+    patients = tuning_units(sections)
     units = patients if len(set(patients)) > 1 else [section.id for section in sections]
     n_units = len(set(units))
     if n_units < 2:

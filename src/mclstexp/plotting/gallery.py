@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.identity import hash_section
+from mclstexp.core.measured import has_counts
 from mclstexp.core.predictor import Predictor
 from mclstexp.core.retrieval import strongest
 from mclstexp.core.section import Section
@@ -70,7 +71,7 @@ def plot_gallery(
                 axes[row, 1:], found.rows[number], found.weights[number], found.cosine[number], strict=True
             ):
                 section, index = places[spot]
-                patient = "" if section.patient == section.id else f"patient {section.patient}\n"
+                patient = "" if section.patient in (None, section.id) else f"patient {section.patient}\n"
                 said = f"{_name(section.id, section.tiles.ids[index])}\n{patient}"
                 _tile(ax, section.tiles, index, title=f"{said}weight {_percent(weight)} · cos {cosine:.2f}")
         scale_bar(axes[0, 0], tiles.spec.mpp)
@@ -104,7 +105,9 @@ def find_spots(model: Predictor, sections: Sequence[Section]) -> list[tuple[Sect
             what = "none of that name" if section is None else "other counts or places"
             msg = f"the section {name!r} that the model was fitted on expected, found {what}: read it as for the fit"
             raise InputError(msg)
-        spots += [(section, number) for number in range(len(section))]
+        # models of before spots without counts were left out learnt them all
+        kept = has_counts(section, min_counts=model.provenance_.get("min_counts", 0), space=model.space_)
+        spots += [(section, int(number)) for number in np.flatnonzero(kept)]
     return spots
 
 

@@ -20,6 +20,7 @@ from mclstexp.evaluation.score_table import (
     merit,
     rows_of,
     unit_means,
+    usual_over,
 )
 from mclstexp.plotting.score_axes import KINDS, draw_box, label_of, method_rows, name_points, square
 from mclstexp.plotting.style import COLOURS, MISSING, style
@@ -192,10 +193,16 @@ def plot_summary(summary: pd.DataFrame, *, column: str = "pcc", ax: Axes | None 
         if len(order) > len(judged):
             ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
         sure = " and 95 % interval" if f"{column}_low" in known and known[f"{column}_low"].notna().any() else ""
-        over = summary.attrs["over"]
-        units = f"{summary.attrs[f'n_{over}s']} {over}{'' if summary.attrs[f'n_{over}s'] == 1 else 's'}"
-        ax.set_xlabel(f"{label_of(column)}: mean{sure} over {units}")
+        over, between = (_counted(summary, summary.attrs[of]) for of in ("over", "units"))
+        shared = sure if over == between else ""
+        apart = f",{sure.removeprefix(' and')} over {between}" if sure != shared else ""
+        ax.set_xlabel(f"{label_of(column)}: mean{shared} over {over}{apart}")
     return ax
+
+
+def _counted(summary: pd.DataFrame, unit: str) -> str:
+    n_units = summary.attrs[f"n_{unit}s"]
+    return f"{n_units} {unit}{'' if n_units == 1 else 's'}"
 
 
 def _beside_ceiling(scores: pd.DataFrame, method: str) -> pd.DataFrame:
@@ -205,7 +212,7 @@ def _beside_ceiling(scores: pd.DataFrame, method: str) -> pd.DataFrame:
     pcc = scores[scores["metric"].isin(("pcc", CEILING_METRIC))]
     rows = beside_ceiling(pcc).loc[lambda rows: rows["method"] == _known(method, methods)]
     means = {
-        name: unit_means(rows, over="patient", per=("gene",), value=value).groupby("gene", observed=True).mean()
+        name: unit_means(rows, over=usual_over(rows), per=("gene",), value=value).groupby("gene", observed=True).mean()
         for name, value in (("ceiling", "value_ceiling"), ("pcc", "value"))
     }
     table, sets = pd.DataFrame(means), gene_set_names(scores)

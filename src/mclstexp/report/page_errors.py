@@ -13,6 +13,7 @@ from scipy.stats import spearmanr
 
 from mclstexp.analysis.gene_ranking import MEASURED
 from mclstexp.analysis.pairs import Pair
+from mclstexp.core.section import UNKNOWN
 from mclstexp.report.page_certainty import coverage_of, relative_width
 from mclstexp.report.page_domains import DomainsOfAll
 from mclstexp.report.page_study import Study
@@ -99,7 +100,7 @@ def _sections(study: Study, by_spot: dict[str, np.ndarray]) -> pd.DataFrame:
         rows.append(
             {
                 "section": pair.id,
-                "patient": pair.section.patient,
+                "patient": pair.section.patient or UNKNOWN,
                 "n_spots": len(pair.section),
                 "median_counts": float(np.median(counts_of(pair))),
                 "mean_pcc": pcc.mean(),

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 
 from mclstexp.evaluation.compare import compare_methods
+from mclstexp.evaluation.resampling import SIGNIFICANT
 from mclstexp.evaluation.summary import FAILED, TRANSDUCTIVE, headline
 from mclstexp.evaluation.tables import summary_rows
 from mclstexp.report.page_study import Study
-
-SIGNIFICANT: Final = 0.05
-"""p below which two methods are told apart."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ def against_controls(study: Study) -> str:
     word = "above" if found["difference"] > 0 else "below"
     return (
         f"{study.method} is {abs(found['difference']):.3f} PCC {word} the best control, {found['baseline']}"
-        f"{_sure(found, study.summary.attrs['over'])}."
+        f"{_sure(found, study.summary.attrs['units'])}."
     )
 
 
@@ -64,16 +62,25 @@ def best_control(study: Study) -> pd.Series | None:
 
 
 def not_told_apart(study: Study) -> tuple[str, list[str]]:
-    """Return the best method, and those that cannot be told from it: p of 0.05 or more, or an interval about 0."""
-    over = study.summary.attrs["over"]
-    table = compare_methods(study.scores, over=over)
+    """Return the best method, and those that cannot be told from it: p of 0.05 or more, or an interval about 0.
+
+    With so few units that no p can be small these are all others.
+    """
+    table = compare_methods(study.scores, over=study.summary.attrs["over"])
     if table.empty:
         return "", []
-    near = table["p"].ge(SIGNIFICANT) | table["p"].isna() | (table["low"].le(0) & table["high"].ge(0))
-    within = table["low"].le(0) & table["high"].ge(0)
-    # with so few units that no p can be small, the interval alone decides
-    chosen = within if table["smallest_p"].ge(SIGNIFICANT).all() else near
-    return str(table["baseline"].iloc[0]), [str(name) for name in table.loc[chosen, "method"]]
+    near = [not told_apart(row) for _, row in table.iterrows()]
+    return str(table["baseline"].iloc[0]), [str(name) for name in table.loc[near, "method"]]
+
+
+def told_apart(row: pd.Series) -> bool:
+    """Whether a row of `compare_methods` tells its two methods apart: p below 0.05 and an interval without 0."""
+    return bool(row["p"] < SIGNIFICANT and not row["low"] <= 0 <= row["high"])
+
+
+def too_few(row: pd.Series) -> bool:
+    """Whether a row of `compare_methods` has so few units that no difference could have been told."""
+    return bool(not row["smallest_p"] < SIGNIFICANT)
 
 
 def explain_marks(study: Study) -> list[str]:

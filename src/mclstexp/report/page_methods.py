@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import Any, Final
 
 from mclstexp.core.errors import InputError
+from mclstexp.core.section import UNKNOWN
 from mclstexp.io.provenance import code_version
 from mclstexp.methods import method_class
 from mclstexp.report.page_study import Study
@@ -48,7 +49,7 @@ def describe_methods(study: Study) -> dict[str, Any]:
         "experiment": json.dumps(without_places(record["experiment"]), indent=1, ensure_ascii=False),
         "folds": record.get("folds", {}),
         "sections": [
-            {"id": name, "patient": patients.get(name, ""), "counts": hashed, "image": images.get(name, "")}
+            {"id": name, "patient": patients.get(name) or UNKNOWN, "counts": hashed, "image": images.get(name, "")}
             for name, hashed in record["sections"].items()
         ],
         "versions": record.get("code", {}),

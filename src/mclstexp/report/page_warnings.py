@@ -8,16 +8,16 @@ from typing import Any, Final
 from mclstexp.core.errors import InputError
 from mclstexp.evaluation.calibration import LEVEL
 from mclstexp.evaluation.exam import ORACLE
+from mclstexp.evaluation.notes import grouped, name_all
 from mclstexp.evaluation.summary import headline
 from mclstexp.io.checks import check_section
 from mclstexp.report.page_domains import DomainsOfAll
 from mclstexp.report.page_errors import Errors
-from mclstexp.report.page_headline import best_control, not_told_apart
+from mclstexp.report.page_headline import best_control, not_told_apart, told_apart, too_few
 from mclstexp.report.page_study import Study
 from mclstexp.report.page_text import percent
 
 _OFF: Final = 0.05  # coverage further from what is promised is worth a word
-_LISTED: Final = 6  # names in one sentence
 
 
 def find_warnings(study: Study, errors: Errors, domains: DomainsOfAll) -> list[str]:
@@ -39,18 +39,12 @@ def find_warnings(study: Study, errors: Errors, domains: DomainsOfAll) -> list[s
     ]
 
 
-def names(found: list[str]) -> str:
-    """Join names for a sentence; of many, the first and how many more."""
-    if len(found) > _LISTED:
-        return f"{', '.join(found[:_LISTED])} and {len(found) - _LISTED} more"
-    return " and ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
-
-
 def _both_sides(record: Mapping[str, Any]) -> list[str]:
     patients, folds = record.get("patients", {}), record.get("folds", {})
     torn = {}
     for name, fold in folds.items():
-        both = {patients.get(s, s) for s in fold["train"]} & {patients.get(s, s) for s in fold["test"]}
+        learnt, tested = ({patients.get(s) for s in fold[side]} - {None, ""} for side in ("train", "test"))
+        both = learnt & tested
         if both:
             torn[name] = both
     if not torn:
@@ -58,7 +52,7 @@ def _both_sides(record: Mapping[str, Any]) -> list[str]:
     who = sorted(map(str, set().union(*torn.values())))
     return [
         f"In {len(torn)} of {len(folds)} folds the tested patient's other sections were learnt from "
-        f"(patient {names(who)}): scores are higher than a new patient's would be."
+        f"(patient {name_all(who)}): scores are higher than a new patient's would be."
     ]
 
 
@@ -68,12 +62,16 @@ def _no_better(study: Study) -> list[str]:
         return []
     if found["difference"] <= 0:
         return [f"{study.method} scores no better than the control {found['baseline']}: it learnt nothing of worth."]
-    if found["low"] <= 0:
-        return [
-            f"{study.method} cannot be told from the control {found['baseline']}: the 95 % interval of their "
-            "difference holds 0."
-        ]
-    return []
+    if told_apart(found):
+        return []
+    if too_few(found):
+        units = f"{found['n_units']} {study.summary.attrs['units']}{'' if found['n_units'] == 1 else 's'}"
+        why = f"over {units} no p value can be below {found['smallest_p']:.2g}"
+    elif found["low"] <= 0:
+        why = "the 95 % interval of their difference holds 0"
+    else:
+        why = f"p is {found['p']:.2g}"
+    return [f"{study.method} cannot be told from the control {found['baseline']}: {why}."]
 
 
 def _depth(study: Study) -> list[str]:
@@ -92,7 +90,7 @@ def _alike(study: Study) -> list[str]:
     if not near:
         return []
     return [
-        f"The order of methods is within chance at the top: {names(near)} cannot be told from {best}, so do not "
+        f"The order of methods is within chance at the top: {name_all(near)} cannot be told from {best}, so do not "
         "choose between them by this table."
     ]
 
@@ -101,11 +99,13 @@ def _missing(study: Study) -> list[str]:
     there = {pair.id for pair in study.pairs}
     tested = {section for fold in study.record.get("folds", {}).values() for section in fold["test"]}
     lost = sorted(tested - there)
-    return [f"{study.method} has no prediction of {names(lost)}: they are left out of this page."] if lost else []
+    return [f"{study.method} has no prediction of {name_all(lost)}: they are left out of this page."] if lost else []
 
 
 def _of_sections(study: Study) -> list[str]:
-    """Say what `check_section` finds, once for all sections of which it says the same."""
+    """Say what was noted of sections, or else `check_section` finds, once for all of which it is the same."""
+    if "notes" in study.record:
+        return [_sentence(said) for said in grouped(study.record["notes"], list(study.record["sections"]))]
     said: dict[str, list[str]] = {}
     for pair in study.pairs:
         try:
@@ -114,7 +114,7 @@ def _of_sections(study: Study) -> list[str]:
             found = [str(error)]
         for sentence in found:
             said.setdefault(sentence.removeprefix(f"{pair.id}: "), []).append(pair.id)
-    return [_sentence(f"{names(sections)}: {sentence}") for sentence, sections in said.items()]
+    return [_sentence(f"{name_all(sections)}: {sentence}") for sentence, sections in said.items()]
 
 
 def _unjudged(study: Study) -> list[str]:
@@ -144,7 +144,7 @@ def _coverage(study: Study, errors: Errors) -> list[str]:
             held = " to ".join(dict.fromkeys(percent(end) for end in (off.min(), off.max())))
             said.append(
                 f"Intervals meant to hold {percent(LEVEL)} of the measured values hold {held} on "
-                f"{names(list(map(str, off.index)))}: they are {word} there."
+                f"{name_all(list(map(str, off.index)))}: they are {word} there."
             )
     return said
 

@@ -45,8 +45,8 @@ class SpotTable:
     """(n_spots, n_tokens) False where a spot has fewer neighbours."""
     section_ids: tuple[str, ...]
     """Section of each spot."""
-    patients: tuple[str, ...]
-    """Patient of each spot."""
+    patients: tuple[str | None, ...]
+    """Patient of each spot, None where not known."""
 
     @property
     def standardised(self) -> Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.pearson import pearson_per_gene
 from mclstexp.core.section import Section
-from mclstexp.data.folds import split_validation
+from mclstexp.data.folds import split_validation, tuning_units
 
 T = TypeVar("T")
 
@@ -54,8 +54,9 @@ def choose(
 
 
 def _each_in_turn(sections: Sequence[Section]) -> list[tuple[list[Section], list[Section]]]:
-    by_patient = len({section.patient for section in sections}) >= 3  # as `split_validation` has it
-    unit = {section.id: section.patient if by_patient else section.id for section in sections}
+    patients = tuning_units(sections)
+    by_patient = len(set(patients)) >= 3  # as `split_validation` has it
+    unit = {s.id: patient if by_patient else s.id for s, patient in zip(sections, patients, strict=True)}
     units = sorted(set(unit.values()))
     groups = [set(units[start::_N_GROUPS]) for start in range(min(_N_GROUPS, len(units)))]
     return [

@@ -35,8 +35,8 @@ class PublishedTable:
     """Array (column, row), cut to whole numbers."""
     section_ids: tuple[str, ...]
     """Section of each spot."""
-    patients: tuple[str, ...]
-    """Patient of each spot."""
+    patients: tuple[str | None, ...]
+    """Patient of each spot, None where not known."""
 
     @classmethod
     def build(cls, sections: Sequence[Section], *, space: ExpressionSpace) -> PublishedTable:
