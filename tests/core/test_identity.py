@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from mclstexp.core import identity
+from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import TileSpec
 from mclstexp.io.slides import ArraySlide
 
@@ -93,7 +94,7 @@ def test_values_that_differ_are_two(one, other):
 
 def test_kinds_are_apart_and_what_cannot_be_known_is_refused():
     assert identity.of("tiles", 1) != identity.of("section", 1)
-    with pytest.raises(TypeError, match="found function"):
+    with pytest.raises(InputError, match="found function"):
         identity.of("x", [lambda: 0])
 
 

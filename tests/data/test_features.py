@@ -8,9 +8,10 @@ import sys
 import numpy as np
 import pytest
 
+from mclstexp.core import identity
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Tiles, TileSpec
-from mclstexp.data.features import FeatureCache, cache_folder, feature_key
+from mclstexp.data.features import FeatureCache, cache_folder
 from mclstexp.io.slides import ArraySlide
 from processes import started
 
@@ -35,7 +36,8 @@ def _tiles(shade=0, size_px=32, mpp=0.5, name="slide"):
 
 
 def _key(tiles, encoder="e", weights_hash="w", precision="float32"):
-    return feature_key(tiles, encoder=encoder, weights_hash=weights_hash, precision=precision)
+    sight = {"name": encoder, "weights_hash": weights_hash, "precision": precision, "device": "cpu"}
+    return identity.of_features(tiles.slide, tiles.spec, sight=sight)
 
 
 def test_any_subset_in_any_order_is_found(cache):

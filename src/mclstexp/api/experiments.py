@@ -13,7 +13,7 @@ import pandas as pd
 from mclstexp.core.doors import through
 from mclstexp.core.errors import InputError
 from mclstexp.core.identity import hash_section
-from mclstexp.core.options import options_from_text
+from mclstexp.core.options import options_from_text, without_paths
 from mclstexp.core.predictor import options
 from mclstexp.evaluation.config import make_method
 from mclstexp.evaluation.conformance import Result, run_checks
@@ -84,7 +84,9 @@ def run_experiment(
         say(note)
     record = {
         "experiment": asdict(experiment),
-        "methods": {label: {"method": method.name, **options(method)} for label, method in plan.methods.items()},
+        "methods": {
+            label: {"method": method.name, **without_paths(options(method))} for label, method in plan.methods.items()
+        },
         "folds": {
             name: {"by": fold.by, "train": [s.id for s in fold.train], "test": [s.id for s in fold.test]}
             for name, fold in plan.folds.items()

@@ -143,6 +143,7 @@ def model_info(run: Path | str) -> dict[str, Any]:
         "tiles": f"{spec['size_px']} px at {spec['mpp']:g} µm per pixel ({spec['size_px'] * spec['mpp']:g} µm)",
         "training sections": ", ".join(provenance["sections"]),
         "training patients": ", ".join(provenance["patients"]),
+        **{name.replace("_", " "): value for name, value in provenance.get("numerics", {}).items()},
         **{f"code: {name}": value for name, value in provenance.get("code", {}).items() if name != "mclstexp"},
         **{f"option: {name}": value for name, value in description["options"].items()},
     }

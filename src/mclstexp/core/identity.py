@@ -17,6 +17,7 @@ import numpy as np
 from scipy import sparse
 
 from mclstexp.core import keys
+from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Slide, Tiles, TileSpec
 
@@ -42,8 +43,8 @@ def of(kind: str, *parts: Any) -> str:
 
     Raises
     ------
-    TypeError
-        If a part is anything else: what it depends on cannot be known.
+    InputError
+        If a part is anything else (a method's option may be): what it depends on cannot be known.
     """
     digest = _Digest()
     digest.feed([FORMAT, kind, *parts])
@@ -83,23 +84,20 @@ def of_features(slide: Slide, spec: TileSpec, *, sight: Mapping[str, Any]) -> st
     return of("features", of_slide(slide), _spec(spec), dict(sight))
 
 
-def of_fit(method: str, *, options: Mapping[str, Any], space: Any, sections: Sequence[Section], about: Any) -> str:
+def of_fit(about: Mapping[str, Any], *, space: Any, sections: Sequence[Section]) -> str:
     """Say which fit it is.
 
     Parameters
     ----------
-    method
-        Name of the method.
-    options
-        All of its options.
+    about
+        The method, all of its options, and what else moves its numbers: weights, precision, device, code (see
+        `core.method.described`).
     space
         Panel and scale.
     sections
         The training sections, in order.
-    about
-        What else moves its numbers: encoder's weights, precision, device, code.
     """
-    return of("fit", method, dict(options), space, [of_section(section) for section in sections], about)
+    return of("fit", dict(about), space, [of_section(section) for section in sections])
 
 
 def of_model(method: str, *, options: Mapping[str, Any], space: Any, spec: TileSpec, state: Any) -> str:
@@ -155,8 +153,11 @@ class _Digest:
                 fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
                 self._feed_all(f"dataclass {type(value).__qualname__}", [fields])
             case _:
-                msg = f"a plain value expected in a key, found {type(value).__name__}"
-                raise TypeError(msg)
+                msg = (
+                    "plain values (numbers, text, lists, mappings, arrays, dataclasses) expected as options, found "
+                    f"{type(value).__name__}: give one of those"
+                )
+                raise InputError(msg)
 
     def _feed_array(self, array: np.ndarray) -> None:
         if array.dtype.kind in "UOST":  # the width of text is that of the longest

@@ -12,8 +12,10 @@ import json
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from pathlib import PurePath, PurePosixPath, PureWindowsPath
+from typing import Any, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from mclstexp.core.errors import InputError
@@ -114,6 +116,61 @@ def options_from_text(cls: type, pairs: Sequence[str], *, where: str) -> dict[st
         else:
             typed |= typed_options(cls, {name: text}, where=where)
     return typed
+
+
+class FixedMapping(dict):
+    """A mapping that cannot be changed; a `dict` still, so that it is written to JSON, copied and pickled as one."""
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        msg = "a mapping given as an option cannot be changed: create a new method"
+        raise TypeError(msg)
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[type, tuple[dict]]:
+        return type(self), (dict(self),)
+
+
+def fixed(value: Any) -> Any:
+    """Return an option's value as one that nobody can change: tuples for lists, copies of mappings, sets and arrays."""
+    match value:
+        case list() | tuple() if not hasattr(value, "_fields"):  # a named tuple stays one
+            return tuple(fixed(part) for part in value)
+        case dict():
+            return FixedMapping({name: fixed(part) for name, part in value.items()})
+        case set():
+            return frozenset(value)
+        case np.ndarray():
+            value = value.copy()
+            value.flags.writeable = False
+    return value
+
+
+def without_paths(options: Mapping[str, Any], *, weights: str = "") -> dict[str, Any]:
+    """Return options as they may travel: of a path of this machine the file's name alone.
+
+    Parameters
+    ----------
+    options
+        By name.
+    weights
+        Hash of the weights of the option ``encoder``, which then is ``NAME@weights:HASH`` instead of ``NAME@FILE``.
+    """
+    said = {name: _without_path(value) for name, value in options.items()}
+    encoder = said.get("encoder")
+    if weights and isinstance(encoder, str) and "@" in encoder and not encoder.startswith("hf-hub:"):
+        said["encoder"] = f"{encoder.partition('@')[0]}@weights:{weights}"
+    return said
+
+
+def _without_path(value: Any) -> Any:
+    if isinstance(value, PurePath):
+        return value.name
+    if not isinstance(value, str) or value.startswith("hf-hub:"):
+        return value
+    name, at, file = value.rpartition("@")
+    local = file.startswith(("~", ".")) or PurePosixPath(file).is_absolute() or bool(PureWindowsPath(file).drive)
+    return f"{name}{at}{PureWindowsPath(file).name}" if local or (at and PureWindowsPath(file).name != file) else value
 
 
 def split_pairs(pairs: Sequence[str], *, what: str) -> dict[str, str]:

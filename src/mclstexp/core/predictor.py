@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar, final
 
@@ -15,37 +14,28 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mclstexp._version import __version__
-from mclstexp.core import keys
+from mclstexp.core import identity, keys
+from mclstexp.core.code import source_hash
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.identity import hash_section
 from mclstexp.core.measured import MIN_COUNTS, learnable, warn_of_blank_spots
+from mclstexp.core.method import Method, State, described, options
+from mclstexp.core.options import without_paths
 from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import UNKNOWN, Section, check_sections
 from mclstexp.core.tiles import Tiles, TileSpec
 
-
-@dataclass(frozen=True)
-class State:
-    """What a fitted method must keep, as a saved model stores it."""
-
-    arrays: dict[str, NDArray]
-    """Numeric arrays by name (safetensors)."""
-    meta: dict[str, Any]
-    """Anything else, as plain JSON types."""
+__all__ = ["Predictor", "State", "options", "register", "registered"]
 
 
-class Predictor(ABC):
+class Predictor(Method):
     """A method that learns expression from sections and predicts it for tiles.
 
     Subclasses are dataclasses whose fields are their options: every option has a default and a sentence
     under it. They write `_fit`, `_predict`, `_get_state` and `_set_state`; the public methods check and are final.
     """
 
-    name: ClassVar[str] = ""
-    """The name it is registered under."""
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    """Options that go together, by name; "published" holds the paper's or its code's."""
     transductive: ClassVar[bool] = False
     """Whether it learns something from the asked tiles as a set; such a method is judged only where that is let in."""
 
@@ -53,8 +43,6 @@ class Predictor(ABC):
     """Scale and panel of the predictions; set by `fit`."""
     spec_: TileSpec
     """Size and scale of the tiles it was fitted on; set by `fit`."""
-    provenance_: dict[str, Any]
-    """Where the fit came from: version, options, training sections and their hashes; set by `fit`."""
     _workdir: Path | None = None
 
     @property
@@ -66,11 +54,6 @@ class Predictor(ABC):
     def genes_(self) -> tuple[str, ...]:
         """The predicted genes, in column order."""
         return self.space_.genes
-
-    @property
-    def is_fitted(self) -> bool:
-        """Whether `fit` or a load has completed."""
-        return hasattr(self, "provenance_")
 
     @final
     def fit(
@@ -90,7 +73,8 @@ class Predictor(ABC):
         space
             Scale and panel; learnt from the sections by default (``ExpressionSpace.fit``).
         workdir
-            Folder for checkpoints: an interrupted fit with the same options and data goes on from there.
+            Folder for checkpoints: an interrupted fit of the same (options, sections, space, encoder, precision,
+            code) goes on from there. Each has a folder of its own in it.
         min_counts
             Spots with fewer counts are left out, which is warned of; 0 takes every spot as measured.
 
@@ -108,16 +92,21 @@ class Predictor(ABC):
         taught = learnable(sections, min_counts=min_counts)
         self.space_ = self._default_space(taught) if space is None else space
         self.spec_ = sections[0].tiles.spec
-        self._workdir = workdir
         for section in taught:
             self.space_(section.counts[:0])  # a missing gene is said before hours of work
         taught = learnable(taught, min_counts=min_counts, space=self.space_)
         warn_of_blank_spots(sections, min_counts=min_counts, space=self.space_)
+        about = described(self)
+        self._workdir = None
+        if workdir is not None:
+            key = identity.of_fit({**about, "source": source_hash()}, space=self.space_, sections=taught)
+            self._workdir = workdir / key
         self._fit(taught)
         self.provenance_ = {
             "method": self.name,
             "version": __version__,
-            "options": options(self),
+            "options": without_paths(about["options"]),
+            "numerics": about["numerics"],
             "sections": {section.id: hash_section(section) for section in sections},
             "min_counts": min_counts,
             "patients": sorted({section.patient or UNKNOWN for section in sections}),
@@ -227,6 +216,7 @@ class Predictor(ABC):
             "spec": dataclasses.asdict(self.spec_),
             "slide": tiles.slide.id,
             "slide_mpp": tiles.slide.mpp,
+            "predicted_with": self._numerics(),
         }
 
     def _default_space(self, sections: list[Section]) -> ExpressionSpace:
@@ -248,20 +238,6 @@ class Predictor(ABC):
     def _retrievals(self, tiles: Tiles) -> tuple[Retrieval, ...]:  # noqa: ARG002  for those that do
         """Return what `retrieve` does; a method that retrieves overrides it."""
         return ()
-
-    @abstractmethod
-    def _get_state(self) -> State:
-        """Return all that `_predict` needs beyond options, space and spec."""
-
-    @abstractmethod
-    def _set_state(self, state: State) -> None:
-        """Take back what `_get_state` returned."""
-
-
-def options(predictor: Predictor) -> dict[str, Any]:
-    """Return a method's options by name."""
-    fields = dataclasses.fields(predictor)  # type: ignore[arg-type]  # subclasses are dataclasses
-    return {field.name: getattr(predictor, field.name) for field in fields}
 
 
 _REGISTRY: dict[str, type[Predictor]] = {}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, final
+from typing import final
 
 import numpy as np
 import pooch
@@ -19,10 +18,8 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 
 from mclstexp.core.errors import InputError
-from mclstexp.core.tiles import Tiles
 from mclstexp.io.atomic import atomic_path
 
-_VERSION: Final = 1
 _log = logging.getLogger(__name__)
 
 
@@ -31,23 +28,9 @@ def cache_folder() -> Path:
     return Path(os.environ.get("MCLSTEXP_CACHE") or pooch.os_cache("mclstexp"))
 
 
-def feature_key(tiles: Tiles, *, encoder: str, weights_hash: str, precision: str) -> str:
-    """Hash everything but the place that a tile's embedding depends on: pixels, spec, encoder and precision."""
-    parts = {
-        "version": _VERSION,
-        "slide": tiles.slide.fingerprint(),
-        "size_px": int(tiles.spec.size_px),
-        "mpp": float(tiles.spec.mpp).hex(),
-        "encoder": encoder,
-        "weights": weights_hash,
-        "precision": precision,
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
 @final
 class FeatureCache:
-    """Embeddings under one `feature_key`: a folder of shards that are only ever added.
+    """Embeddings under one key of `identity.of_features`: a folder of shards that are only ever added.
 
     A shard is named by the SHA-256 of its bytes. So a damaged one is known, and processes that write at once
     cannot harm each other: equal names hold equal bytes.
@@ -57,7 +40,7 @@ class FeatureCache:
     folder
         The cache's folder; need not exist.
     key
-        What the embeddings depend on, see `feature_key`.
+        What the embeddings depend on, see `identity.of_features`.
     """
 
     def __init__(self, folder: Path, *, key: str) -> None:

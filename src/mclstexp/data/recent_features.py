@@ -49,7 +49,7 @@ class RecentFeatures:
         self._shards: deque[_Shard] = deque()
 
     def under(self, key: str) -> KeptFeatures:
-        """Return what is kept under one `feature_key`."""
+        """Return what is kept under one key of `identity.of_features`."""
         return KeptFeatures(self, key)
 
     @property

@@ -121,9 +121,10 @@ def saved_models_predict_the_same(subject: Subject) -> None:
 
 
 def fitting_again_forgets(subject: Subject) -> None:
-    """A second fit leaves nothing of the first."""
-    model = subject.make().fit(subject.sections[1:])
-    model.fit(subject.sections[:-1])
+    """A second fit leaves nothing of the first, and takes nothing from its working folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = subject.make().fit(subject.sections[1:], workdir=Path(folder))
+        model.fit(subject.sections[:-1], workdir=Path(folder))
     again = model.predict(subject.sections[-1].tiles)
     _hold(np.array_equal(again.X, subject.predicted.X), "a fit before this one changes its numbers")
 
@@ -146,6 +147,11 @@ def predictions_say_how_they_were_made(subject: Subject) -> None:
     _hold(set(made["sections"]) == {section.id for section in train}, "training sections are not named")
     _hold(list(made["patients"]) == sorted({str(section.patient) for section in train}), "patients are not named")
     _hold(set(made["options"]) == set(options(subject.model)), "options are not told")
+    computed = subject.model._numerics()
+    _hold(made.get("numerics", {}) == computed, "encoder, precision and device of the fit are not told")
+    _hold(made.get("predicted_with", {}) == computed, "encoder, precision and device of the prediction are not told")
+    needed = {"encoder", "weights_hash", "precision", "device"} if getattr(subject.model, "encoder_", None) else set()
+    _hold(needed <= set(computed), f"_numerics does not name {', '.join(sorted(needed))}")
 
 
 def leaves_the_callers_things_alone(subject: Subject) -> None:
@@ -157,6 +163,16 @@ def leaves_the_callers_things_alone(subject: Subject) -> None:
     _hold(options(model) == given, "options are changed by fitting")
     for section, counts in zip(subject.sections, before, strict=True):
         _hold((counts != section.counts.X).nnz == 0, "counts of a section are changed by fitting")
+
+
+def options_stay_as_they_were_fitted(subject: Subject) -> None:
+    """No option of a fitted model can be set or changed: it would predict otherwise than it says."""
+    given = options(subject.model)
+    for name, value in given.items():
+        with _refusal("stay as they were fitted"):
+            setattr(subject.model, name, value)
+    open_ = [name for name, value in given.items() if isinstance(value, list | set) or type(value) is dict]
+    _hold(not open_, f"values that can be changed from within stand in {', '.join(open_)}")
 
 
 def options_are_explained(subject: Subject) -> None:
@@ -200,6 +216,7 @@ CHECKS: Final[tuple[Callable[[Subject], None], ...]] = (
     refuses_what_it_cannot_predict,
     predictions_say_how_they_were_made,
     leaves_the_callers_things_alone,
+    options_stay_as_they_were_fitted,
     held_out_noise_moves_nothing,
     held_out_shuffling_moves_nothing,
     held_out_emptiness_moves_nothing,

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, final
 
 import pandas as pd
+from anndata import AnnData
 
-from mclstexp.core.identity import hash_section
-from mclstexp.core.predictor import Predictor, options
+from mclstexp.core import identity
+from mclstexp.core.errors import InputError
+from mclstexp.core.method import described, options
+from mclstexp.core.predictor import Predictor
+from mclstexp.core.section import Section
 from mclstexp.data.folds import Fold
 from mclstexp.io.atomic import atomic_path
+from mclstexp.io.predictions import write_prediction
+from mclstexp.io.seal import is_sealed, seal
 
 _FOLDER: Final = "parts"
+_SCORES: Final = "scores.parquet"
 
 
 @final
 class Parts:
-    """Scores of one method on one fold each, under a key that says all they depend on.
+    """Scores and predictions of one method on one fold each, under a key that says all they depend on.
 
     Parameters
     ----------
@@ -29,52 +33,62 @@ class Parts:
         Where they lie; need not exist.
     about
         What every part depends on beside method and fold: protocol, space, gene sets, tiles, versions. Plain JSON.
+    predictions
+        Whether a part is whole only with the predictions of its sections.
     """
 
-    def __init__(self, folder: Path, *, about: Mapping[str, Any]) -> None:
-        self._folder, self._about = folder / _FOLDER, dict(about)
-        self._hashes: dict[str, str] = {}
+    def __init__(self, folder: Path, *, about: Mapping[str, Any], predictions: bool = False) -> None:
+        self._folder, self._about, self._predictions = folder / _FOLDER, dict(about), predictions
+        self._sections: dict[str, str] = {}
+        self._methods: dict[str, dict[str, Any]] = {}
 
     def key(self, label: str, method: Predictor, fold: Fold) -> str:
         """Return the key of a method's scores on a fold; another option, count, pixel or line of code is another."""
-        content = {
-            "about": self._about,
-            "label": label,
-            "method": method.name,
-            "options": {name: repr(value) for name, value in options(method).items()},
-            "source": _source_hash(type(method)),
-            "fold": [fold.name, fold.by],
-            "train": [self._hash(section) for section in fold.train],
-            "test": [self._hash(section) for section in fold.test],
-        }
-        return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:32]
+        if label not in self._methods:
+            self._methods[label] = _described(method)
+        train, test = ([self._of(section) for section in sections] for sections in (fold.train, fold.test))
+        about = (self._about, self._predictions, label, self._methods[label])
+        return identity.of("part", *about, fold.name, fold.by, train, test)
 
     def path(self, key: str) -> Path:
-        """Return where a part lies once it is finished."""
-        return self._folder / f"{key}.parquet"
+        """Return where the scores of a part lie once it is finished."""
+        return self._folder / key / _SCORES
 
-    def write(self, key: str, scores: pd.DataFrame) -> None:
-        """Keep a part; it appears whole or not at all."""
+    def prediction(self, key: str, number: int) -> Path:
+        """Return where a part's prediction of its test section number `number` lies."""
+        return self._folder / key / f"section_{number}.h5ad"
+
+    def write(self, key: str, scores: pd.DataFrame, predicted: list[AnnData]) -> None:
+        """Keep a part: the scores, which appear last and whole, and the predictions of its sections where they count.
+
+        A method that failed has scores that say so, and no predictions.
+        """
+        for number, answer in enumerate(predicted if self._predictions else []):
+            seal(write_prediction(answer, self.prediction(key, number)), key=key)
         with atomic_path(self.path(key)) as path:
             scores.to_parquet(path, index=False)
+        seal(self.path(key), key=key)
 
     def read(self, key: str) -> pd.DataFrame | None:
-        """Return a part, or None where it is missing or damaged."""
+        """Return the scores of a part, or None where it is missing or anything of it is damaged: it is to be made."""
+        if not is_sealed(self.path(key), key=key):
+            return None
         try:
-            return pd.read_parquet(self.path(key))
+            scores = pd.read_parquet(self.path(key))
         except (OSError, ValueError):  # pyarrow's errors are both
             return None
+        n_sections = len(set(scores["section"]) - {""}) if self._predictions else 0
+        whole = all(is_sealed(self.prediction(key, number), key=key) for number in range(n_sections))
+        return scores if whole else None
 
-    def _hash(self, section: Any) -> str:
-        if section.id not in self._hashes:
-            tiles = section.tiles
-            self._hashes[section.id] = f"{hash_section(section)} {tiles.slide.fingerprint()} {section.patient}"
-        return self._hashes[section.id]
+    def _of(self, section: Section) -> str:
+        if section.id not in self._sections:
+            self._sections[section.id] = identity.of_section(section)
+        return self._sections[section.id]
 
 
-def _source_hash(cls: type) -> str:
-    """Hash the file a method is written in: who edits it and runs again wants new scores."""
+def _described(method: Predictor) -> dict[str, Any]:
     try:
-        return hashlib.sha256(inspect.getsource(inspect.getmodule(cls) or cls).encode()).hexdigest()[:16]
-    except (OSError, TypeError):
-        return ""
+        return described(method)
+    except InputError as error:  # no such weights: the method will fail with that sentence, and its row has it
+        return {"method": method.name, "options": options(method), "fails": str(error)}

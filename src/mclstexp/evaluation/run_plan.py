@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from mclstexp.core.code import source_hash
 from mclstexp.core.predictor import Predictor
 from mclstexp.core.section import Section
 from mclstexp.data.folds import Fold
@@ -18,7 +20,7 @@ from mclstexp.evaluation.parts import Parts
 from mclstexp.evaluation.toml import read_genes
 from mclstexp.io.atomic import atomic_path
 from mclstexp.io.guard import reading
-from mclstexp.io.provenance import code_version, source_hash
+from mclstexp.io.provenance import code_version
 
 PLAN: Final = "plan.json"
 
@@ -62,18 +64,24 @@ class Plan:
         files = [e.space.genes, *(chosen.file for chosen in e.gene_sets.values())]
         about["min_counts"] = e.data.min_counts
         about["genes"] = [read_genes(file) for file in files if file is not None]
-        return Parts(
-            self.folder,
-            about={**about, "code": self.code, "predictions": e.predictions, "min_counts": e.data.min_counts},
-        )
+        return Parts(self.folder, about={**about, "code": self.code}, predictions=e.predictions)
 
     def key(self, label: str, fold: str) -> str:
         """Return the key of a method's part."""
         return self.parts.key(label, self.methods[label], self.folds[fold])
 
-    def prediction(self, label: str, section: str) -> Path:
-        """Return where a prediction goes."""
-        return self.folder / "predictions" / safe_name(label) / f"{safe_name(section)}.h5ad"
+    def gather_predictions(self) -> None:
+        """Put the parts' predictions where results have them; what another run of this folder put there goes."""
+        folder = self.folder / "predictions"
+        shutil.rmtree(folder, ignore_errors=True)
+        for label in self.methods:
+            for name, fold in self.folds.items():
+                for number, section in enumerate(fold.test):
+                    kept = self.parts.prediction(self.key(label, name), number)
+                    if self.experiment.predictions and kept.is_file():
+                        target = folder / safe_name(label) / f"{safe_name(section.id)}.h5ad"
+                        target.parent.mkdir(parents=True, exist_ok=True)
+                        shutil.copyfile(kept, target)
 
     def write(self) -> None:
         """Leave the plan in its folder for the processes that take part."""

@@ -6,14 +6,18 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 import pandas as pd
 
+from mclstexp.core.errors import InputError
 from mclstexp.evaluation.crew import Crew, environment, how_it_ended
 from mclstexp.evaluation.exam import failure, prepare, references
 from mclstexp.evaluation.harness import join_scores
 from mclstexp.evaluation.run_plan import Plan, safe_name
 
+_ATTEMPTS: Final = 2
+"""A part that is computed and then not found whole is computed again so often in all."""
 OnEvent = Callable[[str, str, str], None]
 """Called with (label, fold, state): "begun", "done" or "died"; first of all with ("", "", "of N") parts to compute."""
 
@@ -24,7 +28,7 @@ def run_plan(plan: Plan, *, jobs: int = 1, on_event: OnEvent | None = None) -> p
     Parameters
     ----------
     plan
-        What is run. Parts that are already in its folder are taken as they are.
+        What is run. Parts that are whole in its folder are taken as they are; what is damaged is computed again.
     jobs
         Methods judged at once, each in a process of its own with its share of the processor's cores.
     on_event
@@ -35,17 +39,41 @@ def run_plan(plan: Plan, *, jobs: int = 1, on_event: OnEvent | None = None) -> p
     Scores in the order of methods and folds, as `evaluate` returns them; ``attrs["notes"]`` says what of the test
     sections could not be scored. A method whose process died in a fold has a
     row "failed" there; such a part is tried again when the plan is run again.
+
+    Raises
+    ------
+    InputError
+        If a part cannot be read back though it was computed again.
     """
     plan.write()
-    todo = {
-        label: missing
-        for label in plan.methods
-        if (missing := [fold for fold in plan.folds if not plan.parts.path(plan.key(label, fold)).is_file()])
-    }
-    crew = Crew()
     died: dict[tuple[str, str], str] = {}
     say = on_event or (lambda label, fold, state: None)  # noqa: ARG005
-    say("", "", f"of {sum(map(len, todo.values()))}")
+    for attempt in range(_ATTEMPTS):
+        todo = _missing(plan, died)
+        if attempt == 0:
+            say("", "", f"of {sum(map(len, todo.values()))}")
+        if todo:
+            died |= _compute(plan, todo, jobs=jobs, say=say)
+    scores = _collect(plan, died)
+    plan.gather_predictions()
+    return scores
+
+
+def _missing(plan: Plan, died: Mapping[tuple[str, str], str]) -> dict[str, list[str]]:
+    """Return the folds by label whose parts are not there, read back and found whole."""
+    missing = {
+        label: [
+            fold for fold in plan.folds if (label, fold) not in died and plan.parts.read(plan.key(label, fold)) is None
+        ]
+        for label in plan.methods
+    }
+    return {label: folds for label, folds in missing.items() if folds}
+
+
+def _compute(plan: Plan, todo: Mapping[str, list[str]], *, jobs: int, say: OnEvent) -> dict[tuple[str, str], str]:
+    """Have parts computed; returns what died and how."""
+    crew = Crew()
+    died: dict[tuple[str, str], str] = {}
     try:
         with ThreadPoolExecutor(jobs) as pool:
             waiting = [
@@ -60,7 +88,7 @@ def run_plan(plan: Plan, *, jobs: int = 1, on_event: OnEvent | None = None) -> p
                 crew.dismiss()
     finally:
         crew.dismiss()
-    return _collect(plan, died)
+    return died
 
 
 def _chunks(folds: list[str], *, n_chunks: int) -> list[list[str]]:
@@ -102,8 +130,13 @@ def _collect(plan: Plan, died: Mapping[tuple[str, str], str]) -> pd.DataFrame:
         for label, method in plan.methods.items():
             scores = plan.parts.read(plan.key(label, name))
             if scores is None:
-                reason = died.get((label, name), "its part cannot be read: run again")
-                scores = failure(exam, label=label, method=method, reason=reason)
+                if (label, name) not in died:
+                    msg = (
+                        f"finished parts that can be read back expected in {plan.folder}, found that of {label} on "
+                        f"{name} damaged {_ATTEMPTS} times: check that disk and run the same again"
+                    )
+                    raise InputError(msg)
+                scores = failure(exam, label=label, method=method, reason=died[label, name])
             tables.append(scores)
         tables.append(references(exam))
     scores = join_scores(tables)

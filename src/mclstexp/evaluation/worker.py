@@ -22,7 +22,6 @@ from mclstexp.evaluation.crew import leave_signals_to_the_run, lines_of_the_run
 from mclstexp.evaluation.exam import prepare
 from mclstexp.evaluation.harness import join_scores, sit
 from mclstexp.evaluation.run_plan import Plan, read_plan
-from mclstexp.io.predictions import write_prediction
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -44,13 +43,11 @@ def _judge(plan: Plan, label: str, fold: str) -> None:
     key = plan.key(label, fold)
     workdir = plan.folder / "work" / key
 
-    def keep(predicted: AnnData, section: str) -> None:
-        if plan.experiment.predictions:
-            write_prediction(predicted, plan.prediction(label, section))
-
+    predicted: list[AnnData] = []
     exam = prepare(plan.folds[fold], plan.rules)
+    keep = lambda answer, _: predicted.append(answer)  # noqa: E731
     scores = sit(exam, plan.methods[label], label=label, workdir=workdir, keep=keep)
-    plan.parts.write(key, join_scores([scores]))
+    plan.parts.write(key, join_scores([scores]), predicted)
     shutil.rmtree(workdir, ignore_errors=True)
 
 

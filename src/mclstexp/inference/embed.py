@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
+import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
@@ -19,14 +21,17 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
+from mclstexp.core import identity
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Tiles
-from mclstexp.data.features import FeatureCache, cache_folder, feature_key
+from mclstexp.data.features import FeatureCache, cache_folder
 from mclstexp.data.recent_features import KeptFeatures, RecentFeatures
 from mclstexp.nn.cpu import fast_dtype, prepare_cpu
 from mclstexp.nn.image_encoders import ImageEncoder, create_encoder
 
 Precision = Literal["auto", "float32", "bfloat16"]
+PRECISION: Final = "MCLSTEXP_PRECISION"
+"""Environment variable that says how frozen encoders compute where nothing else is said."""
 
 BATCH_SIZE: Final = {"cpu": 16, "cuda": 128}
 """Where speed stops growing (DenseNet-121 and EfficientNet-Lite0 at 224 px on 2 cores); memory goes on growing."""
@@ -37,6 +42,7 @@ N_AHEAD: Final = 2
 SHARD_TILES: Final = 512
 """Embeddings kept at once: all that a killed process loses."""
 
+_MOVES: Final = "which moves features by some per cent"
 
 _store: ContextVar[RecentFeatures | None] = ContextVar("_store", default=None)
 
@@ -55,7 +61,7 @@ def embed_tiles(
     tiles: Tiles,
     encoder: str | ImageEncoder,
     *,
-    precision: Precision = "auto",
+    precision: Precision | None = None,
     batch_size: int | None = None,
     cache_dir: Path | None = None,
     progress: bool = False,
@@ -72,8 +78,9 @@ def embed_tiles(
         A name of `create_encoder`, whose embeddings are cached and which runs on a GPU where there is one; or an
         encoder, which runs where it is and is cached only with a `cache_dir` or within `features_kept_in`.
     precision
-        ``"auto"`` is bfloat16 where the device computes it natively, else float32. bfloat16 moves embeddings by
-        about 0.5 %.
+        ``"float32"``, the same on every machine; ``"bfloat16"``, faster where the device computes it natively;
+        ``"auto"``, bfloat16 there and float32 elsewhere. By default ``$MCLSTEXP_PRECISION``, or float32. What it
+        moves: docs/trust.md.
     batch_size
         Tiles computed at once; 16 on a CPU, where more are no faster, and 128 on a GPU by default.
     cache_dir
@@ -95,8 +102,7 @@ def embed_tiles(
     store = _store.get()
     if cache_dir is None and weights_hash is None and store is None:
         return _embed(tiles, network, dtype=dtype, batch_size=batch_size, progress=progress)
-    weights_hash = weights_hash or network.weights_hash
-    key = feature_key(tiles, encoder=network.name, weights_hash=weights_hash, precision=str(dtype))
+    key = identity.of_features(tiles.slide, tiles.spec, sight=_sight(network, weights_hash, dtype))
     cache = FeatureCache(cache_dir or cache_folder(), key=key) if store is None else store.under(key)
     features, present = cache.lookup(tiles.xy, dim=network.dim)
     if present.all():
@@ -140,19 +146,27 @@ def fixed_size_px(encoder: str | ImageEncoder) -> int | None:
 
 
 def frozen_encoder(name: str) -> dict[str, str]:
-    """Return name and hash of an encoder's weights: what a model that learnt from its features must remember."""
-    return {"name": name, "weights_hash": _named(name)[1]}
+    """Say what turns tiles into embeddings here and now: what a model that learnt from them must remember.
+
+    Returns
+    -------
+    "name" of the encoder, which of a local file says the architecture alone; "weights_hash"; "precision"; "device".
+    """
+    network, weights_hash = _named(name)
+    return _sight(network, weights_hash, _dtype(None, network.mean.device))
 
 
-def check_encoder(name: str, fitted: dict[str, str], *, n_features: int | None = None) -> None:
+def check_encoder(name: str, fitted: Mapping[str, str], *, n_features: int | None = None) -> None:
     """Refuse an encoder whose weights are not those a model learnt from: its predictions would be noise.
+
+    Another precision than the model's is warned of.
 
     Parameters
     ----------
     name
         The encoder about to be used.
     fitted
-        What `frozen_encoder` said when the model was fitted.
+        What `frozen_encoder` said when the model was fitted; models of older versions know no precision.
     n_features
         How many features of a tile the model takes, where that is to be checked too.
 
@@ -161,16 +175,31 @@ def check_encoder(name: str, fitted: dict[str, str], *, n_features: int | None =
     InputError
         If the weights differ.
     """
-    network, found = _named(name)
-    if found != fitted.get("weights_hash"):
+    found, network = frozen_encoder(name), _named(name)[0]
+    if found["weights_hash"] != fitted.get("weights_hash"):
         msg = (
             f"weights {fitted.get('weights_hash')} of {fitted.get('name')}, which the model was fitted on, expected, "
-            f"found {found}: use that version of the weights or fit again"
+            f"found {found['weights_hash']}: use that version of the weights or fit again"
         )
         raise InputError(msg)
     if n_features not in (None, network.dim):
         msg = f"a model of {network.dim} features expected for {name}, found one of {n_features}: copy it again"
         raise InputError(msg)
+    if fitted.get("precision", found["precision"]) != found["precision"]:
+        text = (
+            f"the model was fitted on features in {fitted['precision']}, these are in {found['precision']}, {_MOVES}: "
+            f"set {PRECISION}={fitted['precision']}"
+        )
+        warnings.warn(text, stacklevel=2)
+
+
+def _sight(network: ImageEncoder, weights_hash: str | None, dtype: torch.dtype) -> dict[str, str]:
+    return {
+        "name": network.name.partition("@")[0],
+        "weights_hash": weights_hash or network.weights_hash,
+        "precision": str(dtype).removeprefix("torch."),
+        "device": network.mean.device.type,
+    }
 
 
 @lru_cache(maxsize=2)
@@ -190,13 +219,14 @@ def _laid_out(encoder: ImageEncoder) -> ImageEncoder:
     return encoder.to(memory_format=torch.channels_last)
 
 
-def _dtype(precision: Precision, device: torch.device) -> torch.dtype:
+def _dtype(precision: str | None, device: torch.device) -> torch.dtype:
+    precision = precision or os.environ.get(PRECISION) or "float32"
     if precision == "auto":
         if device.type == "cuda":
             return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
         return fast_dtype()
     if precision not in ("float32", "bfloat16"):
-        msg = f"precision must be 'auto', 'float32' or 'bfloat16', found {precision!r}"
+        msg = f"precision ({PRECISION}) must be 'auto', 'float32' or 'bfloat16', found {precision!r}"
         raise InputError(msg)
     return torch.bfloat16 if precision == "bfloat16" else torch.float32
 

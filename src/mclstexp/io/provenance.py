@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import shutil
 import subprocess
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 from mclstexp._version import __version__
+from mclstexp.core.code import source_hash
+
+__all__ = ["code_version", "source_hash"]
 
 _PACKAGES = ("numpy", "timm", "torch")
 
@@ -34,16 +35,3 @@ def _commit(root: Path) -> str:
     command = [git, "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  no input from outside
     return done.stdout.strip() if done.returncode == 0 else ""
-
-
-@cache
-def source_hash() -> str:
-    """Return a hash of this package's own source files: what was computed by other code is not the same.
-
-    Taken once in a process, which goes on with the code it started with.
-    """
-    digest = hashlib.sha256()
-    root = Path(__file__).resolve().parents[1]
-    for path in sorted(root.rglob("*.py")):
-        digest.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
-    return digest.hexdigest()[:16]

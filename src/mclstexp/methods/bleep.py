@@ -20,6 +20,7 @@ from mclstexp.core.stored import stored_arrays, stored_encoder, stored_number, s
 from mclstexp.core.tiles import Tiles
 from mclstexp.inference.bank import ReferenceBank
 from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
+from mclstexp.inference.numerics import numerics
 from mclstexp.nn.bleep import BleepModel, load_bleep
 from mclstexp.nn.device import torch_device
 from mclstexp.nn.heads import Reduction, Standardise
@@ -118,6 +119,9 @@ class Bleep(Predictor):
         if not self.temperature > 0:
             msg = f"bleep option temperature must be positive, found {self.temperature}"
             raise InputError(msg)
+
+    def _numerics(self) -> dict[str, str]:
+        return numerics(self, encoder=self.encoder, tuned=self._tuned)
 
     def _fit(self, sections: list[Section]) -> None:
         self.encoder_ = {} if self._tuned else frozen_encoder(self.encoder)

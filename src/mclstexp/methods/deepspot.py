@@ -17,6 +17,7 @@ from mclstexp.core.section import Section
 from mclstexp.core.stored import stored_arrays, stored_encoder, stored_number
 from mclstexp.core.tiles import Tiles
 from mclstexp.inference.embed import check_encoder, frozen_encoder
+from mclstexp.inference.numerics import numerics
 from mclstexp.inference.scene import Scene, join, look_at
 from mclstexp.nn.deep_sets import DeepSets
 from mclstexp.nn.device import torch_device
@@ -104,6 +105,9 @@ class DeepSpot(Predictor):
         if self.window_side < 3 or self.window_side % 2 == 0:
             msg = f"deepspot option window_side must be odd and at least 3, found {self.window_side}"
             raise InputError(msg)
+
+    def _numerics(self) -> dict[str, str]:
+        return numerics(self, encoder=self.encoder)
 
     def _fit(self, sections: list[Section]) -> None:
         self.encoder_ = frozen_encoder(self.encoder)

@@ -21,6 +21,7 @@ from mclstexp.core.section import Section
 from mclstexp.core.stored import stored_arrays, stored_encoder, stored_number
 from mclstexp.core.tiles import Tiles
 from mclstexp.inference.images import ImageKind, TileImages
+from mclstexp.inference.numerics import numerics
 from mclstexp.nn.device import torch_device
 from mclstexp.nn.histogene import HisToGeneNet, PixelEmbedding, load_histogene
 from mclstexp.nn.position import array_positions, table_rows
@@ -133,6 +134,9 @@ class HisToGene(Predictor):
 
     def _inputs(self, tiles: Tiles) -> SlideInputs:
         return SlideInputs.build(tiles, self._images()(tiles), n_neighbours=0)
+
+    def _numerics(self) -> dict[str, str]:
+        return numerics(self, encoder=self.encoder if self.image == "features" else None)
 
     def _fit(self, sections: list[Section]) -> None:
         self.encoder_ = self._images().identity()

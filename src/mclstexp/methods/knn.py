@@ -15,6 +15,7 @@ from mclstexp.core.stored import stored_arrays, stored_encoder
 from mclstexp.core.tiles import Tiles
 from mclstexp.inference.bank import ReferenceBank
 from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
+from mclstexp.inference.numerics import numerics
 
 
 @register("knn")
@@ -34,6 +35,9 @@ class KNN(Predictor):
         if self.k < 1:
             msg = f"k must be at least 1, found {self.k}"
             raise InputError(msg)
+
+    def _numerics(self) -> dict[str, str]:
+        return numerics(self, encoder=self.encoder)
 
     def _fit(self, sections: list[Section]) -> None:
         self.encoder_ = frozen_encoder(self.encoder)

@@ -19,6 +19,7 @@ from mclstexp.core.stored import stored_arrays, stored_encoder, stored_number
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.neighbours import mean_of_neighbours
 from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
+from mclstexp.inference.numerics import numerics
 from mclstexp.training.choice import choose, mean_pcc
 
 N_COMPONENTS = (4, 8, 12, 16, 24)
@@ -58,6 +59,9 @@ class PLS(Predictor):
     def context_um(self) -> float:
         """How far (µm) a tile's prediction looks at other tiles."""
         return max(self.context_radii_um, default=0.0)
+
+    def _numerics(self) -> dict[str, str]:
+        return numerics(self, encoder=self.encoder)
 
     def _fit(self, sections: list[Section]) -> None:
         self.encoder_ = frozen_encoder(self.encoder)

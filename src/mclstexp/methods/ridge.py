@@ -18,6 +18,7 @@ from mclstexp.core.stored import stored_arrays, stored_encoder
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.folds import tuning_units
 from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
+from mclstexp.inference.numerics import numerics
 
 
 @register("ridge")
@@ -42,6 +43,9 @@ class Ridge(Predictor):
         if self.alpha is not None and not self.alpha > 0:
             msg = f"alpha must be positive, found {self.alpha}: leave it out to have it chosen"
             raise InputError(msg)
+
+    def _numerics(self) -> dict[str, str]:
+        return numerics(self, encoder=self.encoder)
 
     def _fit(self, sections: list[Section]) -> None:
         self.encoder_ = frozen_encoder(self.encoder)

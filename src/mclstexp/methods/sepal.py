@@ -17,6 +17,7 @@ from mclstexp.core.section import Section
 from mclstexp.core.stored import stored_arrays, stored_encoder
 from mclstexp.core.tiles import Tiles
 from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
+from mclstexp.inference.numerics import numerics
 from mclstexp.nn.device import torch_device
 from mclstexp.nn.local_graph import Join, Layer, LocalGraphNetwork, LocalGraphs
 from mclstexp.training.aligned import fit_reduction, flat_state, unflatten
@@ -123,6 +124,9 @@ class SEPAL(Predictor):
     def context_um(self) -> float:
         """How far (µm) a tile's prediction looks at other tiles."""
         return self.hops * self.radius_um
+
+    def _numerics(self) -> dict[str, str]:
+        return numerics(self, encoder=self.encoder)
 
     def _fit(self, sections: list[Section]) -> None:
         self.encoder_ = frozen_encoder(self.encoder)

@@ -20,6 +20,7 @@ from mclstexp.core.tiles import Tiles
 from mclstexp.data.neighbours import find_neighbours
 from mclstexp.inference.bank import ReferenceBank
 from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
+from mclstexp.inference.numerics import numerics
 from mclstexp.nn.aligned_graphs import AlignedGraphs, Branch, Gather
 from mclstexp.nn.device import torch_device
 from mclstexp.nn.hsic import hsic_bottleneck
@@ -130,6 +131,9 @@ class STGCHB(Predictor):
     def context_um(self) -> float:
         """How far (µm) a tile's prediction looks at other tiles."""
         return self.neighbour_radius_um
+
+    def _numerics(self) -> dict[str, str]:
+        return numerics(self, encoder=self.encoder)
 
     def _fit(self, sections: list[Section]) -> None:
         self.encoder_ = frozen_encoder(self.encoder)

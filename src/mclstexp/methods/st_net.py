@@ -19,6 +19,7 @@ from mclstexp.core.section import Section
 from mclstexp.core.stored import stored_encoder, stored_number
 from mclstexp.core.tiles import Tiles
 from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
+from mclstexp.inference.numerics import numerics
 from mclstexp.inference.symmetries import N_SYMMETRIES, embed_symmetries, turned
 from mclstexp.nn.device import torch_device
 from mclstexp.nn.heads import Standardise
@@ -98,6 +99,9 @@ class StNetRegression(Predictor):
                 msg = f"st_net option {name} must be at least 1, found {getattr(self, name)}"
                 raise InputError(msg)
 
+    def _numerics(self) -> dict[str, str]:
+        return numerics(self, encoder=self.encoder, tuned=self._tuned)
+
     def _fit(self, sections: list[Section]) -> None:
         self.encoder_ = {} if self._tuned else frozen_encoder(self.encoder)
         if self.checkpoint:
@@ -173,7 +177,7 @@ class StNetRegression(Predictor):
 
     def _seen(self, tiles: Tiles, encoder: str | ImageEncoder) -> Float[np.ndarray, "n_tiles n_features"]:
         """Average features over the symmetries, one after the other: a slide's would not fit eight times."""
-        precision: Literal["auto", "float32"] = "auto" if isinstance(encoder, str) else "float32"
+        precision: Literal["float32"] | None = None if isinstance(encoder, str) else "float32"
         total = embed_tiles(tiles, encoder, precision=precision).astype(np.float64)
         if not self.symmetries:
             return total.astype(np.float32)

@@ -21,6 +21,7 @@ from mclstexp.core.section import Section
 from mclstexp.core.stored import stored_arrays, stored_encoder, stored_part
 from mclstexp.core.tiles import Tiles
 from mclstexp.inference.images import ImageKind, TileImages
+from mclstexp.inference.numerics import numerics
 from mclstexp.nn.device import torch_device
 from mclstexp.nn.position import table_rows
 from mclstexp.nn.slide_inputs import FeatureEmbedding, SlideInputs
@@ -151,6 +152,9 @@ class THItoGene(Predictor):
 
     def _inputs(self, tiles: Tiles) -> SlideInputs:
         return SlideInputs.build(tiles, self._images()(tiles), n_neighbours=self.n_neighbours, reach=math.inf)
+
+    def _numerics(self) -> dict[str, str]:
+        return numerics(self, encoder=self.encoder if self.image == "features" else None)
 
     def _fit(self, sections: list[Section]) -> None:
         self.encoder_ = self._images().identity()

@@ -19,6 +19,7 @@ from mclstexp.core.section import Section
 from mclstexp.core.stored import stored_arrays, stored_encoder, stored_number
 from mclstexp.core.tiles import Tiles
 from mclstexp.inference.embed import check_encoder, frozen_encoder
+from mclstexp.inference.numerics import numerics
 from mclstexp.inference.scene import Scene, join, look_at
 from mclstexp.nn.device import torch_device
 from mclstexp.nn.position import array_positions
@@ -144,6 +145,9 @@ class TriplexMethod(Predictor):
     def context_um(self) -> float:
         """How far (µm) a tile's prediction looks at other tiles: the global encoder sees all that are asked."""
         return math.inf
+
+    def _numerics(self) -> dict[str, str]:
+        return numerics(self, encoder=self.encoder)
 
     def _fit(self, sections: list[Section]) -> None:
         self.encoder_ = frozen_encoder(self.encoder)

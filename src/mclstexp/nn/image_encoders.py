@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, final
 
 import torch
@@ -10,6 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from mclstexp.core.errors import InputError
+from mclstexp.nn.local_weights import FOLDERS, PREFIX, remember_weights, weights_files
 from mclstexp.nn.pretrained import build_network
 
 
@@ -91,6 +94,7 @@ def create_encoder(name: str) -> ImageEncoder:
         - ``"efficientnet_lite0"``: ImageNet weights that are installed with this package;
         - ``"hf-hub:OWNER/MODEL"``: a timm model on the hub;
         - ``"NAME@FILE"``: a timm architecture with weights of a local .safetensors or .pt file;
+        - ``"NAME@weights:HASH"``: the same in a saved model, which names no path; see `nn.local_weights`;
         - ``"random:NAME"``: a timm architecture with random weights of a fixed seed. It has learnt nothing: for
           tests and for timing an architecture.
 
@@ -99,7 +103,26 @@ def create_encoder(name: str) -> ImageEncoder:
     InputError
         If the name is unknown, the weights cannot be had, or they do not fit.
     """
-    return ImageEncoder(build_network(name), name=name)
+    architecture, _, file = name.partition("@")
+    if file.startswith(PREFIX) and not name.startswith("hf-hub:"):
+        return _by_hash(architecture, file.removeprefix(PREFIX))
+    encoder = ImageEncoder(build_network(name), name=name)
+    if file and not name.startswith("hf-hub:"):
+        remember_weights(encoder.weights_hash, Path(file))
+    return encoder
+
+
+def _by_hash(architecture: str, weights_hash: str) -> ImageEncoder:
+    for file in weights_files(weights_hash):
+        with suppress(InputError):  # a file of other weights, or none any more
+            encoder = ImageEncoder(build_network(f"{architecture}@{file}"), name=architecture)
+            if encoder.weights_hash == weights_hash:
+                return encoder
+    msg = (
+        f"weights {weights_hash} of {architecture} expected on this machine, found no file that holds them: "
+        f"set {FOLDERS} to that file or its folder"
+    )
+    raise InputError(msg)
 
 
 def untrained_encoder(name: str) -> ImageEncoder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.io.atomic import atomic_path
 
 FILE = "checkpoint.safetensors"
+_KEY = re.compile("[0-9a-f]{32}")
 
 
 def save_checkpoint(
@@ -65,18 +67,23 @@ def read_histories(workdir: Path) -> dict[str, list[dict[str, float]]]:
 
     Returns
     -------
-    For each model of the method, by its folder ("fit" where there is but one): a dictionary per epoch with "epoch",
-    "loss" and "learning_rate", as `train` returns.
+    Of the last fit there, for each model of the method, by its folder ("fit" where there is but one): a dictionary
+    per epoch with "epoch", "loss" and "learning_rate", as `train` returns.
 
     Raises
     ------
     InputError
         If there is no checkpoint: the method is not fitted by `train`, or the folder was cleared.
     """
-    found = {}
-    for path in sorted(Path(workdir).rglob(FILE)):
-        name = path.parent.relative_to(workdir).as_posix()
-        found["fit" if name == "." else name] = json.loads(_read_meta(path).get("history", "[]"))
+    paths, found = sorted(Path(workdir).rglob(FILE)), {}
+    if paths:
+        newest = max(paths, key=lambda path: path.stat().st_mtime_ns).relative_to(workdir)
+        # `Predictor.fit` gives each fit a folder in it, named by its key
+        root = Path(workdir) / (newest.parts[0] if _KEY.fullmatch(newest.parts[0]) else "")
+        for path in paths:
+            if path.is_relative_to(root):
+                name = path.parent.relative_to(root).as_posix()
+                found["fit" if name == "." else name] = json.loads(_read_meta(path).get("history", "[]"))
     if not found:
         msg = f"checkpoints of a fit expected in {workdir}, found none: name the folder that fit had as its workdir"
         raise InputError(msg)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mclstexp.core import keys
+from mclstexp.core.options import without_paths
 from mclstexp.core.predictor import Predictor
 from mclstexp.core.tiles import Slide
 from mclstexp.io.regions import to_geojson
@@ -69,6 +69,6 @@ def _about(slide: Slide, grid: Grid, settings: SlideSettings) -> dict[str, Any]:
         "tile_side_px": spec.size_um / slide.mpp,
         "tissue": to_geojson(grid.regions),
         "upsampled": upsampled if upsampled > 1 else None,
-        "settings": {k: str(v) for k, v in dataclasses.asdict(settings).items() if v not in (None, ())},
+        "settings": {k: str(v) for k, v in without_paths(vars(settings)).items() if v not in (None, ())},
     }
     return {name: value for name, value in said.items() if value is not None}

@@ -12,9 +12,9 @@ from anndata import AnnData
 from jaxtyping import Float
 from numpy.typing import NDArray
 
+from mclstexp.core import identity
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Slide, Tiles, TileSpec
-from mclstexp.data.features import feature_key
 from mclstexp.data.recent_features import LIMIT_BYTES, RecentFeatures
 from mclstexp.inference.embed import embed_tiles, features_kept_in, frozen_encoder
 from mclstexp.io.pixel_sources import Box, PixelSource
@@ -26,7 +26,7 @@ INSTANCE_KEY: Final = "tile_id"
 """obs of a table of the store, and a column of the shapes: which tile."""
 _SIZE_TOLERANCE: Final = 0.01  # as an mpp is known; tiles are whole pixels, so a pixel is always let in
 _N_COMPARED: Final = 8
-_PRECISIONS: Final = ("torch.float32", "torch.bfloat16")
+_PRECISIONS: Final = ("float32", "bfloat16")
 
 
 @final
@@ -172,9 +172,9 @@ def hold(tiles: Tiles, encoder: str, features: Float[np.ndarray, "n_tiles dim"])
     """
     check_length(encoder, tiles, features)
     store = RecentFeatures(LIMIT_BYTES + 2 * features.nbytes)
-    weights_hash = frozen_encoder(encoder)["weights_hash"]
     for precision in _PRECISIONS:  # a method may ask for either
-        key = feature_key(tiles, encoder=encoder, weights_hash=weights_hash, precision=precision)
+        sight = {**frozen_encoder(encoder), "precision": precision}
+        key = identity.of_features(tiles.slide, tiles.spec, sight=sight)
         store.under(key).add(tiles.xy, features)
     return store
 

@@ -22,6 +22,7 @@ from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles
+from mclstexp.inference.numerics import numerics
 from mclstexp.methods.mclstexp.paper import Paper
 from mclstexp.methods.mclstexp.strict import Strict
 from mclstexp.nn.cpu import fast_dtype
@@ -133,6 +134,15 @@ class MclSTExp(Predictor):
 
     def _default_space(self, sections: list[Section]) -> ExpressionSpace:
         return ExpressionSpace.fit(sections, axis="spot" if self.protocol == "strict" else "gene")
+
+    @property
+    def _encoder(self) -> str:
+        """Name of the image encoder; the release starts from torchvision's weights, timm's default are others."""
+        return "densenet121.tv_in1k" if (self.protocol, self.encoder) == ("paper", "densenet121") else self.encoder
+
+    def _numerics(self) -> dict[str, str]:
+        precision = self.torch_dtype() if self.train_encoder else None
+        return numerics(self, encoder=self._encoder, tuned=self.train_encoder, training_precision=precision)
 
     def _fit(self, sections: list[Section]) -> None:
         self._fitted = _PROTOCOLS[self.protocol](self, self.space_)

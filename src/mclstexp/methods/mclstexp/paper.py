@@ -42,9 +42,8 @@ class Paper:
 
     @property
     def encoder_name(self) -> str:
-        """Name of the image encoder; the release starts from torchvision's weights, timm's default are others."""
-        name = self.options.encoder
-        return "densenet121.tv_in1k" if name == "densenet121" else name
+        """Name of the image encoder."""
+        return self.options._encoder
 
     @property
     def _tuned(self) -> bool:

@@ -1,0 +1,98 @@
+"""`Method`: what every method of every question is: options that stay as they were fitted, and a state."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
+
+from mclstexp.core.code import class_hash
+from mclstexp.core.errors import InputError
+from mclstexp.core.options import fixed, without_paths
+
+
+@dataclass(frozen=True)
+class State:
+    """What a fitted method must keep, as a saved model stores it."""
+
+    arrays: dict[str, NDArray]
+    """Numeric arrays by name (safetensors)."""
+    meta: dict[str, Any]
+    """Anything else, as plain JSON types."""
+
+
+class Method(ABC):
+    """A dataclass whose fields are its options: every option has a default and a sentence under it.
+
+    Options are plain values, and are fixed: lists become tuples, arrays are copied and closed. After `fit` none can
+    be set any more, or the numbers would not be those that the model says of itself.
+    """
+
+    name: ClassVar[str] = ""
+    """The name it is registered under."""
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Options that go together, by name; "published" holds the paper's or its code's."""
+    provenance_: dict[str, Any]
+    """Where the fit came from: version, options, training sections and their hashes; set by `fit`."""
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether `fit` or a load has completed."""
+        return "provenance_" in self.__dict__
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in getattr(self, "__dataclass_fields__", ()):
+            self._refuse_when_fitted(name)
+            value = fixed(value)
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if name in getattr(self, "__dataclass_fields__", ()):
+            self._refuse_when_fitted(name)
+        super().__delattr__(name)
+
+    def _refuse_when_fitted(self, name: str) -> None:
+        if self.is_fitted:
+            msg = (
+                f"options of a fitted model stay as they were fitted, found {name} of {self.name or 'a method'} set: "
+                f"create a new one with that {name} and fit it"
+            )
+            raise InputError(msg)
+
+    def _numerics(self) -> dict[str, str]:
+        """Say what else moves its numbers here: encoder, its weights, precision, device; nothing by default.
+
+        Asked before a fit, for the key under which its checkpoints lie, and at a prediction.
+        """
+        return {}
+
+    @abstractmethod
+    def _get_state(self) -> State:
+        """Return all that predicting needs beyond options, space and spec."""
+
+    @abstractmethod
+    def _set_state(self, state: State) -> None:
+        """Take back what `_get_state` returned."""
+
+
+def options(method: Method) -> dict[str, Any]:
+    """Return a method's options by name."""
+    fields = dataclasses.fields(method)  # type: ignore[arg-type]  # subclasses are dataclasses
+    return {field.name: getattr(method, field.name) for field in fields}
+
+
+def described(method: Method) -> dict[str, Any]:
+    """Say which unfitted method it is, for keys: name, options, what moves its numbers here, and the code it runs."""
+    numerics, said = method._numerics(), options(method)
+    if "weights_hash" in numerics and "encoder" in said:  # wherever their file lies
+        said["encoder"] = without_paths(said, weights=numerics["weights_hash"])["encoder"]
+    return {
+        "method": method.name,
+        "options": said,
+        "numerics": numerics,
+        "code": class_hash(type(method)),
+    }
