@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import mclstexp as mx
+import st_files
 from mclstexp.api import predict_files
 from mclstexp.core.predictor import Predictor
 from mclstexp.evaluation.config import DataConfig, FitConfig, SyntheticConfig
@@ -71,6 +72,22 @@ def test_a_given_panel_stands_on_the_methods_own_scale(tmp_path, monkeypatch):
         (("STROMA1", "TUMOUR1"), "gene"),
     ]
     assert not (tmp_path / "run").exists()
+
+
+def test_what_reading_finds_is_said_everywhere_and_once(tmp_path):
+    from mclstexp import api
+
+    folder = st_files.write_st_folder(tmp_path / "s1")
+    st_files.change(folder / "spots.tsv", lambda t: t.assign(pixel_x=["-9", *t["pixel_x"][1:]]))
+    data = DataConfig(path=str(folder))
+    with pytest.warns(UserWarning, match=r"^s1: 1 of 21 spots outside the image"):
+        data.read(SPEC)
+    # warnings are errors here: it is in the list alone
+    ((_, found),) = api.validate(data, tile=SPEC)
+    assert sum("1 of 21 spots outside the image" in sentence for sentence in found) == 1
+    st_files.change(folder / "spots.tsv", lambda t: t.rename(columns={"pixel_x": "pixel_y", "pixel_y": "pixel_x"}))
+    with pytest.raises(mx.InputError, match="spots"):
+        api.validate(data, tile=SPEC)
 
 
 def test_a_place_that_is_taken_is_said_before_the_work(tmp_path, monkeypatch):

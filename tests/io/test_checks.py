@@ -92,6 +92,7 @@ def test_a_mirrored_array_is_said_where_tissue_fills_the_image():
         counts = mirrored.counts.copy()
         counts.uns.update(uns)
         require_on_tissue(replace(mirrored, counts=counts))
+    require_on_tissue(replace(mirrored, tiles=replace(full, array_xy=full.array_xy + 300)))
 
 
 def test_places_shared_on_the_array_are_said():
@@ -121,6 +122,34 @@ def test_flips_are_suspected():
     assert check_section(replace(on_glass, tiles=replace(on_glass.tiles, array_xy=None)))[0].startswith(
         "s: 0% of spots"
     )
+
+
+@pytest.mark.parametrize("name", ["turned by 180°", "turned by 90° clockwise", "turned by 90° counterclockwise"])
+def test_turns_are_suspected(name):
+    section, size = _section(n_cols=5, n_rows=9, array=False), 220
+    letter = np.full((size, size, 3), 245, np.uint8)
+    letter[5:205, 5:125] = (180, 90, 160)
+    letter[150:205, 5:205] = (180, 90, 160)
+    x, y = section.tiles.xy.T
+    turned = {
+        "turned by 180°": (size - x, size - y),
+        "turned by 90° clockwise": (y, size - x),
+        "turned by 90° counterclockwise": (size - y, x),
+    }[name]
+    tiles = replace(section.tiles, slide=ArraySlide(letter, mpp=files.MPP, id="s"), xy=np.column_stack(turned))
+    shares = tissue_shares(replace(section, tiles=tiles))
+    assert shares[name] == 1
+    assert shares["as they are"] < 0.9
+
+
+def test_places_counted_from_the_bounds_of_a_slide_are_suspected(monkeypatch):
+    section = _section(n_cols=4, array=False)
+    picture = np.full((220, 200, 3), 245, np.uint8)
+    picture[5:215, 105:195] = (180, 90, 160)
+    slide = ArraySlide(picture, mpp=files.MPP, id="s")
+    monkeypatch.setattr(ArraySlide, "bounds_px", property(lambda self: (98, 3, 200, 220)))
+    said = check_section(replace(section, tiles=replace(section.tiles, slide=slide)))
+    assert said[0].startswith("s: 0% of spots lie on tissue, but 100% if counted from the slide's bounds")
 
 
 def test_tissue_that_is_not_stained_is_said():

@@ -98,3 +98,15 @@ def test_olfactory_bulb(data_dir):
         "Olfactory nerve layer",
         "Outer Plexiform Layer",
     }
+
+
+def test_a_link_carries_its_own_name_and_other_separators_are_told(tmp_path):
+    folder = files.write_st_folder(tmp_path / "run_17")
+    (tmp_path / "rep01").symlink_to(folder)
+    assert read_st_folder(tmp_path / "rep01").id == "rep01"
+    for name, mark, found in (("counts.tsv", ",", "commas"), ("spots.tsv", ";", "semicolons")):
+        table = (folder / name).read_text()
+        (folder / name).write_text(table.replace("\t", mark))
+        with pytest.raises(InputError, match=rf"{name}, found columns separated by {found}: save it with tabs"):
+            read_st_folder(folder)
+        (folder / name).write_text(table)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
 from mclstexp.evaluation.config import DataConfig
@@ -38,11 +42,36 @@ def validate(
     InputError
         If the data cannot be read or do not belong together.
     """
-    sections = data.read(tile)
+    with _recorded() as told:
+        sections = data.read(tile)
+    found = [(describe_section(section), check_section(section, min_counts=data.min_counts)) for section in sections]
+    said = {sentence for _, sentences in found for sentence in sentences}
+    _warn([warning for warning in told if str(warning.message) not in said])
     if out is not None:
         for section in sections:
             _draw_overlay(section, Path(out) / f"{section.id.replace('/', '_')}.png")
-    return [(describe_section(section), check_section(section, min_counts=data.min_counts)) for section in sections]
+    return found
+
+
+@contextmanager
+def _recorded() -> Iterator[list[warnings.WarningMessage]]:
+    """Hold back warnings, so that what is found while reading and looking is said once; all are let go on an error."""
+    told: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            try:
+                yield told
+            finally:
+                told += heard
+    except InputError:
+        _warn(told)
+        raise
+
+
+def _warn(told: Sequence[warnings.WarningMessage]) -> None:
+    for warning in told:
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
 def _draw_overlay(section: Section, target: Path) -> None:

@@ -16,6 +16,7 @@ from PIL import Image
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.io import tenx
+from mclstexp.io.bounds import check_gzip
 from mclstexp.io.entries import entries
 from mclstexp.io.guard import first_of, reading
 from mclstexp.io.tenx_positions import POSITION_FILES
@@ -157,6 +158,7 @@ def stored_pictures(files: Files, factors: Mapping[str, Any]) -> tuple[StoredPic
         if isinstance(scale, int | float) and scale > 0:
             try:
                 with reading(path, "a reduced picture"):
+                    check_gzip(path)
                     content = path.read_bytes()
                     content = gzip.decompress(content) if path.suffix == ".gz" else content
                     pixels = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))

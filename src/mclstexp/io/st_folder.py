@@ -11,6 +11,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
 from mclstexp.io.guard import guarded
+from mclstexp.io.spaceranger import sample_name
 from mclstexp.io.st_section import PLACES, ST_ARRAY, Sample, SpotArray, by_spot, images_in, one_image, place_counts
 from mclstexp.io.tables import find_table, read_spot_table, read_st_counts
 
@@ -58,7 +59,7 @@ def read_st_folder(
     if not folder.is_dir():
         msg = f"a folder with HE.jpg, counts.tsv and spots.tsv expected at {folder}, found none: check the path"
         raise InputError(msg)
-    name = id or folder.resolve().name
+    name = id or sample_name(folder)
     counts = read_st_counts(find_table(folder, "counts", what="counts (spots by genes)"))
     table = find_table(folder, "spots", what="spot positions")
     places = read_spot_table(table, PLACES, optional=["spot", "label", "layer"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO, cast
 
 import numpy as np
 import pandas as pd
@@ -13,16 +13,56 @@ from anndata import AnnData
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import as_counts
+from mclstexp.core.wording import shown
 from mclstexp.io.bounds import check_gzip
 from mclstexp.io.guard import reading
 
+_MARKS: Final = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _ENCODING: Final = "utf-8-sig"  # spreadsheets write a byte order mark
 
 
 def read_text(path: Path) -> str:
     """Read a text file, plain or gzipped, with or without a byte order mark."""
+    check_gzip(path)
     content = path.read_bytes()
     return (gzip.decompress(content) if path.suffix.lower() == ".gz" else content).decode(_ENCODING)
+
+
+def require_separator(path: Path, mark: str, *, what: str, columns: int = 2) -> None:
+    """Refuse a table whose first line is not separated by `mark`, before one column is made of it.
+
+    Parameters
+    ----------
+    path
+        The table, plain or gzipped.
+    mark
+        A comma or a tab.
+    what
+        What it should be, for messages.
+    columns
+        How many it has at least.
+
+    Raises
+    ------
+    InputError
+        If another mark separates the columns, or it is a pointer of git-lfs or no table.
+    """
+    with reading(path, what):
+        check_gzip(path)
+        with _opened(path) as file:
+            first = next((line for line in file if line.strip()), "").strip("\r\n")
+    counted = {name: first.count(sign) for sign, name in _MARKS.items() if sign != mark}
+    other = max(counted, key=lambda name: counted[name])
+    if not first or first.count(mark) >= max(1, counted[other]):
+        return
+    if first.startswith("version https://git-lfs"):
+        found, advice = "a pointer of git-lfs", "fetch the file itself with git lfs pull"
+    elif counted[other] >= columns - 1:
+        found, advice = f"columns separated by {other}", f"save it with {_MARKS[mark]}"
+    else:
+        found, advice = f"{shown(first, 40)} as its first line", "fetch it again"
+    msg = f"{what} expected in {path}, found {found}: {advice}"
+    raise InputError(msg)
 
 
 def find_table(folder: Path, stem: str, *, what: str) -> Path:
@@ -62,12 +102,11 @@ def read_st_counts(path: Path | str) -> AnnData:
         If the file is absent, cut short or another table, a spot or gene occurs twice, or a value is no raw count.
     """
     path = Path(path)
+    require_separator(path, "\t", what="a table of counts (spots by genes, separated by tabs)")
     with reading(path, "a table of counts (spots by genes, separated by tabs)"):
         check_gzip(path)
         # thousands of columns: a tenth of the time that pandas takes, which would also rename repeated genes unasked
-        with (
-            gzip.open(path, "rt", encoding=_ENCODING) if path.suffix == ".gz" else path.open(encoding=_ENCODING) as file
-        ):
+        with _opened(path) as file:
             header = [name.strip('"') for name in file.readline().rstrip("\n").split("\t")]
             rows = [line.rstrip("\n").partition("\t") for line in file if line.strip()]
         if not rows:
@@ -104,6 +143,7 @@ def read_spot_table(path: Path, columns: Sequence[str], *, optional: Sequence[st
     InputError
         If the file is absent or damaged, lacks a column, or holds something else than a number.
     """
+    require_separator(path, "\t", what="a table of spots (separated by tabs)")
     with reading(path, "a table of spots (separated by tabs)"):
         check_gzip(path)
         table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding=_ENCODING)
@@ -120,6 +160,13 @@ def read_spot_table(path: Path, columns: Sequence[str], *, optional: Sequence[st
             msg = f"numbers expected in column {column!r} of {path}, found {cell!r}: check the file"
             raise InputError(msg)
     return numbers.join(table[[column for column in optional if column in table]])
+
+
+def _opened(path: Path) -> TextIO:
+    """Open a text file, plain or gzipped."""
+    if path.suffix.lower() == ".gz":
+        return cast("TextIO", gzip.open(path, "rt", encoding=_ENCODING))
+    return path.open(encoding=_ENCODING)
 
 
 def _once(names: list[str], *, what: str, path: Path) -> pd.Index:

@@ -9,9 +9,8 @@ import pandas as pd
 
 from mclstexp.core import keys
 from mclstexp.core.errors import InputError
-from mclstexp.core.wording import shown
 from mclstexp.io.guard import reading
-from mclstexp.io.tables import read_text
+from mclstexp.io.tables import require_separator
 
 POSITION_COLUMNS = (keys.IN_TISSUE, keys.ARRAY_ROW, keys.ARRAY_COL, keys.PXL_ROW, keys.PXL_COL)
 """The columns after the barcode, in the order of a file without a header."""
@@ -86,7 +85,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
     Space Ranger 1 writes none, 2 and later write one, and version-1 file names with a header exist.
     """
-    _require_commas(path)
+    require_separator(path, ",", what="tissue positions (csv)", columns=1 + len(POSITION_COLUMNS) // 2)
     table = pd.read_csv(path, header=None, dtype=str, skipinitialspace=True, encoding="utf-8-sig")
     if not str(table.iloc[0, 1]).replace(".", "", 1).isdigit():
         names = [str(name).strip() for name in table.iloc[0]]
@@ -95,22 +94,6 @@ def _read_csv(path: Path) -> pd.DataFrame:
         msg = f"6 columns (barcode, {', '.join(POSITION_COLUMNS)}) expected in {path}, found {table.shape[1]}"
         raise InputError(msg)
     return table.set_axis(["barcode", *POSITION_COLUMNS], axis=1)
-
-
-def _require_commas(path: Path) -> None:
-    """Refuse a table that is none, or is separated by something else, before pandas makes one column of it."""
-    first = next((line for line in read_text(path).splitlines() if line.strip()), "")
-    if not first or ("," in first and first.count(",") >= max(first.count(mark) for mark in ";\t")):
-        return
-    if first.startswith("version https://git-lfs"):
-        found, advice = "a pointer of git-lfs", "fetch the file itself with git lfs pull"
-    elif ";" in first or "\t" in first:
-        mark = "semicolons" if ";" in first else "tabs"
-        found, advice = f"columns separated by {mark}", "save it with commas"
-    else:
-        found, advice = f"{shown(first, 40)} as its first line", "fetch it again"
-    msg = f"tissue positions (csv) expected in {path}, found {found}: {advice}"
-    raise InputError(msg)
 
 
 def _read_parquet(path: Path, *, in_tissue_only: bool) -> pd.DataFrame:

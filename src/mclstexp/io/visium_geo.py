@@ -12,6 +12,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
 from mclstexp.io import tenx
+from mclstexp.io.entries import entries
 from mclstexp.io.guard import guarded
 from mclstexp.io.spaceranger import SCALED_IMAGES, Files, may_be_tissue
 from mclstexp.io.tenx_positions import POSITION_FILES
@@ -81,8 +82,7 @@ def read_visium_geo(
 
 def _samples(folder: Path) -> dict[str, list[Path]]:
     """Return the files of each sample; the name of one that has none is the folder's."""
-    present = [path for path in sorted(folder.iterdir()) if path.is_file()] if folder.is_dir() else []
-    present = [path for path in present if not path.name.startswith(".")]
+    present = [path for path in entries(folder) if path.is_file()]
     prefixes = {match["sample"] for path in present if (match := _POSITIONS.fullmatch(path.name))}
     samples: dict[str, list[Path]] = {prefix: [] for prefix in sorted(prefixes)}
     for path in present:

@@ -18,6 +18,8 @@ _TISSUE_SATURATION: Final = 0.07
 """Saturation (HSV) above which a pixel is taken for stained tissue rather than glass."""
 _GREY: Final = 0.005
 """Share of saturated pixels below which a picture has no colours to tell tissue by."""
+_LARGEST: Final = 256
+"""Rows or columns beyond those of any array of spots: Visium's has 224 at most, Visium HD's bins of 16 µm 419."""
 _DARK: Final = 0.85
 """Brightness below which a pixel of a grey picture is tissue."""
 
@@ -37,17 +39,22 @@ def weigh_section(section: Section) -> list[Finding]:
 
 
 def tissue_shares(section: Section) -> dict[str, float]:
-    """Return the share of spots that lie on tissue as they are, and if their places were turned over.
+    """Return the share of spots that lie on tissue as they are, and if their places were turned, flipped or shifted.
 
     Tissue is what is more saturated than glass on a thumbnail (darker, if the picture has no colours), closed over
     small holes.
     """
     xy, (width, height) = section.tiles.xy, section.tiles.slide.size_px
-    turned = {
-        "as they are": xy,
+    turned = {"as they are": xy}
+    if any(corner := section.tiles.slide.bounds_px[:2]):
+        turned["counted from the slide's bounds"] = xy + np.array(corner)
+    turned |= {
         "x and y swapped": xy[:, ::-1],
         "flipped left to right": np.column_stack([width - xy[:, 0], xy[:, 1]]),
         "flipped top to bottom": np.column_stack([xy[:, 0], height - xy[:, 1]]),
+        "turned by 180°": np.array([width, height]) - xy,
+        "turned by 90° clockwise": np.column_stack([width - xy[:, 1], xy[:, 0]]),
+        "turned by 90° counterclockwise": np.column_stack([xy[:, 1], height - xy[:, 0]]),
     }
     mask = _tissue(section)
     scale = np.array([mask.shape[1] / width, mask.shape[0] / height])
@@ -70,7 +77,8 @@ def _swapped(shares: dict[str, float], *, mirrored: bool) -> Finding | None:
     given, swapped = shares["as they are"], shares["x and y swapped"]
     # tissue often fills a square, on which swapping moves few spots to glass: an array seen in a mirror tells
     margin = 0.02 if mirrored else 0.3
-    if swapped <= given + margin or swapped < max(shares.values()):
+    flips = [share for name, share in shares.items() if not name.startswith(("turned", "counted"))]
+    if swapped <= given + margin or swapped < max(flips):
         return None
     text = (
         f"spots on tissue expected, found {given:.0%} of them there and {swapped:.0%} if x and y are swapped: give "
@@ -111,8 +119,9 @@ def _mirrored(section: Section) -> bool:
     Arrays that Space Ranger reads from a CytAssist (Visium HD's bins among them) lie face to face with the tissue, so
     that theirs says nothing.
     """
-    uns = section.counts.uns
+    uns, array = section.counts.uns, section.tiles.array_xy
     bins = keys.PITCH_UM in uns and uns[keys.PITCH_UM] == uns.get(keys.SPOT_DIAMETER_UM)
+    bins = bins or (array is not None and len(array) > 0 and bool(array.max() > _LARGEST))
     return not bins and not uns.get(keys.CYTASSIST, False) and _reversed(section.tiles)
 
 
