@@ -8,7 +8,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.data.neighbours import mean_of_neighbours
 from mclstexp.inference.embed import embed_tiles
-from mclstexp.methods import create
+from mclstexp.methods import create, pls
 from small_methods import ENCODER, small_sections
 
 
@@ -72,3 +72,14 @@ def test_constant_expression_is_predicted_as_it_is(sections):
 def test_impossible_options_are_refused(option):
     with pytest.raises(InputError, match=f"{option} must be at least 1, found 0"):
         create("pls", **{option: 0})
+
+
+def test_many_spots_are_reduced_by_their_covariance_to_the_same_maps(monkeypatch):
+    rng = np.random.default_rng(0)
+    features, expression = rng.normal(size=(300, 20)) * rng.uniform(0.1, 9, 20), rng.normal(size=(300, 6))
+    expression += features[:, :6]
+    few = pls._Maps.fit(features, expression, n_components=4, reduction=15).affine(4)
+    monkeypatch.setattr(pls, "MOST_FULL", 100)
+    many = pls._Maps.fit(features, expression, n_components=4, reduction=15).affine(4)
+    for one, other in zip(many, few, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-9)

@@ -15,9 +15,11 @@ import pytest
 from made_pairs import made_results
 from mclstexp.analysis.domains import find_domains
 from mclstexp.core.errors import InputError
-from mclstexp.report import page_domains, page_figures
+from mclstexp.core.gene_blocks import blocks
+from mclstexp.report import page_domains, page_figures, page_values
 from mclstexp.report.build_page import choose_genes, make_page, write_report
 from mclstexp.report.page_study import read_study
+from mclstexp.report.page_values import code_maps
 from opened_page import blob_of, data_of, renamed, text_of
 
 METHOD = "ridge, 8"
@@ -119,6 +121,20 @@ def test_the_page_answers_without_scripts(study, page):
 def test_the_same_results_give_the_same_page(study, page):
     again = dataclasses.replace(study)
     assert make_page(again, choose_genes(again, None)).decode() == page
+
+
+def test_genes_are_coded_some_at_a_time_to_the_same_bytes(study, monkeypatch):
+    genes = choose_genes(study, None)
+    whole = code_maps(study, genes)
+    n_spots = sum(len(pair.section) for pair in study.pairs)
+    monkeypatch.setattr(page_values, "blocks", lambda n, width: blocks(n, width, most=3 * n_spots))
+    in_blocks = code_maps(study, genes)
+    for name in ("truth", "predicted", "width"):
+        for one, other in zip(getattr(in_blocks, name), getattr(whole, name), strict=True):
+            np.testing.assert_array_equal(one, other)
+    for name in ("scale", "limits"):
+        for of, ends in getattr(whole, name).items():
+            np.testing.assert_array_equal(getattr(in_blocks, name)[of], ends)
 
 
 def test_names_cannot_leave_their_place(study, undrawn):

@@ -14,6 +14,7 @@ from scipy.stats import false_discovery_control
 from mclstexp.analysis.pairs import Pair, Which, over_patients, values_of
 from mclstexp.analysis.spatial_null import Unit, maps_of, spatial_p
 from mclstexp.core.errors import InputError
+from mclstexp.core.gene_blocks import blocks
 from mclstexp.core.pearson import pearson_per_gene
 from mclstexp.core.section import check_sections
 from mclstexp.io.guard import reading
@@ -21,6 +22,7 @@ from mclstexp.io.guard import reading
 GeneSets = Mapping[str, Sequence[str]]
 """Names of genes by name of the set."""
 _AT_ONCE = 2000  # sets scored at a time
+_VALUES = 2**24  # of spots times genes that are scored at a time
 
 
 def read_gmt(path: Path | str) -> dict[str, tuple[str, ...]]:
@@ -213,12 +215,14 @@ def _linear_model(
         raise InputError(msg) from error
     has_values = np.isfinite(values).all(axis=1)
     scores = np.where(has_values, 0.0, np.nan)[:, None].repeat(len(sets), axis=1)
-    rows = np.flatnonzero(has_values & (np.ptp(values, axis=1) > 0))
-    data = pd.DataFrame(values[rows].astype(np.float64), index=rows.astype(str), columns=list(panel))
-    for start in range(0, len(sets) if len(rows) else 0, _AT_ONCE):
-        some = sets[start : start + _AT_ONCE]
-        source = np.repeat(np.arange(len(some)), [len(genes) for genes in some]).astype(str)
-        net = pd.DataFrame({"source": source, "target": [gene for genes in some for gene in genes]})
-        found = decoupler.mt.ulm(data=data, net=net, tmin=1, empty=False)[0]
-        scores[np.ix_(rows, start + found.columns.astype(int))] = found.loc[data.index]
+    varied = np.flatnonzero(has_values & (np.ptp(values, axis=1) > 0))
+    for spots in blocks(len(varied), len(panel), most=_VALUES):
+        rows = varied[spots]
+        data = pd.DataFrame(values[rows].astype(np.float64), index=rows.astype(str), columns=list(panel))
+        for start in range(0, len(sets), _AT_ONCE):
+            some = sets[start : start + _AT_ONCE]
+            source = np.repeat(np.arange(len(some)), [len(genes) for genes in some]).astype(str)
+            net = pd.DataFrame({"source": source, "target": [gene for genes in some for gene in genes]})
+            found = decoupler.mt.ulm(data=data, net=net, tmin=1, empty=False)[0]
+            scores[np.ix_(rows, start + found.columns.astype(int))] = found.loc[data.index]
     return scores

@@ -25,6 +25,9 @@ from mclstexp.training.choice import choose, mean_pcc
 N_COMPONENTS = (4, 8, 12, 16, 24)
 """What is tried on held-out training sections, the simplest first."""
 
+MOST_FULL = 20_000
+"""Training spots up to which components come from a full decomposition of the features."""
+
 
 @register("pls")
 @dataclass
@@ -132,9 +135,13 @@ class _Maps:
     ) -> _Maps:
         centre, spread = features.mean(axis=0), features.std(axis=0)
         spread[spread == 0] = 1
-        # a full decomposition, unlike a randomised one, needs no seed
-        pca = PCA(min(reduction, *features.shape), svd_solver="full").fit((features - centre) / spread)
-        scores = pca.transform((features - centre) / spread)
+        standard = features - centre
+        standard /= spread
+        # neither needs a seed, as a randomised one does; that of the covariance needs no second copy of many spots
+        solver = "full" if len(features) <= MOST_FULL else "covariance_eigh"
+        pca = PCA(min(reduction, *features.shape), svd_solver=solver).fit(standard)
+        scores = pca.transform(standard)
+        del standard
         with warnings.catch_warnings():
             # a direction whose power iterations stop early is still one, and what it misses the next takes up;
             # nothing is left to explain where all genes are constant

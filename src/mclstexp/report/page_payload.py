@@ -9,19 +9,18 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-from mclstexp.analysis.pairs import Pair
 from mclstexp.evaluation.calibration import LEVEL
 from mclstexp.plotting.maps import expression_unit, robust_limits
 from mclstexp.plotting.style import DIFFERENCE, EXPRESSION, MISSING
-from mclstexp.report.page_arrays import pack, quantise, scales
+from mclstexp.report.page_arrays import pack
 from mclstexp.report.page_domains import DomainsOfAll, colours_of
 from mclstexp.report.page_errors import Errors
 from mclstexp.report.page_study import Study
 from mclstexp.report.page_thumbnail import spot_shape, take_thumbnail
+from mclstexp.report.page_values import CodedMaps, code_maps
 
 WIDTHS: Final = "magma"
 """Colour map of interval widths."""
@@ -44,15 +43,6 @@ class Payload:
         return sum(map(len, self.blobs.values()))
 
 
-@dataclass(frozen=True, eq=False)
-class _Values:
-    """One section on the panel of the page; NaN where it has no such gene."""
-
-    truth: Float[np.ndarray, "n_spots n_genes"]
-    predicted: Float[np.ndarray, "n_spots n_genes"]
-    width: Float[np.ndarray, "n_spots n_genes"] | None
-
-
 def make_payload(study: Study, domains: DomainsOfAll, *, genes: Sequence[str], errors: Errors) -> Payload:
     """Gather what the explorer and the gene table show.
 
@@ -67,15 +57,9 @@ def make_payload(study: Study, domains: DomainsOfAll, *, genes: Sequence[str], e
     errors
         Of the prediction.
     """
-    values = [_on_panel(study, pair, genes) for pair in study.pairs]
-    shown = [array for found in values for array in (found.truth, found.predicted)]
-    widths = [found.width for found in values if found.width is not None]
-    scale = {"value": scales(*shown), "width": scales(*widths) if widths else np.zeros((len(genes), 2))}
+    maps = code_maps(study, genes)
     blobs: dict[str, str] = {}
-    sections = [
-        _section(study, pair, found, scale=scale, blobs=blobs, domains=domains)
-        for pair, found in zip(study.pairs, values, strict=True)
-    ]
+    sections = [_section(study, n, maps, blobs=blobs, domains=domains) for n in range(len(study.pairs))]
     for described in sections:
         described["error"] = [number(float(value)) for value in errors.by_spot[described["id"]]]
     off = robust_limits(np.concatenate([*errors.by_spot.values()]))
@@ -87,8 +71,13 @@ def make_payload(study: Study, domains: DomainsOfAll, *, genes: Sequence[str], e
         "rank": rank_rows(study, genes),
         "first": 0,
         "level": LEVEL,
-        "scale": {name: _plain(ends) for name, ends in scale.items()},
-        "limits": {**_limits(values, widths), "error": [number(end) for end in off]},
+        "scale": {name: _plain(ends) for name, ends in maps.scale.items()},
+        "limits": {
+            "value": _plain(maps.limits["value"]),
+            "difference": [number(float(end)) for end in maps.limits["difference"]],
+            "width": _plain(maps.limits["width"]),
+            "error": [number(end) for end in off],
+        },
         "colours": {
             "value": _colours(EXPRESSION),
             "difference": _colours(DIFFERENCE),
@@ -125,32 +114,15 @@ def number(value: float) -> float | None:
     return float(f"{value:.6g}") if math.isfinite(value) else math.copysign(1e308, value)
 
 
-def _on_panel(study: Study, pair: Pair, genes: Sequence[str]) -> _Values:
-    at = pd.Index(pair.genes).get_indexer(pd.Index(genes))
-    width = study.widths.get(pair.id)
-    return _Values(_columns(pair.truth, at), _columns(pair.guess, at), None if width is None else _columns(width, at))
-
-
-def _columns(values: np.ndarray, at: np.ndarray) -> np.ndarray:
-    return np.where(at >= 0, values[:, at], np.float32(np.nan))
-
-
-def _section(
-    study: Study,
-    pair: Pair,
-    values: _Values,
-    *,
-    scale: dict[str, np.ndarray],
-    blobs: dict[str, str],
-    domains: DomainsOfAll,
-) -> dict[str, Any]:
-    n = sum(name.startswith("xy-") for name in blobs)
-    section, picture = pair.section, take_thumbnail(pair.section)
+def _section(study: Study, n: int, maps: CodedMaps, *, blobs: dict[str, str], domains: DomainsOfAll) -> dict[str, Any]:
+    """Describe the section number `n`, and put its arrays into `blobs`."""
+    section, width = study.pairs[n].section, maps.width[n]
+    picture = take_thumbnail(section)
     blobs[f"xy-{n}"] = pack(picture.xy)
-    blobs[f"truth-{n}"] = pack(quantise(values.truth, scale["value"]))
-    blobs[f"predicted-{n}"] = pack(quantise(values.predicted, scale["value"]))
-    if values.width is not None:
-        blobs[f"width-{n}"] = pack(quantise(values.width, scale["width"]))
+    blobs[f"truth-{n}"] = pack(maps.truth[n])
+    blobs[f"predicted-{n}"] = pack(maps.predicted[n])
+    if width is not None:
+        blobs[f"width-{n}"] = pack(width)
     shape, size_um = spot_shape(section)
     described = {
         "id": section.id,
@@ -163,7 +135,7 @@ def _section(
         "xy": f"xy-{n}",
         "truth": f"truth-{n}",
         "predicted": f"predicted-{n}",
-        "width": None if values.width is None else f"width-{n}",
+        "width": None if width is None else f"width-{n}",
         "depth": np.asarray(section.counts.X.sum(axis=1)).ravel().astype(int).tolist(),
     }
     found = domains.by_section.get(section.id)
@@ -175,25 +147,6 @@ def _section(
 
 def _names(series: pd.Series) -> list[str | None]:
     return [None if pd.isna(name) else str(name) for name in series]
-
-
-def _limits(values: Sequence[_Values], widths: Sequence[np.ndarray]) -> dict[str, Any]:
-    shown = np.concatenate([array for found in values for array in (found.truth, found.predicted)])
-    off = np.concatenate([found.predicted - found.truth for found in values])
-    known = np.concatenate(widths) if widths else np.full((1, shown.shape[1]), np.nan)
-    return {
-        "value": _plain([_robust(column) for column in shown.T]),
-        "difference": [number(max(map(abs, robust_limits(column)))) for column in off.T],
-        "width": _plain([_robust(column) for column in known.T]),
-    }
-
-
-def _robust(values: np.ndarray) -> tuple[float, float]:
-    """Return robust limits; of a gene that is the same nearly everywhere, the whole range."""
-    known = values[np.isfinite(values)]
-    if len(known) and np.ptp(known) > np.ptp(np.quantile(known, [0.01, 0.99])) == 0:
-        return float(known.min()), float(known.max())
-    return robust_limits(known)
 
 
 def _plain(ends: Iterable[Iterable[float]]) -> list[list[float | None]]:

@@ -92,9 +92,11 @@ def fit_reduction(
     sections from 0.281 to 0.265 (mouse olfactory bulb).
     """
     mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-6
-    standard = (features - mean) / spread
+    standard = features - mean
+    standard /= spread
     n_components = min(n_components, *features.shape)
-    pca = PCA(n_components, svd_solver="randomized", random_state=seed).fit(standard)
+    # it may write into the copy that was just made: features of a large section are gigabytes
+    pca = PCA(n_components, svd_solver="randomized", random_state=seed, copy=False).fit(standard)
     scale = np.sqrt(pca.explained_variance_.mean())
     components = pca.components_.T / scale / spread[:, None]
     return mean.astype(np.float32), components.astype(np.float32)
