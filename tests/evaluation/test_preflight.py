@@ -119,8 +119,11 @@ def test_sections_without_common_genes_are_one_sentence(tmp_path):
 def test_unknown_patients_refuse_folds_by_patient_before_anybody_starts(tmp_path):
     for name in ("A1", "B1"):
         _write(tmp_path / "data", name, donor="unknown")
+    by_patient = _experiment(tmp_path / "data", folds={"by": "patient"})
     with pytest.raises(InputError, match="found no patient of 2 of 2 sections"):
-        run_experiment(_experiment(tmp_path / "data"), out=tmp_path / "results")
+        run_experiment(by_patient, out=tmp_path / "results")
+    unsaid = _experiment(tmp_path / "data")
+    assert [fold.by for fold in unsaid.make_folds(unsaid.data.read(unsaid.tile))] == ["section"] * 2
 
 
 @pytest.mark.usefixtures("in_this_process")

@@ -186,7 +186,7 @@ def test_shallow_few_empty_and_doubled():
     found = check_section(replace(_moved(section, xy), counts=matrix))
     assert found == [
         "s: 1 of 24 spots have the place of another: check the coordinates",
-        "s: 23 spots with counts are few: correlations over them are uncertain",
+        "s: 24 spots are few: correlations over them are uncertain",
         "s: a median of 100 counts per spot is shallow: only common genes are measured",
         "s: 1 of 24 spots (4.2%) have no counts: they are neither learnt nor scored, and still predicted",
     ]

@@ -12,7 +12,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.measured import MIN_COUNTS
 from mclstexp.core.options import typed_options
-from mclstexp.core.panel import select_hvg
+from mclstexp.core.panel import common_genes, select_hvg
 from mclstexp.core.predictor import Predictor
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
@@ -109,7 +109,8 @@ class FoldsConfig:
     """What is held out."""
 
     by: Literal["patient", "section"] | None = None
-    """"section" lets sections of one patient stand on both sides, and flatters; by default what the protocol says."""
+    """"section" lets sections of one patient stand on both sides, and flatters; by default what the protocol says,
+    or "section" where patients are not known, which the headline says."""
     n_folds: int | None = None
     """Groups of patients; each patient alone by default."""
     min_spots: int = MIN_SPOTS
@@ -117,7 +118,9 @@ class FoldsConfig:
 
     def make(self, sections: Sequence[Section], *, usual: Literal["patient", "section"] = "patient") -> list[Fold]:
         """Make the folds; `usual` where nothing is said."""
-        by = self.by or usual
+        common_genes(sections)  # names of another kind are told before anything else
+        unknown = any(section.patient is None for section in sections) and self.n_folds is None
+        by = self.by or ("section" if unknown else usual)
         if by == "patient":
             return folds_by_patient(sections, n_folds=self.n_folds)
         if self.n_folds is not None:

@@ -76,8 +76,8 @@ def _depth(section: Section, *, min_counts: int) -> list[str]:
     found = []
     kept = has_counts(section, min_counts=min_counts)
     if kept.sum() < FEW_SPOTS:
-        counted = "" if kept.all() else " with counts"
-        found.append(f"{kept.sum()} spots{counted} are few: correlations over them are uncertain")
+        few = f"{len(section)} spots" if len(section) < FEW_SPOTS else f"{kept.sum()} spots with counts"
+        found.append(f"{few} are few: correlations over them are uncertain")
     totals = _totals(section)[kept] if kept.any() else np.zeros(1)
     if np.median(totals) < SHALLOW_COUNTS:
         found.append(f"a median of {np.median(totals):.0f} counts per spot is shallow: only common genes are measured")
