@@ -1,11 +1,12 @@
 """Messages: one line, short, and nothing in them that the eye would miss."""
 
+import json
 import pickle
 
 import pytest
 
 from mclstexp.core.errors import InputError
-from mclstexp.core.wording import SENTENCE, sentence, shown, visible
+from mclstexp.core.wording import SENTENCE, sentence, shown, visible, without_marks, without_places
 
 
 def test_a_message_keeps_what_was_expected_and_what_to_do():
@@ -52,3 +53,26 @@ def test_a_value_is_quoted_short():
     assert len(shown(list(range(10_000)))) <= 80
     assert len(shown("y" * 10**7)) <= 80
     assert shown(Broken()) == "a Broken"
+
+
+@pytest.mark.parametrize(
+    ("text", "mailed"),
+    [
+        ("/home/ada/data/x.h5ad", "…/x.h5ad"),
+        ("vit_small@/home/ada/weights.safetensors: check it", "vit_small@…/weights.safetensors: check it"),
+        ("an image expected at /mnt/Ada's disk/s 1/x.png, found none", "/x.png, found none"),
+        (r"found C:\Users\Ada\x.csv", "found …/x.csv"),
+        ("~/data/x.csv", "…/x.csv"),
+        ("https://arxiv.org/abs/1, µm/px, n/a, 1/2", "https://arxiv.org/abs/1, µm/px, n/a, 1/2"),
+        ("runs/a/model", "runs/a/model"),
+    ],
+)
+def test_no_place_of_the_makers_machine_is_mailed(text, mailed):
+    assert mailed in without_places(text)
+    assert "ada" not in without_places(text).lower()
+
+
+def test_marks_are_written_out_in_pages_and_in_json():
+    name = "BRCA\u202e1\u200b"
+    assert without_marks(f"{name}\n\t") == "BRCA\\u202e1\\u200b\n\t"
+    assert json.loads(without_marks(json.dumps(name, ensure_ascii=False), escape="\\\\u")) == "BRCA\\u202e1\\u200b"

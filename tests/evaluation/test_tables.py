@@ -84,6 +84,15 @@ def test_markdown_is_not_broken_by_names():
     assert "| a\\|b \\<i>\\* |" in markdown_table(table)
 
 
+def test_markdown_is_not_broken_by_names_of_gene_sets():
+    table = summarise(per_patient({"a": [0.5, 0.1], "b": [0.1, 0.1]}))
+    name = "x|y <img src=a> [z](http://b) \u202etes"
+    table.attrs["gene_sets"] = [name]
+    table[f"pcc_{name}"] = 0.5
+    heading = markdown_table(table).splitlines()[0]
+    assert r"PCC, x\|y \<img src=a> [z]\(http://b) \\u202etes |" in heading
+
+
 def test_latex_is_of_booktabs_and_escaped(summary):
     text = latex_table(summary.rename(index={"good": r"good_100% & {more} #1 \x~^ <é>"}))
     body = text[text.index(r"\toprule") : text.index(r"\bottomrule")]

@@ -1,6 +1,7 @@
 """The page holds what was measured, asks for nothing from outside and says what must be known."""
 
 import base64
+import copy
 import dataclasses
 import hashlib
 import html
@@ -209,3 +210,15 @@ def test_the_command_writes_the_page(results, said, tmp_path):
     assert (code, text) == (0, f"{tmp_path / 'r.html'}\n")
     assert data_of((tmp_path / "r.html").read_text())["method"] == METHOD
     assert write_report(results, tmp_path / "r2.html").is_file()
+
+
+def test_nothing_on_the_page_turns_or_hides_letters_or_says_where_files_lie(study, undrawn):
+    mark, place = "BRCA\u202e1\u200b", "/home/ada lovelace/weights.safetensors"
+    record = copy.deepcopy(study.record)
+    record["methods"][METHOD]["encoder"] = f"vit_small@{place}"
+    record["experiment"] |= {"title": mark, "genes": place, place: [f"read {place}"]}
+    page = make_page(dataclasses.replace(study, record=record), choose_genes(study, "3")).decode()
+    assert not re.search("[\u200b-\u200f\u202a-\u202e\u2066-\u2069]", page)
+    assert "BRCA\\u202e1\\u200b" in page
+    assert "lovelace" not in page
+    assert "vit_small@…/weights.safetensors" in page

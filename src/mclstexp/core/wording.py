@@ -53,6 +53,26 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() or (c.isspace() and c not in _MOVING) else _escape(c) for c in text)
 
 
+def without_marks(text: str, escape: str = "\\u") -> str:
+    """Write out only what turns, joins or hides letters, and control characters but tabs and ends of lines.
+
+    Parameters
+    ----------
+    text
+        Several lines, as of a page.
+    escape
+        What stands before the four digits; in JSON a second backslash, or it would be the character again.
+    """
+    return _MARKS.sub(lambda mark: f"{escape}{ord(mark[0]):04x}", text)
+
+
+def without_places(text: str) -> str:
+    """Cut absolute paths, also those within a text, to their last name: a page is mailed, a disk is not."""
+    return _PLACE.sub(r"…/\1", text)
+
+
+_MARKS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_PLACE: Final = re.compile(r"(?<![\w/:.…])(?:[A-Za-z]:[\\/]|~?/)(?:[^\\/\n\"<>|:;,()]+[\\/])+([^\\/\s\"'<>|:;,()]*)")
 _MOVING: Final = "\t\n\v\f\r\x1c\x1d\x1e\x1f\x85\u2028\u2029"
 
 

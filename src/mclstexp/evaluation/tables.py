@@ -10,6 +10,7 @@ from typing import Final
 
 import pandas as pd
 
+from mclstexp.core.wording import without_marks
 from mclstexp.evaluation.score_table import merit
 from mclstexp.evaluation.summary import FAILED, TRANSDUCTIVE, headline
 
@@ -63,7 +64,7 @@ def markdown_table(summary: pd.DataFrame, *, notes: Sequence[str] = ()) -> str:
     Methods that failed in a fold are not candidates for the best: they are averaged over other sections.
     """
     columns, rows = _table(summary)
-    lines = [["method", *(column.heading for column in columns)], ["---", *["---:"] * len(columns)]]
+    lines = [["method", *(_markdown(column.heading) for column in columns)], ["---", *["---:"] * len(columns)]]
     for row in rows:
         if row.reference and not any("*references*" in line for line in lines):
             lines.append(["*references*", *[""] * len(columns)])
@@ -121,7 +122,8 @@ def _latex(text: str) -> str:
 
 
 def _markdown(text: str) -> str:
-    return re.sub(r"([\\|<*`])", r"\\\1", " ".join(text.split()))
+    # "](" would make a link of a name
+    return re.sub(r"([\\|<*`]|(?<=\])\()", r"\\\1", without_marks(" ".join(text.split())))
 
 
 def _table(summary: pd.DataFrame) -> tuple[list[_Column], list[_Row]]:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from mclstexp.core.errors import InputError
+from mclstexp.io.guard import guarded
 
 
+@guarded("a configuration (.toml)")
 def read_toml(path: Path | str) -> dict[str, Any]:
     """Read a TOML file, environment variables written ``${NAME}`` replaced in every text."""
     path = Path(path)
@@ -26,6 +28,7 @@ def read_toml(path: Path | str) -> dict[str, Any]:
     return _expand(content, where=path)
 
 
+@guarded("a list of genes (text, one name a line)")
 def read_genes(path: Path | str) -> list[str]:
     """Read gene names, one a line; empty lines and what follows ``#`` are passed over."""
     path = Path(path)

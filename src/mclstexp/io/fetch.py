@@ -79,7 +79,7 @@ def read_checksums(folder: Path) -> dict[str, str]:
         return {}
     try:
         known = json.loads(lock.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except Exception:  # noqa: BLE001  whatever a damaged record raises
         known = None
     if not isinstance(known, dict):
         msg = f"checksums by file name expected in {lock}, found something else: restore or remove it"

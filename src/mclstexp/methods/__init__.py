@@ -85,7 +85,7 @@ def load_method_file(path: Path | str) -> str:
     sys.modules[module_name] = module  # dataclasses look their module up
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script may end its process
         del sys.modules[module_name]
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         msg = f"a Python file that runs expected, found {path} with an error ({reason}): correct it"

@@ -10,6 +10,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.evaluation.calibration import LEVEL
 from mclstexp.evaluation.toml import read_genes
 from mclstexp.io.atomic import atomic_path
+from mclstexp.io.guard import guarded
 from mclstexp.plotting.maps import expression_unit
 from mclstexp.report import page_figures, page_headline, page_text
 from mclstexp.report.page_domains import DomainsOfAll, agreements, domains_of_all
@@ -27,6 +28,7 @@ _REGIONS: Final = 6  # shown at once of those that nobody named
 _AGAIN: Final = 8  # tries to meet a size
 
 
+@guarded("results of an evaluation")
 def write_report(
     results: Path | str,
     out: Path | str,

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import UNKNOWN
+from mclstexp.core.wording import without_places as without_paths
 from mclstexp.io.provenance import code_version
 from mclstexp.methods import method_class
 from mclstexp.report.page_study import Study
@@ -92,12 +93,12 @@ def page_versions() -> dict[str, str]:
 def without_places(value: Any) -> Any:
     """Cut absolute paths to their last name: where data lie on somebody's machine is nobody else's business."""
     if isinstance(value, Mapping):
-        return {name: without_places(part) for name, part in value.items()}
+        return {without_places(name): without_places(part) for name, part in value.items()}
     if isinstance(value, list):
         return [without_places(part) for part in value]
     if isinstance(value, str) and PurePath(value).is_absolute():
         return f"…/{PurePath(value).name}"
-    return value
+    return without_paths(value) if isinstance(value, str) else value
 
 
 def _written(value: Any) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from mclstexp.core.errors import InputError
+from mclstexp.core.wording import without_places
 from mclstexp.evaluation.calibration import LEVEL
 from mclstexp.evaluation.exam import ORACLE
 from mclstexp.evaluation.notes import grouped, name_all
@@ -25,7 +26,7 @@ def find_warnings(study: Study, errors: Errors, domains: DomainsOfAll) -> list[s
     torn = _both_sides(study.record)
     # what the folds say in particular stands for what the headline says in general
     general = [said for said in headline(study.summary)[2:] if not (torn and said.startswith("Held out by section:"))]
-    return [
+    said = [
         *general,
         *torn,
         *_no_better(study),
@@ -37,6 +38,7 @@ def find_warnings(study: Study, errors: Errors, domains: DomainsOfAll) -> list[s
         *_coverage(study, errors),
         *([f"No domains are shown: {domains.reason}."] if domains.reason else []),
     ]
+    return [without_places(sentence) for sentence in said]
 
 
 def _both_sides(record: Mapping[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, StrictUndefined
 
+from mclstexp.core.wording import without_marks
 from mclstexp.report.page_payload import Payload
 from mclstexp.report.page_text import percent, signed_genes
 
@@ -31,7 +32,9 @@ def render_page(payload: Payload, parts: Mapping[str, Any]) -> str:
     package = files("mclstexp.report")
     assets = package / "page_assets"
     css, script, explorer, gene_table, licences = ((assets / name).read_text(encoding="utf-8") for name in _ASSETS)
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
+    )
     environment.filters |= {"fixed": _fixed, "percent": _percent, "genes": signed_genes}
     template = environment.from_string((package / "page" / "report.html.j2").read_text(encoding="utf-8"))
     return template.render(
@@ -57,7 +60,13 @@ def policy(script: str, css: str) -> str:
 
 def as_json(value: Any) -> str:
     """Return JSON that may stand inside a script element: no "<" can end it."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    return without_marks(text, escape="\\\\u")
+
+
+def _shown(value: Any) -> Any:
+    """Write out what would turn or hide letters of a name, be it a gene's, a section's or a method's."""
+    return without_marks(value) if type(value) is str else value
 
 
 def _sha256(text: str) -> str:

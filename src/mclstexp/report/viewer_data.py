@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import tempfile
@@ -72,9 +73,10 @@ class SlideView:
                 self._take(predicted)
             finally:
                 predicted.file.close()
-        self.pyramid = TilePyramid(self.slide)
-        self._smoother = Smoother(self.xy, self._side)
-        self.peaks = lru_cache(maxsize=64)(self._peaks)
+            self.pyramid = TilePyramid(self.slide)
+            self._smoother = Smoother(self.xy, self._side)
+            self.peaks = lru_cache(maxsize=64)(self._peaks)
+            json.dumps(self.describe())  # what the page will ask for first
 
     def _take(self, predicted: ad.AnnData) -> None:
         """Keep what is shown of the prediction, and lay its expression out by gene."""

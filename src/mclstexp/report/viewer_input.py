@@ -11,12 +11,14 @@ import numpy as np
 from mclstexp.core import keys
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Slide
+from mclstexp.io.guard import guarded
 from mclstexp.io.predictions import read_prediction
 
 _QUICK_BYTES: Final = 512 * 2**20  # hashed within a second or two
 _WITH_COMPANIONS: Final = (".mrxs", ".vms", ".vmu", ".dcm")  # their pixels lie in other files
 
 
+@guarded("a prediction (.h5ad)")
 def read_viewed(path: Path) -> ad.AnnData:
     """Open a prediction whose expression stays in the file, after checking that it can be drawn.
 

@@ -175,7 +175,7 @@ def _same(place: Place, content: dict[str, Any]) -> bool:
     """Whether a folder's ``run.json`` is that of this model and these settings."""
     try:
         found = json.loads(place.read() or b"{}")
-    except ValueError:
+    except Exception:  # noqa: BLE001  whatever a damaged record raises
         return False
     plain = json.loads(json.dumps(content))
     return isinstance(found, dict) and {name: found.get(name) for name in plain} == plain
@@ -190,7 +190,7 @@ def _read_table(place: Place) -> dict[str, dict[str, Any]]:
         table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
         rows = table.astype(object).where(table != "", None).to_dict("records")
         return {str(row["name"]): {str(name): value for name, value in row.items()} for row in rows}
-    except (KeyError, ValueError):
+    except Exception:  # noqa: BLE001  whatever a damaged table raises
         return {}
 
 

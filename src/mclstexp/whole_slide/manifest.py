@@ -14,6 +14,7 @@ import pandas as pd
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.options import suggest
+from mclstexp.io.guard import guarded
 from mclstexp.io.slides import SUFFIXES
 from mclstexp.whole_slide.places import Place
 
@@ -40,6 +41,7 @@ class SlideJob:
     """Path or URL of a GeoJSON file with the regions to predict."""
 
 
+@guarded("slides")
 def list_slides(source: str) -> list[SlideJob]:
     """List the slides of a folder, a glob, a CSV table or a file.
 
