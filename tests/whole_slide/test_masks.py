@@ -60,7 +60,7 @@ def mask(tmp_path):
 @pytest.mark.parametrize("origin", [BOUNDS[:2], (0, 0)], ids=["as QuPath", "as OpenSlide"])
 @pytest.mark.parametrize("objects", [True, False])
 def test_the_tissue_tells_the_frame(mask, origin, objects):
-    regions, said = read_mask(mask(PIECE, origin=origin, objects=objects), _slide())
+    regions, said, _ = read_mask(mask(PIECE, origin=origin, objects=objects), _slide())
     assert regions.polygons[0].equals(PIECE)
     assert said == []
 
@@ -75,12 +75,12 @@ def test_what_cannot_be_told_is_said_and_can_be_given(mask):
     bare = shapely.box(310, 210, 340, 240)  # glass in either frame
     path = mask(bare, origin=BOUNDS[:2])
     with through("command"):
-        regions, said = read_mask(path, _slide())
+        regions, said, _ = read_mask(path, _slide())
     assert regions.polygons[0].equals(bare)
-    assert "0% if (0, 0) is the corner of the scanned area" in said[0]
+    assert "0% with (0, 0) at the corner of what was scanned" in said[0]
     assert said[0].endswith("if it is wrong, give --mask-frame openslide")
     assert said[1].startswith("0% of the mask m.geojson lies on the tissue of s")
-    given, _ = read_mask(path, _slide(), frame="openslide")
+    given, _, _ = read_mask(path, _slide(), frame="openslide")
     assert given.polygons[0].bounds == (10, 10, 40, 40)
 
 
@@ -100,16 +100,16 @@ def test_what_is_written_begins_at_the_scanned_corner_and_is_read_again(tmp_path
 
 def test_a_wholly_scanned_slide_has_one_frame(mask):
     for bounds in (None, (0, 0, 900, 800)):
-        regions, said = read_mask(mask(PIECE), _slide(bounds=bounds))
+        regions, said, _ = read_mask(mask(PIECE), _slide(bounds=bounds))
         assert (regions.polygons[0].equals(PIECE), said) == (True, [])
 
 
 def test_micrometres_for_pixels_are_told(mask):
     small = shapely.box(20, 20, 110, 100)
     slide = _slide(bounds=None, piece=small)
-    right, said = read_mask(mask(small), slide)
+    right, said, _ = read_mask(mask(small), slide)
     assert (len(right), said) == (1, [])
-    _, said = read_mask(mask(small, scale=MPP), slide)  # in µm
+    _, said, _ = read_mask(mask(small, scale=MPP), slide)  # in µm
     assert "% if its numbers are µm, not pixels: check that it was drawn on it" in said[0]
 
 
@@ -129,6 +129,7 @@ def test_tiles_lie_on_what_was_drawn_round_and_the_doubt_travels(mask):
     spec = TileSpec(16, MPP)
     settings = SlideSettings(mask=str(mask(PIECE, origin=BOUNDS[:2])))
     grid = lay_grid(_slide(), spec, settings=settings)
+    assert grid.laid_over == "the regions of m.geojson ((0, 0) at the corner of what was scanned, as in QuPath)"
     low, high = grid.tiles.xy.min(axis=0), grid.tiles.xy.max(axis=0)
     assert (low >= (350, 250)).all()
     assert (high <= (450, 500)).all()
@@ -148,7 +149,7 @@ def test_ignored_classes_are_counted(tmp_path):
         for area, name in ((PIECE, "Tumor"), (shapely.box(380, 300, 400, 320), "Ignore*"))
     ]
     (tmp_path / "m.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
-    regions, said = read_mask(tmp_path / "m.geojson", _slide(bounds=None))
+    regions, said, _ = read_mask(tmp_path / "m.geojson", _slide(bounds=None))
     assert regions.area_um2(1.0) == PIECE.area - 400
     assert said == ["1 regions of m.geojson are of ignored classes (Ignore*): left out"]
 

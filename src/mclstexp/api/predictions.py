@@ -14,7 +14,9 @@ from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.identity import hash_section
 from mclstexp.core.predictor import Predictor
+from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles, TileSpec
+from mclstexp.data.tissue import is_blank
 from mclstexp.evaluation.config import DataConfig
 from mclstexp.io.entries import entries, files_within
 from mclstexp.io.models import read_description
@@ -22,6 +24,7 @@ from mclstexp.io.predictions import write_prediction
 from mclstexp.io.read import READERS
 from mclstexp.io.slides import IMAGES, SUFFIXES, probe_slide
 from mclstexp.io.tile_folder import read_tiles
+from mclstexp.io.unasked import places_alone
 
 _N_LOOKED_AT: Final = 4
 
@@ -89,14 +92,29 @@ def _queries(model: Predictor, data: DataConfig) -> Iterator[tuple[str, Tiles]]:
     path = Path(data.path)
     if data.format == "tiles" or (data.format is None and _holds_tiles(path, model.spec_)):
         tiles = read_tiles(path, spec=model.spec_)
+        n_blank = sum(is_blank(tiles.read(i)) for i in range(len(tiles)))
+        if n_blank:
+            text = f"{n_blank} of {len(tiles)} tiles of {path.name} are blank glass: their prediction means nothing"
+            warnings.warn(text, stacklevel=2)
         yield tiles.slide.id, tiles
         return
     trained_on = set(model.provenance_["sections"].values())
-    for section in data.read(model.spec_):
+    for section in _sections(data, model.spec_):
         if hash_section(section) in trained_on:
             text = f"the model was trained on {section.id}: its prediction there says nothing about new tissue"
             warnings.warn(text, stacklevel=2)
         yield section.id, section.tiles
+
+
+def _sections(data: DataConfig, spec: TileSpec) -> list[Section]:
+    """Read sections; where their counts cannot be used, for their places alone."""
+    try:
+        return data.read(spec)
+    except InputError as error:
+        with places_alone():
+            sections = data.read(spec)  # what else is wrong is said here
+        warnings.warn(f"predicted at the spots' places alone, for there are no counts to use: {error}", stacklevel=3)
+        return sections
 
 
 def holds_slides(data: str, *, run: Path | str, format: str | None = None) -> bool:  # noqa: A002  as the flag

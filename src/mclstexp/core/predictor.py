@@ -102,6 +102,7 @@ class Predictor(Method):
             key = identity.of_fit({**about, "source": source_hash()}, space=self.space_, sections=taught)
             self._workdir = workdir / key
         self._fit(taught)
+        ready_made = [section.id for section in sections if section.tiles.slide.stored is not None]
         self.provenance_ = {
             "method": self.name,
             "version": __version__,
@@ -110,6 +111,7 @@ class Predictor(Method):
             "sections": {section.id: hash_section(section) for section in sections},
             "min_counts": min_counts,
             "patients": sorted({section.patient or UNKNOWN for section in sections}),
+            **({"ready_made_tiles": ready_made} if ready_made else {}),
         }
         return self
 
@@ -217,6 +219,8 @@ class Predictor(Method):
             "slide": tiles.slide.id,
             "slide_mpp": tiles.slide.mpp,
             "predicted_with": self._numerics(),
+            # then wider views showed the tile itself
+            **({} if tiles.slide.stored is None else {"ready_made_tiles": True}),
         }
 
     def _default_space(self, sections: list[Section]) -> ExpressionSpace:

@@ -53,11 +53,14 @@ class Slide(ABC):
         Micrometres per level-0 pixel.
     size_px
         (width, height) of level 0.
+    stored
+        The one size and scale in which tiles exist, where they were cut beforehand; None where pixels are read at will.
     """
 
     id: str
     mpp: float
     size_px: tuple[int, int]
+    stored: TileSpec | None = None
 
     @property
     def bounds_px(self) -> tuple[int, int, int, int]:

@@ -30,7 +30,7 @@ class TurnedSlide(Slide):
     """
 
     def __init__(self, slide: Slide, *, number: int) -> None:
-        self.id, self.mpp, self.size_px = slide.id, slide.mpp, slide.size_px
+        self.id, self.mpp, self.size_px, self.stored = slide.id, slide.mpp, slide.size_px, slide.stored
         self._slide, self._number = slide, _checked(number)
 
     def read(self, xy: ArrayLike, spec: TileSpec) -> NDArray[np.uint8]:

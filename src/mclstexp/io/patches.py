@@ -55,7 +55,7 @@ class PatchSlide(Slide):
         needed = np.ceil(self.corners.max(axis=0) + side_px).astype(int)
         self.size_px = (int(needed[0]), int(needed[1])) if size_px is None else size_px
         self._tree = cKDTree(self.centres)
-        self._side_px = side_px
+        self._side_px, self.stored = side_px, PATCH_SPEC
 
     def read(self, xy: ArrayLike, spec: TileSpec) -> NDArray[np.uint8]:
         """Return the stored patch centred on `xy`.

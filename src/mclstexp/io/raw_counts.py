@@ -16,6 +16,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.section import as_counts
 from mclstexp.core.wording import shown
 from mclstexp.io.tenx import unique_names
+from mclstexp.io.unasked import counts_are_asked, without_counts
 
 _LAYERS: Final = ("raw_counts", "raw", "count", "umi")
 """What layers of counts are called beside ``counts``."""
@@ -87,7 +88,13 @@ def under_tissue(stated: pd.Series, *, where: str) -> Bool[np.ndarray, " n"]:
 
 
 def _choose(adata: AnnData, *, where: str) -> tuple[Any, pd.DataFrame]:
-    """Return the matrix of counts and its genes, and say so where another might have been meant."""
+    """Return the matrix of counts and its genes, and say so where another might have been meant.
+
+    Where counts are not asked for (`places_alone`), there are no genes.
+    """
+    if not counts_are_asked():
+        none = without_counts(adata.obs.index)
+        return none.X, none.var
     places = {"layers['counts']": (adata.layers.get("counts"), adata.var), "X": (adata.X, adata.var)}
     places |= {f"layers['{name}']": (adata.layers.get(name), adata.var) for name in _LAYERS}
     if adata.raw is not None:

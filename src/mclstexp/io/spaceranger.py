@@ -20,6 +20,7 @@ from mclstexp.io.bounds import check_gzip
 from mclstexp.io.entries import entries
 from mclstexp.io.guard import first_of, reading
 from mclstexp.io.tenx_positions import POSITION_FILES
+from mclstexp.io.unasked import counts_are_asked
 from mclstexp.io.witnesses import StoredPicture
 
 IMAGE_SUFFIXES: Final = (".tif", ".tiff", ".btf", ".svs", ".ndpi", ".jpg", ".jpeg", ".png")
@@ -106,8 +107,10 @@ def find_matrix(folder: Path, names: Sequence[str]) -> Path:
     Raises
     ------
     InputError
-        If there is none, or only a packed one.
+        If there is none, or only a packed one; not where counts are not asked for (`places_alone`).
     """
+    if not counts_are_asked():
+        return folder / names[0]
     try:
         return first_of(folder, names, what="count matrix")
     except InputError:

@@ -21,6 +21,7 @@ from mclstexp.io.guard import first_of, reading
 from mclstexp.io.hdf5 import opened_hdf5
 from mclstexp.io.tables import read_text
 from mclstexp.io.tenx_positions import unique_barcodes
+from mclstexp.io.unasked import counts_are_asked, without_counts
 
 SCALE_FILES = ("scalefactors_json.json", "scalefactors_json.json.gz")
 MATRICES = (
@@ -116,6 +117,11 @@ def read_scalefactors(path: Path) -> dict[str, Any]:
         msg = f"a JSON object of scale factors expected in {path}, found a {type(factors).__name__}: fetch it again"
         raise InputError(msg)
     return factors
+
+
+def matrix_of(path: Path | Trio, barcodes: pd.Index) -> AnnData:
+    """Read a matrix, see `read_matrix`; where counts are not asked for, return the barcodes without a gene."""
+    return read_matrix(path) if counts_are_asked() else without_counts(barcodes)
 
 
 def require_one_sample(barcodes: pd.Index, *, where: str) -> None:

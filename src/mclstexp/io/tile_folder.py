@@ -31,7 +31,7 @@ class TileFolder(Slide):
         self.id, self.mpp, self._spec, self._files = id, spec.mpp, spec, files
         far = np.max(list(files), axis=0)
         self.size_px = (math.ceil(far[0] + spec.size_px / 2), math.ceil(far[1] + spec.size_px / 2))
-        self._hash = ""
+        self.stored, self._hash = spec, ""
 
     def read(self, xy: ArrayLike, spec: TileSpec) -> NDArray[np.uint8]:
         """Return the tile centred on `xy` exactly as its file holds it.

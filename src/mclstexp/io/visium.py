@@ -127,7 +127,7 @@ def read_files(
         text = f"the places do not follow Visium's array: check that {files.positions.name} is of this section"
         findings.append(Finding("spots", text))
     tell(findings, where=files.name)
-    matrix = tenx.read_matrix(files.matrix)
+    matrix = tenx.matrix_of(files.matrix, positions.index)
     tenx.require_one_sample(matrix.obs_names, where=files.name)
     counts = tenx.join(matrix, positions, where=files.name)
     counts.uns.update({keys.PITCH_UM: VISIUM_PITCH_UM, keys.SPOT_DIAMETER_UM: VISIUM_SPOT_UM})

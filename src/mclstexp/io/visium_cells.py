@@ -102,7 +102,8 @@ def read_visium_cells(
         where=root,
     )
     cells = _read_outlines(outlines)
-    counts = _placed(tenx.read_matrix(files.matrix), cells, files=files)
+    names = pd.Index([f"cellid_{number:09d}-1" for number in cells.index])  # as Space Ranger writes them
+    counts = _placed(tenx.matrix_of(files.matrix, names), cells, files=files)
     picture, scale = find_image(files, image)
     factors = files.scalefactors()
     xy = counts.obs[["x", "y"]].to_numpy(np.float64) * scale

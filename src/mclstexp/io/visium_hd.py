@@ -117,7 +117,7 @@ def _read(
     slide, statements = open_with(picture, mpp, stated=said, spots=fitted, id=files.name)
     findings = weigh(evidence_of(files, factors, xy, slide=slide, scale=scale, statements=statements))
     tell([*_of_another_size(positions, factors, bin_um=bin_um), *findings], where=files.name)
-    counts = tenx.join(tenx.read_matrix(files.matrix), positions, where=files.name)
+    counts = tenx.join(tenx.matrix_of(files.matrix, positions.index), positions, where=files.name)
     counts.uns.update({keys.PITCH_UM: float(bin_um), keys.SPOT_DIAMETER_UM: float(bin_um)})
     return section_on(slide, counts, spec=spec, scale=scale, patient=patient)
 

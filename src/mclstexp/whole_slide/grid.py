@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -14,7 +15,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Slide, Tiles, TileSpec
 from mclstexp.data.tissue import find_tissue
 from mclstexp.io.regions import Regions
-from mclstexp.whole_slide.masks import read_mask
+from mclstexp.whole_slide.masks import CORNER, read_mask
 from mclstexp.whole_slide.settings import SlideSettings
 
 _AS_FINE: Final = 1.05  # scanners state their mpp no better than that
@@ -34,6 +35,8 @@ class Grid:
     """Distance between centres; None for given places."""
     doubts: tuple[str, ...] = ()
     """What is doubtful of it, a sentence each."""
+    laid_over: str = "the places given"
+    """What tiles were laid over, in words."""
 
 
 def lay_grid(slide: Slide, spec: TileSpec, *, settings: SlideSettings, places: ArrayLike | None = None) -> Grid:
@@ -54,9 +57,11 @@ def lay_grid(slide: Slide, spec: TileSpec, *, settings: SlideSettings, places: A
         If the slide is coarser than the tiles, there is no tissue, or no tile's centre lies in it.
     """
     check_scale(slide, spec, allowed=settings.allow_upsampling)
-    doubts: list[str] = []
+    doubts, laid_over = list[str](), "the tissue that was found"
     if settings.mask is not None:
-        regions, doubts = read_mask(settings.mask, slide, frame=settings.mask_frame)
+        regions, doubts, frame = read_mask(settings.mask, slide, frame=settings.mask_frame)
+        corner = "" if frame is None else f" ((0, 0) {CORNER[frame]})"
+        laid_over = f"the regions of {Path(settings.mask).name}{corner}"
     else:
         regions = Regions((), ()) if places is not None else find_tissue(slide)
     if places is not None:
@@ -73,7 +78,7 @@ def lay_grid(slide: Slide, spec: TileSpec, *, settings: SlideSettings, places: A
             f"({regions.area_um2(slide.mpp) / 1e6:.3g} mm²) expected, found none: give a smaller {word('stride_um')}"
         )
         raise InputError(msg)
-    return Grid(tiles.take(region >= 0), regions, region[region >= 0], stride_um, tuple(doubts))
+    return Grid(tiles.take(region >= 0), regions, region[region >= 0], stride_um, tuple(doubts), laid_over)
 
 
 def check_scale(slide: Slide, spec: TileSpec, *, allowed: bool) -> float:

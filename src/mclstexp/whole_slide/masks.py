@@ -22,10 +22,14 @@ _BARE: Final = 0.1
 """A mask less of which lies on tissue was drawn elsewhere, in another unit, or round what is hardly stained."""
 _CLEAR: Final = 1.5
 """One frame is right where so many times as much of the mask lies on tissue as in the other."""
-_CORNER: Final = {"qupath": "of the scanned area, as in QuPath", "openslide": "of the glass, as in OpenSlide"}
+CORNER: Final[dict[Frame, str]] = {
+    "qupath": "at the corner of what was scanned, as in QuPath",
+    "openslide": "at the corner of the glass, as in OpenSlide",
+}
+"""Where (0, 0) is, in words."""
 
 
-def read_mask(path: Path | str, slide: Slide, *, frame: Frame | None = None) -> tuple[Regions, list[str]]:
+def read_mask(path: Path | str, slide: Slide, *, frame: Frame | None = None) -> tuple[Regions, list[str], Frame | None]:
     """Read the regions to predict, and say what is doubtful of them.
 
     On a slide of which only a part was scanned (MRXS, SCN, some NDPI) QuPath counts from that part's corner and most
@@ -42,7 +46,8 @@ def read_mask(path: Path | str, slide: Slide, *, frame: Frame | None = None) -> 
 
     Returns
     -------
-    The regions in level-0 pixels of the whole slide, and a sentence for each doubt.
+    The regions in level-0 pixels of the whole slide; a sentence for each doubt; and the frame, None where there is but
+    one.
 
     Raises
     ------
@@ -58,13 +63,13 @@ def read_mask(path: Path | str, slide: Slide, *, frame: Frame | None = None) -> 
     placed = {one: place(outlines, slide, one, path=path) for one in frames}
     tissue = _tissue(slide)
     if tissue is None:
-        if len(frames) > 1:
-            said.append(_doubt(path, outlines.likely, "no tissue is found to tell"))
-        return placed[outlines.likely if len(frames) > 1 else frames[0]], said
-    on_tissue = {one: overlap(regions, tissue) for one, regions in placed.items()}
-    chosen, doubt = _choose(on_tissue, outlines, path)
-    said += doubt + _bare(placed[chosen], tissue, on_tissue[chosen], slide=slide, path=path)
-    return placed[chosen], said
+        chosen = outlines.likely if len(frames) > 1 else frames[0]
+        doubt = [_doubt(path, chosen, "no tissue is found to tell")] if len(frames) > 1 else []
+    else:
+        on_tissue = {one: overlap(regions, tissue) for one, regions in placed.items()}
+        chosen, doubt = _choose(on_tissue, outlines, path)
+        doubt += _bare(placed[chosen], tissue, on_tissue[chosen], slide=slide, path=path)
+    return placed[chosen], said + doubt, chosen if slide.origin_px != (0, 0) else None
 
 
 def overlap(regions: Regions, tissue: Regions, *, scale: float = 1.0) -> float:
@@ -92,7 +97,7 @@ def _choose(on_tissue: dict[Frame, float], outlines: Outlines, path: Path) -> tu
     best = max(on_tissue, key=lambda frame: on_tissue[frame])
     if on_tissue[best] >= 2 * _BARE and on_tissue[best] >= _CLEAR * min(on_tissue.values()):
         return best, []
-    numbers = " and ".join(f"{share:.0%} if (0, 0) is the corner {_CORNER[one]}" for one, share in on_tissue.items())
+    numbers = " and ".join(f"{share:.0%} with (0, 0) {CORNER[one]}" for one, share in on_tissue.items())
     return usual, [_doubt(path, usual, f"{numbers} lies on tissue")]
 
 

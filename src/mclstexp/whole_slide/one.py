@@ -51,6 +51,8 @@ class SlideSummary:
     """Tiles an earlier, interrupted run had done."""
     note: str = ""
     """What the user should know of it."""
+    assumed: str = ""
+    """How it was cut, in words."""
     doubts: tuple[str, ...] = ()
     """What is doubtful of how it was cut; warned of before it was predicted."""
 
@@ -145,6 +147,7 @@ def predict_slide_file(
         seconds=time.monotonic() - started,
         n_resumed=streamed.n_resumed,
         note=f"{n_bad} tiles could not be read ({streamed.reason})" if n_bad else "",
+        assumed=_assumed(grid, settings),
         doubts=grid.doubts,
     )
 
@@ -193,6 +196,13 @@ def _prepare(
     for doubt in grid.doubts:
         warnings.warn(doubt, stacklevel=3)
     return opened, grid
+
+
+def _assumed(grid: Grid, settings: SlideSettings) -> str:
+    source = "its file says" if settings.mpp is None else "given"
+    every = "" if grid.stride_um is None else f" every {grid.stride_um:g} µm"
+    mpp, side_um = grid.tiles.slide.mpp, grid.tiles.spec.size_um
+    return f"{mpp:.4g} µm per pixel as {source}, tiles of {side_um:g} µm{every} over {grid.laid_over}"
 
 
 def _check_place(out: Path, *, slide: Path, settings: SlideSettings, overwrite: bool) -> None:

@@ -23,7 +23,7 @@ class ReadableSlide(Slide):
     """
 
     def __init__(self, slide: Slide) -> None:
-        self.id, self.mpp, self.size_px = slide.id, slide.mpp, slide.size_px
+        self.id, self.mpp, self.size_px, self.stored = slide.id, slide.mpp, slide.size_px, slide.stored
         self._slide, self._lock = slide, threading.Lock()
         self._failed: set[tuple[float, float]] = set()
         self.reason = ""
