@@ -17,7 +17,7 @@ from mclstexp.evaluation.config import (
 )
 from mclstexp.evaluation.exam import prepare
 from mclstexp.evaluation.experiment import Experiment, read_experiment
-from mclstexp.evaluation.toml import read_genes
+from mclstexp.evaluation.toml import read_genes, read_toml
 from mclstexp.io.synthetic import make_sections
 
 WHOLE = """
@@ -191,3 +191,10 @@ def test_genes_come_from_a_file(tmp_path, sections):
     for wrong, sentence in ((path, "found no name"), (tmp_path, "found none"), (tmp_path / "no", "found none")):
         with pytest.raises(InputError, match=f"a list of genes .* {sentence}"):
             read_genes(wrong)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path):
+    (tmp_path / "genes.txt").write_text("TUMOUR1\nSTROMA1\n", encoding="utf-8-sig")
+    assert read_genes(tmp_path / "genes.txt") == ["TUMOUR1", "STROMA1"]
+    (tmp_path / "fit.toml").write_text('genes = "genes.txt"\n', encoding="utf-8-sig")
+    assert read_toml(tmp_path / "fit.toml") == {"genes": "genes.txt"}
