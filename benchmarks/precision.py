@@ -23,6 +23,7 @@ import torch
 from torch import nn
 
 import mclstexp as mx
+from mclstexp.core.panel import select_hvg
 from mclstexp.core.pearson import pearson_per_gene
 from mclstexp.core.section import Section
 from mclstexp.inference import embed
@@ -91,7 +92,7 @@ def main(data: Path, *names: str) -> None:
         scores, moved = [], []
         for test in sections:
             train = [section for section in sections if section is not test]
-            space = mx.ExpressionSpace.fit(train)
+            space = mx.ExpressionSpace.fit(train, genes=[gene for gene in select_hvg(train) if gene in test.genes])
             models = {}
             for precision in BOTH:
                 with computed_in(precision):

@@ -57,7 +57,7 @@ def test_another_precision_than_fitted_is_warned_of_and_said(sections, monkeypat
     model = _fitted(sections)
     before = model.predict(sections[1].tiles)
     monkeypatch.setenv(embed.PRECISION, "bfloat16")
-    with pytest.warns(UserWarning, match="fitted on features in float32, these are in bfloat16, which moves"):
+    with pytest.warns(UserWarning, match="fitted on features in float32, these are in bfloat16, which moves features"):
         low = model.predict(sections[1].tiles)
     assert low.uns["mclstexp"]["numerics"]["precision"] == "float32"
     assert low.uns["mclstexp"]["predicted_with"]["precision"] == "bfloat16"
