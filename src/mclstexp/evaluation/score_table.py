@@ -79,8 +79,8 @@ def independent(rows: pd.DataFrame, *, over: Over) -> Over:
     if over == "patient":
         if n_unknown:
             msg = (
-                f"known patients expected for means over patients, found {n_unknown} sections without: average "
-                'over="section", or name patients and evaluate again'
+                f"known patients expected for means over patients, found {n_unknown} sections without: take means over "
+                "sections, or name patients and evaluate again"
             )
             raise InputError(msg)
         return "patient"
