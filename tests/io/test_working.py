@@ -46,7 +46,7 @@ def holder(path):
 
 
 def test_a_living_owner_is_named_and_a_dead_one_followed(path, holder):
-    words = rf"fit of process {holder.pid} on .* since .*: wait for it or choose"
+    words = rf"fit of process {holder.pid} on .* since .*: wait for it or choose another out="
     with pytest.raises(InputError, match=words), working_folder(path, doing="fit"):
         pass
     holder.communicate("")  # it is killed

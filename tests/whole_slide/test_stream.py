@@ -123,6 +123,22 @@ def test_a_damaged_block_or_another_model_is_computed_again(sections, grid, tmp_
     assert stream(other, grid, folder=tmp_path / "run").n_resumed == 0
 
 
+def test_a_flipped_byte_anywhere_is_computed_again(sections, grid, tmp_path):
+    model = fitted("ridge", sections)
+    folder = tmp_path / "run"
+    expected = stream(model, grid, folder=folder)
+    numbers, rng = expected.store.matrix(), np.random.default_rng(0)
+    files = sorted(folder.iterdir())
+    for path in [*files, *files]:
+        content = bytearray(path.read_bytes())
+        content[rng.integers(len(content))] ^= 1 << rng.integers(8)
+        path.write_bytes(content)
+        again = stream(model, grid, folder=folder)
+        assert len(grid) - 6 <= again.n_resumed < len(grid), path.name
+        assert_array_equal(again.store.matrix(), numbers)
+        assert_array_equal(again.unreadable, expected.unreadable)
+
+
 def test_damaged_tiles_are_marked_and_not_fatal(sections, grid, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "MAX_UNREADABLE", 0.2)
     model = fitted("mclstexp", sections)
@@ -150,4 +166,4 @@ def test_a_full_disk_is_one_sentence(sections, grid, tmp_path, monkeypatch):
     monkeypatch.setattr("os.posix_fallocate", full)
     with pytest.raises(InputError, match=r"room for .* MB expected .*No space left on device.*goes on from there"):
         stream(fitted("mean", sections), grid, folder=tmp_path / "run")
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.rglob("*")) == [tmp_path / "run"]

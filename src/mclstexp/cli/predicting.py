@@ -92,6 +92,9 @@ def _one(run: Path, slide: str, *, out: Path, settings: SlideSettings, overwrite
     if done.note:
         say(f"warning: {done.note}")
     say(f"{done.slide}: {done.assumed}")
+    if done.already:
+        say(f"{done.slide}: predicted already, by the same model with the same settings; nothing was left to do")
+        return 0
     resumed = f", {done.n_resumed} of them earlier" if done.n_resumed else ""
     say(f"{done.slide}: {done.n_tiles} tiles{resumed}, {done.tissue_mm2:.3g} mm² of tissue, {done.seconds:.0f} s")
     for path in reversed(targets(out, settings)):

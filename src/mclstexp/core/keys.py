@@ -25,6 +25,8 @@ GENE_ID = "gene_id"
 # uns
 PROVENANCE = "mclstexp"
 """uns: how a prediction was made (method, version, options, space, spec, encoder, seed, data hashes)."""
+IDENTITY = "identity"
+"""Within it: key of all that the prediction depends on, see `mclstexp.core.identity`."""
 SPOT_DIAMETER_UM = "spot_diameter_um"
 PITCH_UM = "pitch_um"
 CYTASSIST = "cytassist"

@@ -15,6 +15,7 @@ from mclstexp.evaluation.notes import grouped
 from mclstexp.evaluation.score_table import Over
 from mclstexp.evaluation.summary import summarise
 from mclstexp.evaluation.tables import latex_table, markdown_table
+from mclstexp.io.atomic import restore
 from mclstexp.io.guard import reading
 
 SCORES: Final = "scores.parquet"
@@ -72,6 +73,7 @@ def read_results(folder: Path | str) -> pd.DataFrame:
     InputError
         If there are none or they are damaged.
     """
+    restore(folder)
     path = Path(folder) / SCORES
     with reading(path, "scores of an evaluation"):
         return pd.read_parquet(path)

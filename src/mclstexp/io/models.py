@@ -18,7 +18,7 @@ from mclstexp.core.options import build, typed_options
 from mclstexp.core.predictor import Predictor, State, options
 from mclstexp.core.tiles import TileSpec
 from mclstexp.core.wording import shown
-from mclstexp.io.atomic import atomic_path
+from mclstexp.io.atomic import atomic_path, restore
 from mclstexp.io.guard import reading
 from mclstexp.io.targets import require_free
 
@@ -133,6 +133,8 @@ def read_description(folder: Path | str) -> dict[str, Any]:
     """
     folder = Path(folder)
     path = folder / DESCRIPTION
+    if not path.is_file():
+        restore(folder)  # a process may have died while it replaced it
     if not path.is_file():
         found = "a file" if folder.is_file() else "another folder" if folder.is_dir() else "nothing"
         msg = f"a saved model (a folder with {DESCRIPTION}) expected at {folder}, found {found}: check the path"

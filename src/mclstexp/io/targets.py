@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
+from mclstexp.io.atomic import restore
+
+
+def require_writable(folder: Path) -> None:
+    """Refuse a folder that nothing can be written into, by trying; it is made if absent.
+
+    Raises
+    ------
+    InputError
+        If it cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"1")
+    except OSError as error:
+        msg = f"a folder that can be written to expected at {folder}, found: {error.strerror}: choose another place"
+        raise InputError(msg) from error
 
 
 def require_free(folder: Path, *, mark: str, what: str, overwrite: bool) -> None:
@@ -27,6 +46,7 @@ def require_free(folder: Path, *, mark: str, what: str, overwrite: bool) -> None
     InputError
         If there is an earlier result and `overwrite` is not set, or anything else.
     """
+    restore(folder)
     if (folder / mark).is_file():
         if not overwrite:
             msg = f"a free place for {what} expected, found one at {folder}: choose another or give {word('overwrite')}"

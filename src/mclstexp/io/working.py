@@ -48,9 +48,8 @@ class WorkingFolder:
             kept = ""
         if kept == key:
             return
-        for entry in sorted(self.path.iterdir()):
-            if entry.name not in (_OWNER, _LOCK):
-                remove_tree(entry) if entry.is_dir() else entry.unlink(missing_ok=True)
+        for entry in _kept(self.path):
+            remove_tree(entry) if entry.is_dir() else entry.unlink(missing_ok=True)
         with atomic_path(self.path / _KEY, durable=False) as path:
             path.write_text(key, encoding="utf-8")
 
@@ -65,8 +64,9 @@ def working_path(out: Path | str) -> Path:
 def working_folder(path: Path | str, *, doing: str) -> Iterator[WorkingFolder]:
     """Make a folder for unfinished work ours; it is removed if the block succeeds, and kept for the next run if not.
 
-    What dead processes left is taken over. A folder of that name which is not of this package is set aside, with a
-    warning. Where the file system knows no locks, the process that the folder names is asked after.
+    One in which nothing was kept is removed in any case. What dead processes left is taken over. A folder of that name
+    which is not of this package is set aside, with a warning. Where the file system knows no locks, the process that
+    the folder names is asked after.
 
     Parameters
     ----------
@@ -92,6 +92,10 @@ def working_folder(path: Path | str, *, doing: str) -> Iterator[WorkingFolder]:
             temporary.write_text(json.dumps(_about(doing)) + "\n", encoding="utf-8")
         yield WorkingFolder(path)
         remove_tree(path)
+    except BaseException:
+        if not _kept(path):
+            remove_tree(path)
+        raise
     finally:
         lock.release()
 
@@ -157,8 +161,13 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _is_foreign(path: Path) -> bool:
     """Whether something lies in a folder of which no owner is known."""
-    names = {entry.name for entry in path.iterdir()}
-    return _OWNER not in names and any(not name.startswith((_LOCK, f".{_OWNER}.")) for name in names)
+    return not (path / _OWNER).exists() and bool(_kept(path))
+
+
+def _kept(path: Path) -> list[Path]:
+    """Return what lies in a folder beside the words about its owner."""
+    ours = (_OWNER, _LOCK, _KEY, f".{_OWNER}.", f".{_KEY}.")
+    return [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(ours)]
 
 
 def _set_aside(path: Path) -> None:

@@ -20,7 +20,7 @@ from mclstexp.whole_slide.batch import Batch, Outcome
 from mclstexp.whole_slide.manifest import RUN, SlideJob
 from mclstexp.whole_slide.one import check_genes
 from mclstexp.whole_slide.places import Place
-from mclstexp.whole_slide.stream import model_hash
+from mclstexp.whole_slide.stream import model_key
 
 _FAILED: Final = ("name", "slide", "reason")
 _SUMMARY: Final = (
@@ -82,7 +82,7 @@ class Ledger:
         check_genes(model, batch.settings)
         present = batch.place.names()
         there = {job.name for job in batch.jobs if self._is_there(job, present)}
-        content = {"model": model_hash(model), "method": model.name, "settings": dataclasses.asdict(batch.settings)}
+        content = {"model": model_key(model), "method": model.name, "settings": dataclasses.asdict(batch.settings)}
         text = json.dumps({**content, "mclstexp": __version__}, indent=1)
         if not _same(batch.place.join(RUN), content):
             if (there or RUN in present) and not batch.overwrite:

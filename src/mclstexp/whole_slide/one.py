@@ -5,28 +5,31 @@ from __future__ import annotations
 import tempfile
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import anndata as ad
 from numpy.typing import ArrayLike
 
+from mclstexp.core import identity, keys
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor
 from mclstexp.core.tiles import Slide
-from mclstexp.io.atomic import atomic_path
+from mclstexp.io.atomic import atomic_path, restore
+from mclstexp.io.finished import count_unreadable, is_whole, prediction_key
 from mclstexp.io.predictions import write_rows
 from mclstexp.io.regions import to_geojson
 from mclstexp.io.slides import open_slide
+from mclstexp.io.working import working_folder, working_path
 from mclstexp.whole_slide.grid import Grid, lay_grid
 from mclstexp.whole_slide.heatmaps import write_heatmap
 from mclstexp.whole_slide.pictures import draw_gene, most_varying
 from mclstexp.whole_slide.result import frame
 from mclstexp.whole_slide.settings import SlideSettings
 from mclstexp.whole_slide.spatialdata import write_spatialdata
-from mclstexp.whole_slide.stream import OnProgress, Streamed, stream
+from mclstexp.whole_slide.stream import OnProgress, Streamed, model_key, stream
 
 SUFFIX: Final = {"h5ad": ".h5ad", "spatialdata": ".zarr"}
 
@@ -55,6 +58,8 @@ class SlideSummary:
     """How it was cut, in words."""
     doubts: tuple[str, ...] = ()
     """What is doubtful of how it was cut; warned of before it was predicted."""
+    already: bool = False
+    """Whether an earlier run had done all of it, so that nothing was left to do."""
 
 
 def predict_slide(
@@ -121,35 +126,67 @@ def predict_slide_file(
     workdir
         Where finished blocks are kept meanwhile; a hidden folder beside `out` by default.
     overwrite
-        Whether an earlier prediction is replaced.
+        Whether an earlier prediction is replaced. One of the same model, slide and settings is left as it is if not.
 
     Raises
     ------
     InputError
-        As `predict_slide`; if a gene is unknown, or the place cannot be written to or is taken.
+        As `predict_slide`; if a gene is unknown, the place cannot be written to or is taken, or another run is at it.
     """
     started, out = time.monotonic(), Path(out)
-    _check_place(out, slide=Path(slide), settings=settings, overwrite=overwrite)
+    _check_names(out, slide=Path(slide), settings=settings)
     check_genes(model, settings)
-    opened, grid = _prepare(model, slide, settings=settings)
-    workdir = out.with_name(f".{out.name}.partial") if workdir is None else workdir
-    streamed = stream(model, grid.tiles, folder=workdir, on_progress=on_progress)
-    predicted = frame(model, grid, streamed, settings=settings)
-    _write(predicted, streamed, grid, out=out, settings=settings)
-    streamed.store.remove()
-    n_bad = int(streamed.unreadable.sum())
+    with working_folder(working_path(out) if workdir is None else workdir, doing="a prediction") as work:
+        opened, grid = _prepare(model, slide, settings=settings)
+        key = _key(model, grid, settings)
+        already = not overwrite and _is_done(out, key=key, settings=settings)
+        if already:
+            bad, reason, n_resumed = count_unreadable(out), "by an earlier run", len(grid.tiles)
+        else:
+            streamed = stream(model, grid.tiles, folder=work.path, on_progress=on_progress)
+            predicted = frame(model, grid, streamed, settings=settings)
+            predicted.uns[keys.PROVENANCE][keys.IDENTITY] = key
+            _write(predicted, streamed, grid, out=out, settings=settings)
+            bad, reason, n_resumed = int(streamed.unreadable.sum()), streamed.reason, streamed.n_resumed
     return SlideSummary(
         slide=opened.id,
         out=str(out),
         n_tiles=len(grid.tiles),
-        n_unreadable=n_bad,
+        n_unreadable=bad,
         tissue_mm2=grid.regions.area_um2(opened.mpp) / 1e6,
         seconds=time.monotonic() - started,
-        n_resumed=streamed.n_resumed,
-        note=f"{n_bad} tiles could not be read ({streamed.reason})" if n_bad else "",
         assumed=_assumed(grid, settings),
         doubts=grid.doubts,
+        n_resumed=n_resumed,
+        note=f"{bad} tiles could not be read ({reason})" if bad else "",
+        already=already,
     )
+
+
+def _key(model: Predictor, grid: Grid, settings: SlideSettings) -> str:
+    """Say what a result depends on; the mask by what it says."""
+    about = (identity.of_tiles(grid.tiles), to_geojson(grid.regions), replace(settings, mask=None))
+    return identity.of("slide prediction", model_key(model), *about)
+
+
+def _is_done(out: Path, *, key: str, settings: SlideSettings) -> bool:
+    """Whether the same prediction is there, whole.
+
+    Raises
+    ------
+    InputError
+        If there is another.
+    """
+    restore(out)
+    if not out.exists():
+        return False
+    found = prediction_key(out)
+    if found != key:
+        other = "another" if found else "one of unknown origin"
+        advice = f"choose another or give {word('overwrite')}"
+        msg = f"a free place for the prediction expected, found {other} at {out}: {advice}"
+        raise InputError(msg)
+    return is_whole(out) and all(path.exists() for path in targets(out, settings))
 
 
 def _write(predicted: ad.AnnData, streamed: Streamed, grid: Grid, *, out: Path, settings: SlideSettings) -> None:
@@ -205,17 +242,13 @@ def _assumed(grid: Grid, settings: SlideSettings) -> str:
     return f"{mpp:.4g} µm per pixel as {source}, tiles of {side_um:g} µm{every} over {grid.laid_over}"
 
 
-def _check_place(out: Path, *, slide: Path, settings: SlideSettings, overwrite: bool) -> None:
+def _check_names(out: Path, *, slide: Path, settings: SlideSettings) -> None:
     if slide.exists() and any(path.exists() and path.samefile(slide) for path in targets(out, settings)):
         msg = f"another name for the prediction expected, found {out}: a file beside it would replace the slide {slide}"
         raise InputError(msg)
     suffix = SUFFIX[settings.format]
     if out.suffix != suffix:
         msg = f"a name that ends in {suffix} expected for a prediction as {settings.format}, found {out}: rename it"
-        raise InputError(msg)
-    if out.exists() and not overwrite:
-        advice = f"choose another or give {word('overwrite')}"
-        msg = f"a free place for the prediction expected, found one at {out}: {advice}"
         raise InputError(msg)
 
 

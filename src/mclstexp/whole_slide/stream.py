@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 
+from mclstexp.core import identity
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, options
 from mclstexp.core.tiles import Tiles
@@ -63,7 +62,7 @@ def stream(model: Predictor, tiles: Tiles, *, folder: Path, on_progress: OnProgr
     tiles
         Tiles of one slide, read with the model's spec.
     folder
-        Where finished blocks are kept.
+        Where finished blocks are kept; ours alone, see `mclstexp.io.working.working_folder`.
     on_progress
         Called after each block.
 
@@ -74,10 +73,10 @@ def stream(model: Predictor, tiles: Tiles, *, folder: Path, on_progress: OnProgr
     """
     n_tiles = BLOCK_TILES["cuda" if torch.cuda.is_available() else "cpu"]
     blocks = cut(tiles, n_tiles=n_tiles, context_um=model.context_um)
-    key = {"model": model_hash(model), "tiles": _tiles_hash(tiles), "block": n_tiles, "code": source_hash()}
+    key = identity.of("blocks", model_key(model), identity.of_tiles(tiles), n_tiles, source_hash())
     store = BlockStore(folder, key=key, shape=(len(tiles), len(model.genes_)))
     slide = ReadableSlide(tiles.slide)
-    found = {block.number: kept for block in blocks if (kept := store.read(block.number)) is not None}
+    found = {block.number: kept for block in blocks if (kept := store.read(block.number, block.rows)) is not None}
     n_resumed = n_done = sum(len(block.rows) for block in blocks if block.number in found)
     recent = RecentFeatures()
     report = on_progress or (lambda *_: None)
@@ -148,24 +147,12 @@ def _gathered(
     return values
 
 
-def model_hash(model: Predictor) -> str:
-    """Hash a fitted model: options, space, spec and everything learnt."""
-    state = model._get_state()
-    about: dict[str, Any] = {
-        "method": model.name,
-        "options": {name: repr(value) for name, value in options(model).items()},
-        "space": model.space_.to_dict(),
-        "spec": repr(model.spec_),
-        "meta": state.meta,
-    }
-    digest = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode())
-    for name, array in sorted(state.arrays.items()):
-        digest.update(f"{name} {array.shape} {array.dtype}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()[:32]
-
-
-def _tiles_hash(tiles: Tiles) -> str:
-    digest = hashlib.sha256(f"{tiles.slide.fingerprint()} {tiles.slide.mpp!r} {tiles.spec!r}".encode())
-    digest.update(np.ascontiguousarray(tiles.xy).data)
-    return digest.hexdigest()[:32]
+def model_key(model: Predictor) -> str:
+    """Say which fitted model it is, see `mclstexp.core.identity.of_model`."""
+    return identity.of_model(
+        model.name,
+        options={name: repr(value) for name, value in options(model).items()},
+        space=model.space_.to_dict(),
+        spec=model.spec_,
+        state=model._get_state(),
+    )
