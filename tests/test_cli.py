@@ -162,14 +162,69 @@ def test_predicting_slides_one_or_many(model, said, tmp_path):
     assert "predictions of the same model with the same settings expected" in errors
 
 
+@pytest.mark.filterwarnings("ignore:the model was trained on")
 def test_flags_of_slides_are_not_passed_over_for_sections(model, data, said, tmp_path):
     code, _, errors = said("predict", model, data / "r3", "--out", tmp_path / "p.h5ad", "--stride-um", "100")
     assert code == 2
     assert "a whole slide expected with --stride-um" in errors
     assert said("predict", model, data / "r3", "--out", tmp_path / "p.h5ad")[0] == 0
-    code, _, errors = said("predict", model, data / "r3", "--out", tmp_path / "p.h5ad")
+    code, text, _ = said("predict", model, data / "r3", "--out", tmp_path / "p.h5ad")
+    assert (code, "predicted already, by the same model" in text) == (0, True)
+    code, _, errors = said("predict", model, data / "r2", "--out", tmp_path / "p.h5ad")
     assert (code, "choose another or give --overwrite" in errors) == (2, True)
     assert said("predict", model, data / "r3", "--out", tmp_path / "p.h5ad", "--overwrite")[0] == 0
+
+
+@pytest.mark.filterwarnings("ignore:the model was trained on")
+def test_a_folder_half_predicted_goes_on(model, data, said, tmp_path):
+    words = ("predict", model, data, "--out", tmp_path / "all")
+    assert said(*words)[0] == 0
+    whole = {path.name: path.read_bytes() for path in (tmp_path / "all").iterdir()}
+    first, second, third = sorted(tmp_path / "all" / name for name in whole)
+    second.unlink()
+    third.write_bytes(whole[third.name][:3000])
+    made = first.stat().st_mtime_ns
+    code, text, errors = said(*words)
+    assert code == 2, "of a damaged one nobody knows what it was"
+    assert third.name in errors
+    third.unlink()
+    code, text, _ = said(*words)
+    assert (code, text.count("already"), first.stat().st_mtime_ns) == (0, 1, made)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "all").iterdir()} == whole
+    assert [path.name for path in tmp_path.iterdir()] == ["all"]
+
+
+def test_a_damaged_first_image_does_not_decide_for_a_folder(model, tmp_path):
+    from mclstexp.api import holds_slides
+
+    for name, side_px, slides in (("slides", 150, True), ("tiles", 32, False)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.png").write_bytes(b"no picture")
+        files.picture((side_px, side_px)).save(tmp_path / name / "b.png")
+        assert holds_slides(str(tmp_path / name), run=model) is slides
+
+
+def test_a_place_that_cannot_be_written_to_is_found_before_the_work(model, data, said, tmp_path, monkeypatch):
+    def work(*_, **__):
+        raise AssertionError
+
+    (tmp_path / "file").write_text("in the way")
+    place = tmp_path / "file" / "out"
+    (tmp_path / "e.toml").write_text(f'[data]\npath = "{data}"\n[methods.zero]\nmethod = "mean"\n')
+    monkeypatch.setattr("mclstexp.evaluation.config.DataConfig.read", work)
+    monkeypatch.setattr("mclstexp.report.build_page.read_study", work)
+    monkeypatch.setattr("mclstexp.demo.make_sections", work)
+    for words in (
+        ("fit", "mean", data),
+        ("evaluate", tmp_path / "e.toml"),
+        ("predict", model, data / "r3"),
+        ("validate", data),
+        ("report", tmp_path),
+        ("demo",),
+    ):
+        code, _, errors = said(*words, "--out", place)
+        assert (code, "can be written to expected" in errors) == (2, True), words
+        assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_options_come_from_flags_over_file_over_defaults(data, said, tmp_path):
@@ -232,6 +287,9 @@ def test_a_model_is_replaced_only_on_request(model, data, said):
     assert code == 2
     assert "a free place for the model expected, found one" in errors
     assert (model / "model.json").read_bytes() == before
+    same = ("fit", "mean", data, "--out", model, "--sections", "r1,r2", "--patients", "r1=ann,r2=ben", *TILE)
+    assert said(*same)[0] == 0, "and nothing is learnt twice"
+    assert (model / "model.json").read_bytes() == before
     assert said("fit", "mean", data, "--sections", "r1,r2", "--out", model, "--overwrite", *TILE)[0] == 0
 
 
@@ -269,6 +327,9 @@ def test_an_experiment_leaves_scores_tables_figures_predictions_and_its_record(d
     assert list(record["sections"]) == list(record["images"]) == ["r1", "r2", "r3"]
     assert record["methods"]["zero"] == {"method": "mean"}
     assert record["folds"]["r1"] == {"by": "section", "train": ["r2", "r3"], "test": ["r1"]}
+    code, again, errors = said("evaluate", tmp_path / "e.toml", "--out", results)
+    assert (code, again, "done" in errors) == (0, text, False), "what is there is not computed again"
+    (tmp_path / "e.toml").write_text((tmp_path / "e.toml").read_text().replace("heg = 2", "heg = 1"))
     code, _, errors = said("evaluate", tmp_path / "e.toml", "--out", results)
     assert code == 2
     assert "a free place for the results expected" in errors

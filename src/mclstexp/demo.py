@@ -21,6 +21,7 @@ from mclstexp.evaluation.harness import evaluate, missing_controls
 from mclstexp.evaluation.summary import summarise
 from mclstexp.io.atomic import atomic_path
 from mclstexp.io.synthetic import make_sections
+from mclstexp.io.targets import require_writable
 from mclstexp.methods import create
 from mclstexp.plotting.maps import plot_slide, plot_truth_and_prediction
 from mclstexp.plotting.style import PAGE_IN, style
@@ -59,6 +60,7 @@ def run_demo(out: Path, *, seed: int = 0, quick: bool = False) -> None:
     InputError
         If the folder cannot be written to.
     """
+    require_writable(out)
     say = _Steps(Console())
     say("Growing and staining the tissue of four patients")
     size = {"n_spots_side": 6, "n_genes": 24, "mpp": 2.0} if quick else {}

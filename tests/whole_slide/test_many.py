@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import anndata as ad
 import pandas as pd
 import pytest
 
@@ -95,7 +96,7 @@ def test_what_is_wrong_with_a_slide_is_its_own(lab):
     assert "at most 4 µm per pixel" in table["reason"]["coarse"]
     assert "no.geojson" in table["reason"]["mask"]
     assert sorted(path.name for path in (lab.folder / "out").iterdir()) == [
-        *("failed.csv", "fine.h5ad", "fine.png", "fine.tissue.geojson", "run.json", "summary.csv"),
+        *(".done", "failed.csv", "fine.h5ad", "fine.png", "fine.tissue.geojson", "run.json", "summary.csv"),
     ]
 
 
@@ -106,7 +107,7 @@ def test_a_folder_belongs_to_one_model_and_its_settings(lab):
     said = json.loads((lab.folder / "out" / "run.json").read_text())
     assert (said["method"], said["settings"]["stride_um"]) == ("ridge", 64.0)
     (lab.folder / "out" / "a.h5ad").touch()
-    assert [job.name for job in Ledger(batch).open(model)] == ["b", "c"]
+    assert len(Ledger(batch).open(model)) == 3, "of an empty file nobody said that it is done"
     other = replace(batch, settings=SlideSettings(mpp=4.0))
     with pytest.raises(InputError, match=r"same model with the same settings expected in .*out, found others: choose"):
         Ledger(other).open(model)
@@ -118,6 +119,55 @@ def test_a_folder_belongs_to_one_model_and_its_settings(lab):
     (lab.folder / "out" / "a.h5ad").touch()
     with pytest.raises(InputError, match="found others"):
         Ledger(other).open(model)
+
+
+def left_to_do(batch):
+    return [job.name for job in Ledger(batch).open(read_model(batch.run))]
+
+
+def test_what_has_changed_since_is_made_again_and_nothing_else(lab):
+    jobs = [replace(job, mask=None) for job in lab.batch().jobs]
+    batch, out = lab.batch(jobs=jobs), lab.folder / "out"
+    assert set(run_here(batch)["state"]) == {"done"}
+    assert left_to_do(batch) == []
+    assert left_to_do(replace(batch, jobs=(replace(jobs[0], mpp=3.9), *jobs[1:]))) == ["a"]
+    mask = lab.folder / "mask.geojson"
+    mask.write_bytes((out / "b.tissue.geojson").read_bytes())
+    masked = replace(batch, jobs=(jobs[0], replace(jobs[1], mask=str(mask)), jobs[2]))
+    assert left_to_do(masked) == ["b"]
+    assert states(run_here(masked)) == {"a": "skipped", "b": "done", "c": "skipped"}
+    assert left_to_do(masked) == []
+    mask.write_text(mask.read_text().replace("tissue", "Tissue") + " ")
+    assert left_to_do(masked) == ["b"]
+    mask.write_bytes((out / "b.tissue.geojson").read_bytes())
+    lab.slide("c.png").write_bytes(lab.slide("a.png").read_bytes())
+    assert left_to_do(masked) == ["c"]
+    lab.slide("c.png").unlink()
+    assert left_to_do(masked) == [], "its result was made of what it was"
+
+
+def test_a_result_that_was_changed_since_is_made_again_and_not_lost(lab):
+    batch, out = lab.batch(jobs=lab.batch().jobs[:2]), lab.folder / "out"
+    run_here(batch)
+    content = bytearray((out / "a.h5ad").read_bytes())
+    (out / "a.h5ad").write_bytes(content[: len(content) // 2])
+    edited = ad.read_h5ad(out / "b.h5ad")
+    edited.obs["mine"] = 1
+    edited.write_h5ad(out / "b.h5ad")
+    assert states(run_here(batch)) == {"a": "done", "b": "done"}
+    assert "mine" in ad.read_h5ad(out / "b.h5ad.1").obs
+    assert not (out / "a.h5ad.1").exists()
+    assert left_to_do(batch) == []
+
+
+def test_two_runs_of_one_part_are_one_too_many(lab):
+    batch = lab.batch()
+    with Ledger(batch).at_work():
+        with pytest.raises(InputError, match=r"no other run works on expected, found a prediction of process \d+"):
+            predict_slides(batch)
+        with Ledger(replace(batch, shard="1/2")).at_work():
+            assert len(Ledger(replace(batch, shard="1/2")).open(read_model(batch.run))) == 2
+    assert not list((lab.folder / "out").glob(".*"))
 
 
 def test_parts_have_tables_of_their_own_and_keep_what_others_wrote(lab):

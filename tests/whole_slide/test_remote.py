@@ -56,7 +56,7 @@ def test_slides_and_results_of_a_store_are_those_of_this_machine(lab, store, tmp
         assert_array_equal(ad.read_h5ad(tmp_path / "found.h5ad").X, expected[name].X)
     written = [name.rpartition("/")[2] for name in sorted(store.ls("/results/today", detail=False))]
     assert written == [
-        *("a.h5ad", "a.png", "a.tissue.geojson", "b.h5ad", "b.png", "b.tissue.geojson"),
+        *(".done", "a.h5ad", "a.png", "a.tissue.geojson", "b.h5ad", "b.png", "b.tissue.geojson"),
         *("failed.csv", "run.json", "summary.csv"),
     ]
     assert not [path for path in (cache_folder() / "slides").rglob("*") if path.is_file()], "nothing is left here"

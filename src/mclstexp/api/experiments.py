@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from mclstexp.core import identity
 from mclstexp.core.doors import through
 from mclstexp.core.errors import InputError
 from mclstexp.core.identity import hash_section
@@ -19,11 +21,12 @@ from mclstexp.evaluation.config import make_method
 from mclstexp.evaluation.conformance import Result, run_checks
 from mclstexp.evaluation.experiment import Experiment
 from mclstexp.evaluation.preflight import preflight
-from mclstexp.evaluation.results import SCORES, write_results
+from mclstexp.evaluation.results import SCORES, is_same, read_results, summarise_scores, write_results
 from mclstexp.evaluation.run_plan import Plan
 from mclstexp.evaluation.runner import OnEvent, run_plan
 from mclstexp.io.atomic import atomic_path
 from mclstexp.io.targets import require_free
+from mclstexp.io.working import working_folder, working_path
 from mclstexp.methods import load_method_file, method_class
 
 _log = logging.getLogger(__name__)
@@ -40,8 +43,9 @@ def run_experiment(
 ) -> pd.DataFrame:
     """Run a comparison of methods and write its results; one that was killed goes on where it stopped.
 
-    Finished parts (a method on a fold) lie in a hidden folder beside `out` until all are there. What can be checked in
-    seconds is checked before anything is computed (`preflight`).
+    Results of the very same comparison that are there already are returned as they are. Finished parts (a method on a
+    fold) lie in a hidden folder beside `out` until all are there. What can be checked in seconds is checked before
+    anything is computed (`preflight`).
 
     Parameters
     ----------
@@ -66,24 +70,39 @@ def run_experiment(
     Raises
     ------
     InputError
-        If data, methods or the place cannot be used.
+        If data, methods or the place cannot be used, or another run is at it.
     """
     out = Path(out)
     if jobs < 1:
         msg = f"a number of jobs of at least 1 expected, found {jobs}"
         raise InputError(msg)
-    require_free(out, mark=SCORES, what="the results", overwrite=overwrite)
+    if overwrite or not is_same(out, {"experiment": asdict(experiment)}):
+        require_free(out, mark=SCORES, what="the results", overwrite=overwrite)
     say = on_warning or _log.warning
-    with through("file"):
-        plan = Plan(experiment, out.with_name(f".{out.name}.partial"))
-        notes = preflight(plan)
-        for note in notes:
+    with working_folder(working_path(out), doing="an evaluation") as work:
+        with through("file"):
+            plan = Plan(experiment, work.path)
+            notes = preflight(plan)
+            for note in notes:
+                say(note)
+            record = _record(plan)
+            if not overwrite and is_same(out, record):
+                with suppress(InputError):  # what is damaged is made again
+                    return summarise_scores(read_results(out))
+            scores = run_plan(plan, jobs=jobs, on_event=on_event)
+        for note in (late := [note for note in dict.fromkeys(scores.attrs.pop("notes", [])) if note not in notes]):
             say(note)
-        scores = run_plan(plan, jobs=jobs, on_event=on_event)
-    for note in (late := [note for note in dict.fromkeys(scores.attrs.pop("notes", [])) if note not in notes]):
-        say(note)
-    record = {
-        "experiment": asdict(experiment),
+        with atomic_path(out) as path:
+            told = {**record, "notes": [*notes, *late]}
+            summary = write_results(scores, path, record=told, run_folder=plan.folder)
+            _draw_scores(scores, summary, path / "figures")
+    return summary
+
+
+def _record(plan: Plan) -> dict[str, Any]:
+    """Say how the scores of a plan come about, as plain JSON."""
+    return {
+        "experiment": asdict(plan.experiment),
         "methods": {
             label: {"method": method.name, **without_paths(options(method))} for label, method in plan.methods.items()
         },
@@ -94,14 +113,9 @@ def run_experiment(
         "sections": {section.id: hash_section(section) for section in plan.sections},
         "images": {section.id: section.tiles.slide.fingerprint() for section in plan.sections},
         "patients": {section.id: section.patient for section in plan.sections},
-        "notes": [*notes, *late],
+        "identity": {section.id: identity.of_section(section) for section in plan.sections},
         "code": plan.code,
     }
-    with atomic_path(out) as path:
-        summary = write_results(scores, path, record=record, run_folder=plan.folder)
-        _draw_scores(scores, summary, path / "figures")
-    shutil.rmtree(plan.folder, ignore_errors=True)
-    return summary
 
 
 def _draw_scores(scores: pd.DataFrame, summary: pd.DataFrame, folder: Path) -> None:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import logging
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mclstexp.core import identity, keys
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.measured import blank_spots, learnable
-from mclstexp.core.predictor import Predictor
+from mclstexp.core.predictor import Predictor, options
 from mclstexp.core.section import Section
 from mclstexp.evaluation.config import FitConfig, make_method
 from mclstexp.evaluation.toml import read_genes
 from mclstexp.io import models
+from mclstexp.io.atomic import restore
 from mclstexp.io.checks import check_section
 from mclstexp.io.guard import guarded
-from mclstexp.io.provenance import code_version
+from mclstexp.io.provenance import code_version, source_hash
 from mclstexp.io.targets import require_free
+from mclstexp.io.working import working_folder, working_path
 from mclstexp.methods import list_methods, method_class
 from mclstexp.training.distributed import process_group, rank
 
@@ -42,8 +45,9 @@ def fit_model(
 ) -> Predictor:
     """Fit a method on sections and save it; a fit that was killed goes on where it stopped.
 
-    Checkpoints lie in a hidden folder beside `out` until the model is saved. Under ``torchrun`` the processes train
-    together and the first one writes.
+    A model that is there already, fitted in the same way on the same sections, is returned as it is. Checkpoints lie in
+    a hidden folder beside `out` until the model is saved. Under ``torchrun`` the processes train together and the first
+    one writes.
 
     Parameters
     ----------
@@ -61,23 +65,27 @@ def fit_model(
     Raises
     ------
     InputError
-        If an option, the data or the place cannot be used.
+        If an option, the data or the place cannot be used, or another run is at it.
     """
     out = Path(out)
-    require_free(out, mark=models.DESCRIPTION, what="the model", overwrite=overwrite)
+    if overwrite or _identity(out) is None:
+        require_free(out, mark=models.DESCRIPTION, what="the model", overwrite=overwrite)
     model = make_method(method, config.options, preset=config.preset)
-    sections = config.data.read(config.tile)
     min_counts = config.data.min_counts
-    space = _space(model, sections, config.genes, min_counts=min_counts)
-    for sentence in _findings(sections, min_counts=min_counts):
-        (on_warning or _log.warning)(sentence)
-    workdir = out.with_name(f".{out.name}.partial")
-    with process_group():
+    with process_group(), _workdir(out) as workdir:
+        sections = config.data.read(config.tile)
+        space = _space(model, sections, config.genes, min_counts=min_counts)
+        for sentence in _findings(sections, min_counts=min_counts):
+            (on_warning or _log.warning)(sentence)
+        key = _key(model, sections, [space, min_counts])
+        if not overwrite and key == _identity(out):
+            with suppress(InputError):  # one that is damaged is made again
+                return load_model(out)
+        require_free(out, mark=models.DESCRIPTION, what="the model", overwrite=overwrite)
         model.fit(sections, space=space, workdir=workdir, min_counts=min_counts)
         if rank() == 0:
-            model.provenance_["code"] = code_version()
+            model.provenance_ |= {"code": code_version(), keys.IDENTITY: key}
             models.save_model(model, out, overwrite=overwrite)
-            shutil.rmtree(workdir, ignore_errors=True)
     return model
 
 
@@ -86,6 +94,32 @@ def _findings(sections: list[Section], *, min_counts: int) -> list[str]:
     said = [f"{s.id}: {blank}" for s in sections for blank in blank_spots(s, min_counts=min_counts)]
     found = [sentence for s in sections for sentence in check_section(s, min_counts=min_counts)]
     return [sentence for sentence in found if sentence not in said]
+
+
+@contextmanager
+def _workdir(out: Path) -> Iterator[Path]:
+    """Give the folder for checkpoints; of the processes of `torchrun` the first one owns it."""
+    path = working_path(out)
+    if rank() != 0:
+        yield path
+        return
+    with working_folder(path, doing="a fit") as work:
+        yield work.path
+
+
+def _key(model: Predictor, sections: list[Section], chosen: Any) -> str:
+    """Say what a fit depends on."""
+    about = {name: repr(value) for name, value in options(model).items()}
+    return identity.of("fit and save", model.name, about, chosen, [*map(identity.of_section, sections)], source_hash())
+
+
+def _identity(out: Path) -> str | None:
+    """Return the key of a model that is there; None if there is none, or it tells none."""
+    restore(out)
+    try:
+        return models.read_description(out)["provenance"].get(keys.IDENTITY)
+    except InputError:
+        return None
 
 
 def _space(model: Predictor, sections: list[Section], genes: str | None, *, min_counts: int) -> ExpressionSpace | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from anndata import AnnData
 
 from mclstexp.api.models import load_model
+from mclstexp.core import identity, keys
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.identity import hash_section
@@ -18,13 +20,19 @@ from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles, TileSpec
 from mclstexp.data.tissue import is_blank
 from mclstexp.evaluation.config import DataConfig
+from mclstexp.io.atomic import restore
 from mclstexp.io.entries import entries, files_within
+from mclstexp.io.finished import is_whole, prediction_key
 from mclstexp.io.models import read_description
 from mclstexp.io.predictions import write_prediction
 from mclstexp.io.read import READERS
 from mclstexp.io.slides import IMAGES, SUFFIXES, probe_slide
 from mclstexp.io.tile_folder import read_tiles
 from mclstexp.io.unasked import places_alone
+from mclstexp.io.working import working_folder, working_path
+from mclstexp.whole_slide.stream import model_key
+
+OnFile = Callable[[Path, bool], None]
 
 _N_LOOKED_AT: Final = 4
 
@@ -48,8 +56,17 @@ def predict(model: Predictor | Path | str, tiles: Tiles) -> AnnData:
     return fitted.predict(tiles.with_spec(fitted.spec_) if fitted.is_fitted else tiles)
 
 
-def predict_files(run: Path | str, data: DataConfig, *, out: Path | str, overwrite: bool = False) -> list[Path]:
-    """Predict every section, or every tile of a folder, and write the predictions.
+def predict_files(
+    run: Path | str,
+    data: DataConfig,
+    *,
+    out: Path | str,
+    overwrite: bool = False,
+    on_file: OnFile | None = None,
+) -> list[Path]:
+    """Predict every section, or every tile of a folder, and write the predictions; run again, it does what is missing.
+
+    A prediction that is there already, made by the same model of the same tiles, is left as it is.
 
     Parameters
     ----------
@@ -61,31 +78,58 @@ def predict_files(run: Path | str, data: DataConfig, *, out: Path | str, overwri
         A file that ends in ``.h5ad``; or a folder, which then holds one file per section.
     overwrite
         Whether predictions that are already there are replaced.
+    on_file
+        Called with (file, whether it was there already) for one after the other.
 
     Returns
     -------
-    The files written.
+    The files written, and those that were there.
 
     Raises
     ------
     InputError
-        If the model or the data cannot be read, several sections are to go into one file, or the place is taken.
+        If the model or the data cannot be read, several sections are to go into one file, the place is taken, or
+        another run is at it.
     """
     model, out = load_model(run), Path(out)
-    queries = dict(_queries(model, data))
-    if out.suffix != ".h5ad":
-        targets = {name: out / f"{name.replace('/', '_')}.h5ad" for name in queries}
-    elif len(queries) == 1:
-        targets = dict.fromkeys(queries, out)
-    else:
-        msg = f"one section expected for the file {out}, found {len(queries)}: give a folder as {word('out')}"
-        raise InputError(msg)
-    taken = [target for target in targets.values() if target.exists()]
-    if taken and not overwrite:
+    with working_folder(working_path(out), doing="a prediction"):
+        queries = dict(_queries(model, data))
+        if out.suffix != ".h5ad":
+            targets = {name: out / f"{name.replace('/', '_')}.h5ad" for name in queries}
+        elif len(queries) == 1:
+            targets = dict.fromkeys(queries, out)
+        else:
+            msg = f"one section expected for the file {out}, found {len(queries)}: give a folder as {word('out')}"
+            raise InputError(msg)
+        key = model_key(model)
+        made_of = {name: identity.of("prediction", key, identity.of_tiles(tiles)) for name, tiles in queries.items()}
+        done = {n for n, target in targets.items() if not overwrite and _is_done(target, key=made_of[n])}
+        for name, tiles in queries.items():
+            if name not in done:
+                predicted = model.predict(tiles)
+                predicted.uns[keys.PROVENANCE][keys.IDENTITY] = made_of[name]
+                write_prediction(predicted, targets[name])
+            if on_file is not None:
+                on_file(targets[name], name in done)
+    return list(targets.values())
+
+
+def _is_done(target: Path, *, key: str) -> bool:
+    """Whether a prediction is there, whole.
+
+    Raises
+    ------
+    InputError
+        If there is one of another model or of other tiles.
+    """
+    restore(target)
+    if not target.exists():
+        return False
+    if prediction_key(target) != key:
         advice = f"choose another or give {word('overwrite')}"
-        msg = f"a free place for the prediction expected, found one at {taken[0]}: {advice}"
+        msg = f"a free place for the prediction expected, found another one at {target}: {advice}"
         raise InputError(msg)
-    return [write_prediction(model.predict(tiles), targets[name]) for name, tiles in queries.items()]
+    return is_whole(target)
 
 
 def _queries(model: Predictor, data: DataConfig) -> Iterator[tuple[str, Tiles]]:
@@ -155,5 +199,8 @@ def _holds_tiles(path: Path, spec: TileSpec) -> bool:
     images = [file for file, kind in kinds.items() if kind in IMAGES]
     if not images or any(kind in SUFFIXES and kind not in IMAGES for kind in kinds.values()):
         return False
-    some = images[:: max(1, len(images) // _N_LOOKED_AT)]
-    return all(probe_slide(image).size_px == (spec.size_px, spec.size_px) for image in some)
+    sizes = []
+    for image in images[:: max(1, len(images) // _N_LOOKED_AT)]:
+        with suppress(InputError):  # a damaged one does not decide what the others are
+            sizes.append(probe_slide(image).size_px)
+    return bool(sizes) and all(size == (spec.size_px, spec.size_px) for size in sizes)

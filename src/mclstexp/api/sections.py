@@ -14,6 +14,7 @@ from mclstexp.core.tiles import TileSpec
 from mclstexp.evaluation.config import DataConfig
 from mclstexp.io.atomic import atomic_path
 from mclstexp.io.checks import check_section, describe_section
+from mclstexp.io.targets import require_writable
 
 
 def validate(
@@ -42,6 +43,8 @@ def validate(
     InputError
         If the data cannot be read or do not belong together.
     """
+    if out is not None:
+        require_writable(Path(out))
     with _recorded() as told:
         sections = data.read(tile)
     found = [(describe_section(section), check_section(section, min_counts=data.min_counts)) for section in sections]

@@ -49,14 +49,17 @@ def predict(
         if said:
             msg = f"a whole slide expected with --{said[0].replace('_', '-')}, found {data}: leave the flag out"
             raise InputError(msg)
-        for path in predict_files(run, data_config(Path(data), reading), out=out, overwrite=many.overwrite):
-            say(str(path))
+        predict_files(run, data_config(Path(data), reading), out=out, overwrite=many.overwrite, on_file=_say_file)
         return 0
     settings = slide_settings(slides, reading, out=out)
     if out.endswith((".h5ad", ".zarr")):
         slide = _single(data, out=out, many=many)
         return _one(run, slide, out=Path(out), settings=settings, overwrite=many.overwrite)
     return _many(run, data, out=out, settings=settings, many=many)
+
+
+def _say_file(path: Path, already: bool) -> None:  # noqa: FBT001  as `predict_files` calls it
+    say(f"{path}: predicted already, by the same model" if already else str(path))
 
 
 def _single(data: str, *, out: str, many: Many) -> str:

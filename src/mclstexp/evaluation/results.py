@@ -49,8 +49,8 @@ def write_results(
     The summary: means over patients, or over sections where those were held out one by one; ``attrs["over"]`` says
     which. Intervals and tests are over patients wherever several are known.
     """
-    over: Over = "section" if set(scores["by"]) == {"section"} else "patient"
-    summary = summarise(scores, over=over)
+    summary = summarise_scores(scores)
+    over: Over = summary.attrs["over"]
     folder.mkdir()
     scores.to_parquet(folder / SCORES, index=False)
     summary.to_csv(folder / SUMMARY)
@@ -63,6 +63,23 @@ def write_results(
         if run_folder is not None and (run_folder / name).is_dir():
             shutil.copytree(run_folder / name, folder / name)
     return summary
+
+
+def summarise_scores(scores: pd.DataFrame) -> pd.DataFrame:
+    """Summarise over patients, or over sections where those were held out one by one; ``attrs["over"]`` says which."""
+    over: Over = "section" if set(scores["by"]) == {"section"} else "patient"
+    return summarise(scores, over=over)
+
+
+def is_same(folder: Path | str, record: Mapping[str, Any]) -> bool:
+    """Whether results are there that came about as `record`, or a part of one, says."""
+    restore(folder)
+    try:
+        found = json.loads((Path(folder) / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    plain = json.loads(json.dumps(record, default=str))
+    return isinstance(found, dict) and all(name in found and found[name] == plain[name] for name in plain)
 
 
 def read_results(folder: Path | str) -> pd.DataFrame:

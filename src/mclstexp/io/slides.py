@@ -171,7 +171,7 @@ class FileSlide(_PyramidSlide):
         """See `Slide.fingerprint`; over the bytes of the file and of those that belong to it."""
         if not self._hash:
             digest = hashlib.sha256()
-            for path in _files(self.path):
+            for path in slide_files(self.path):
                 with path.open("rb") as file:
                     digest.update(hashlib.file_digest(file, "sha256").digest())
             self._hash = digest.hexdigest()
@@ -257,8 +257,8 @@ def open_pixels(path: Path) -> PixelSource:
     return OpenSlidePixels(path)
 
 
-def _files(path: Path) -> list[Path]:
-    """List the file and its companions: an MRXS keeps its pixels in a folder, DICOM and VMS beside it."""
+def slide_files(path: Path) -> list[Path]:
+    """List a slide's file and its companions: an MRXS keeps its pixels in a folder, DICOM and VMS beside it."""
     vendor = openslide.OpenSlide.detect_format(path)
     if vendor == "mirax":
         return [path, *files_within(path.with_suffix(""))]

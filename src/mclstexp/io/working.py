@@ -57,11 +57,13 @@ class WorkingFolder:
 def working_path(out: Path | str) -> Path:
     """Return where the unfinished work for a result lies: a hidden folder beside it."""
     out = Path(out)
+    if out.name in ("", ".."):
+        out = out.resolve()
     return out.with_name(f".{out.name}.partial")
 
 
 @contextmanager
-def working_folder(path: Path | str, *, doing: str) -> Iterator[WorkingFolder]:
+def working_folder(path: Path | str, *, doing: str, wait_s: float = 0) -> Iterator[WorkingFolder]:
     """Make a folder for unfinished work ours; it is removed if the block succeeds, and kept for the next run if not.
 
     One in which nothing was kept is removed in any case. What dead processes left is taken over. A folder of that name
@@ -73,7 +75,9 @@ def working_folder(path: Path | str, *, doing: str) -> Iterator[WorkingFolder]:
     path
         See `working_path`.
     doing
-        What is done here, as in "fit"; who is refused reads it.
+        What is done here, as in "a fit"; who is refused reads it.
+    wait_s
+        How long to wait (s) for another process that has it.
 
     Raises
     ------
@@ -83,7 +87,7 @@ def working_folder(path: Path | str, *, doing: str) -> Iterator[WorkingFolder]:
     path = Path(path)
     restore(path)
     try:
-        lock = _claim(path)
+        lock = _claim(path, wait_s)
     except OSError as error:
         msg = f"a folder that can be written to expected for {path}, found: {error.strerror}: choose another place"
         raise InputError(msg) from error
@@ -105,7 +109,7 @@ def _about(doing: str) -> dict[str, Any]:
     return {"mclstexp": doing, "owner": str(Owner.me()), "host": socket.gethostname(), "began": began}
 
 
-def _claim(path: Path) -> FileLock:
+def _claim(path: Path, wait_s: float) -> FileLock:
     """Make a folder, or take one over, and return its lock; or say who has it."""
     for _ in range(100):
         # its owner may finish, and remove it, at any moment: then what we got is the lock of nothing, and we try again
@@ -115,7 +119,7 @@ def _claim(path: Path) -> FileLock:
             path.mkdir(parents=True, exist_ok=True)
             (path / _LOCK).touch()
             before = (path / _LOCK).stat().st_ino
-            lock = _locked(path)
+            lock = _locked(path, wait_s)
             if (path / _LOCK).stat().st_ino == before:
                 if not _is_foreign(path):
                     return lock
@@ -125,8 +129,8 @@ def _claim(path: Path) -> FileLock:
     raise OSError(errno.EAGAIN, "a folder that comes and goes")
 
 
-def _locked(path: Path) -> FileLock:
-    lock = FileLock(path / _LOCK, timeout=0)
+def _locked(path: Path, wait_s: float) -> FileLock:
+    lock = FileLock(path / _LOCK, timeout=wait_s)
     try:
         lock.acquire()
     except Timeout:

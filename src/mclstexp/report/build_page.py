@@ -11,6 +11,7 @@ from mclstexp.evaluation.calibration import LEVEL
 from mclstexp.evaluation.toml import read_genes
 from mclstexp.io.atomic import atomic_path
 from mclstexp.io.guard import guarded
+from mclstexp.io.targets import require_writable
 from mclstexp.plotting.maps import expression_unit
 from mclstexp.report import page_figures, page_headline, page_text
 from mclstexp.report.page_domains import DomainsOfAll, agreements, domains_of_all
@@ -69,6 +70,7 @@ def write_report(
     if out.is_dir():
         msg = f"a file name for the page expected, found the folder {out}: give {out / 'report.html'}"
         raise InputError(msg)
+    require_writable(out.parent)
     study = read_study(results, method, data=data)
     page = make_page(study, choose_genes(study, genes), max_mb=max_mb)
     with atomic_path(out) as path:

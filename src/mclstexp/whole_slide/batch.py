@@ -20,9 +20,10 @@ from mclstexp.methods import list_methods
 from mclstexp.whole_slide.manifest import SlideJob, parse_shard, shard
 from mclstexp.whole_slide.one import SUFFIX, SlideSummary
 from mclstexp.whole_slide.places import Place
+from mclstexp.whole_slide.records import slide_key
 from mclstexp.whole_slide.remote import at_hand
 from mclstexp.whole_slide.settings import SlideSettings
-from mclstexp.whole_slide.stream import OnProgress
+from mclstexp.whole_slide.stream import OnProgress, model_key
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,8 @@ class Outcome:
     """Tiles that an earlier run had done."""
     reason: str = ""
     """Why it failed, or what the user should know of it."""
+    key: str = ""
+    """What its result depends on, if it is done; see `mclstexp.whole_slide.records.slide_key`."""
 
 
 def read_model(run: Path | str) -> Predictor:
@@ -140,6 +143,7 @@ def predict_job(model: Predictor, job: SlideJob, batch: Batch, *, on_progress: O
     """
     started = time.monotonic()
     try:
+        key = slide_key(model_key(model), job, batch.settings)
         summary = _predict(model, job, batch, on_progress)
     except InputError as error:
         return failed(job, str(error), seconds=time.monotonic() - started)
@@ -157,6 +161,7 @@ def predict_job(model: Predictor, job: SlideJob, batch: Batch, *, on_progress: O
         seconds=time.monotonic() - started,
         resumed=summary.n_resumed,
         reason="; ".join(said for said in (summary.note, *summary.doubts) if said),
+        key=key,
     )
 
 
@@ -171,6 +176,6 @@ def _predict(model: Predictor, job: SlideJob, batch: Batch, on_progress: OnProgr
             out=here.out,
             settings=replace(settings, name=job.name, mpp=job.mpp or settings.mpp, mask=here.mask),
             workdir=here.workdir,
-            overwrite=batch.overwrite,
+            overwrite=True,  # what is there and to be kept is not asked for, see `Ledger.open`
             on_progress=on_progress,
         )

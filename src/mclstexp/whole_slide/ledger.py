@@ -6,7 +6,9 @@ import dataclasses
 import io
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal, final
 
@@ -16,10 +18,12 @@ from mclstexp._version import __version__
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor
+from mclstexp.io.working import working_folder
 from mclstexp.whole_slide.batch import Batch, Outcome
 from mclstexp.whole_slide.manifest import RUN, SlideJob
 from mclstexp.whole_slide.one import check_genes
 from mclstexp.whole_slide.places import Place
+from mclstexp.whole_slide.records import FOLDER, Record, is_current, read_record
 from mclstexp.whole_slide.stream import model_key
 
 _FAILED: Final = ("name", "slide", "reason")
@@ -52,8 +56,9 @@ class Ledger:
     """The books of one batch, kept in its folder of results as things happen.
 
     ``run.json`` says which model and settings the folder belongs to; ``failed.csv`` has a line for each slide that
-    failed and has not succeeded since; ``summary.csv`` a line for each slide. A part of the slides has tables of its
-    own (``failed.2of8.csv``). Safe to use from several threads.
+    failed and has not succeeded since; ``summary.csv`` a line for each slide; ``.done`` says what each finished slide
+    was made of, so that one that has changed since is made again. A part of the slides has tables of its own
+    (``failed.2of8.csv``). Safe to use from several threads.
 
     Parameters
     ----------
@@ -80,10 +85,53 @@ class Ledger:
         batch, jobs = self._batch, self._batch.mine
         _check_apart(batch)
         check_genes(model, batch.settings)
+        key = model_key(model)
+        with self._turn():
+            there = self._own_folder(
+                {"model": key, "method": model.name, "settings": dataclasses.asdict(batch.settings)}
+            )
+        earlier = _read_table(self._table("summary"))
+        self._failures = _read_table(self._table("failed"))
+        done = set() if batch.overwrite else self._still_good([job for job in jobs if job.name in there], model=key)
+        for job in jobs:
+            if job.name in done:
+                known = earlier.get(job.name, {})
+                self._outcomes[job.name] = {**known, "name": job.name, "slide": job.source, "state": "skipped"}
+                self._failures.pop(job.name, None)
+        self._write_failures()
+        self._say(SlideEvent("planned", n_done=len(self._outcomes), n_total=len(jobs)))
+        return [job for job in jobs if job.name not in done]
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Keep others from this part of the slides at the same time.
+
+        Raises
+        ------
+        InputError
+            If another run is at it, or the folder cannot be written to.
+        """
+        place, name = self._batch.place, f".slides{self._batch.label}.partial"
+        if place.is_local:
+            with working_folder(place.path / name, doing="a prediction"):
+                yield
+        else:  # a store knows no locks
+            yield
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Let the parts of one batch open its folder one after the other."""
+        if self._batch.place.is_local:
+            with working_folder(self._batch.place.path / ".opening.partial", doing="a prediction", wait_s=60):
+                yield
+        else:
+            yield
+
+    def _own_folder(self, content: dict[str, Any]) -> set[str]:
+        """Make the folder that of a model and settings, and return the names of the slides with a result there."""
+        batch = self._batch
         present = batch.place.names()
         there = {job.name for job in batch.jobs if self._is_there(job, present)}
-        content = {"model": model_key(model), "method": model.name, "settings": dataclasses.asdict(batch.settings)}
-        text = json.dumps({**content, "mclstexp": __version__}, indent=1)
         if not _same(batch.place.join(RUN), content):
             if (there or RUN in present) and not batch.overwrite:
                 msg = (
@@ -93,20 +141,21 @@ class Ledger:
                 raise InputError(msg)
             for job in batch.jobs:  # all, or another model's would be taken for this one's after an interruption
                 if job.name in there:
+                    self._record(job.name).remove()
                     self._result(job).remove()
             there = set()
-            batch.place.join(RUN).write(text + "\n")
-        earlier = _read_table(self._table("summary"))
-        self._failures = _read_table(self._table("failed"))
-        done = set() if batch.overwrite else there
-        for job in jobs:
-            if job.name in done:
-                known = earlier.get(job.name, {})
-                self._outcomes[job.name] = {**known, "name": job.name, "slide": job.source, "state": "skipped"}
-                self._failures.pop(job.name, None)
-        self._write_failures()
-        self._say(SlideEvent("planned", n_done=len(self._outcomes), n_total=len(jobs)))
-        return [job for job in jobs if job.name not in done]
+            batch.place.join(RUN).write(json.dumps({**content, "mclstexp": __version__}, indent=1) + "\n")
+        return there
+
+    def _still_good(self, jobs: list[SlideJob], *, model: str) -> set[str]:
+        """Return the slides whose results are those that would be made now, whole."""
+
+        def is_good(job: SlideJob) -> bool:
+            record = read_record(self._record(job.name))
+            return is_current(record, self._result(job), model=model, job=job, settings=self._batch.settings)
+
+        with ThreadPoolExecutor(8) as pool:  # hashing waits for the disk
+            return {job.name for job, good in zip(jobs, pool.map(is_good, jobs), strict=True) if good}
 
     def begun(self, job: SlideJob) -> None:
         """Note that a slide is being worked on."""
@@ -119,6 +168,7 @@ class Ledger:
     def add(self, outcome: Outcome) -> None:
         """Note what became of a slide, on disk as well."""
         row = dataclasses.asdict(outcome)
+        self._keep_record(outcome)
         if outcome.tiles is not None and outcome.seconds:
             row["tiles_per_second"] = (outcome.tiles - (outcome.resumed or 0)) / outcome.seconds
         with self._lock:
@@ -152,6 +202,15 @@ class Ledger:
         place = self._result(job)
         # of a store's trees a listing tells only that they were begun
         return place.name in present and (self._batch.suffix != ".zarr" or place.is_whole())
+
+    def _keep_record(self, outcome: Outcome) -> None:
+        result = self._batch.place.join(f"{outcome.name}{self._batch.suffix}")
+        stamp = result.stamp() if outcome.state == "done" and outcome.key else None
+        if stamp is not None:
+            Record(outcome.key, stamp).write(self._record(outcome.name))
+
+    def _record(self, name: str) -> Place:
+        return self._batch.place.join(FOLDER).join(f"{name}.json")
 
     def _result(self, job: SlideJob) -> Place:
         return self._batch.place.join(f"{job.name}{self._batch.suffix}")

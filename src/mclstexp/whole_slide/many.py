@@ -55,20 +55,21 @@ def predict_slides(batch: Batch, *, n_processes: int = 1, on_event: OnEvent | No
     if n_processes < 1:
         msg = f"a positive number of processes expected, found {n_processes}"
         raise InputError(msg)
-    ledger = Ledger(batch, on_event=on_event)
-    shift = _Shift(batch, ledger, deque(ledger.open(read_model(batch.run))))
-    n_processes = min(n_processes, len(shift.waiting))
-    with ThreadPoolExecutor(max(1, n_processes)) as pool:
-        try:
-            threads = [pool.submit(_work, shift, i, n_processes=n_processes) for i in range(n_processes)]
-            for thread in wait(threads, return_when=FIRST_EXCEPTION).done:
-                thread.result()
-        finally:
-            shift.crew.dismiss()
-    if shift.waiting:
-        msg = f"a process that loads the model expected, found that {shift.trouble}: try fewer at once"
-        raise InputError(msg)
-    return ledger.close()
+    ledger, model = Ledger(batch, on_event=on_event), read_model(batch.run)
+    with ledger.at_work():
+        shift = _Shift(batch, ledger, deque(ledger.open(model)))
+        n_processes = min(n_processes, len(shift.waiting))
+        with ThreadPoolExecutor(max(1, n_processes)) as pool:
+            try:
+                threads = [pool.submit(_work, shift, i, n_processes=n_processes) for i in range(n_processes)]
+                for thread in wait(threads, return_when=FIRST_EXCEPTION).done:
+                    thread.result()
+            finally:
+                shift.crew.dismiss()
+        if shift.waiting:
+            msg = f"a process that loads the model expected, found that {shift.trouble}: try fewer at once"
+            raise InputError(msg)
+        return ledger.close()
 
 
 @dataclass

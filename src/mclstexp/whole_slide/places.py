@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import re
 import shutil
 from collections.abc import Iterator
@@ -21,6 +22,19 @@ EXTRAS: Final = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 _LOCAL: Final = re.compile(r"^(file|local):(//)?")
 _ROOTS: Final = ("zarr.json", ".zgroup")
 """What the root of a zarr store says of itself, by version of the format."""
+_TELLS: Final = (
+    "size",
+    "ETag",
+    "etag",
+    "md5Hash",
+    "crc32c",
+    "LastModified",
+    "updated",
+    "last_modified",
+    "created",
+    "mtime",
+)
+"""What stores' libraries call the size, checksum and time of a file."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +186,23 @@ class Place:
                 if part:
                     store.put([str(file) for file in part], keys)
 
+    def stamp(self) -> str | None:
+        """Return what tells this file or tree from another of its name; None if there is none.
+
+        Of this machine's: a hash of the bytes. Of a store's: what the store says of it, size and times and checksums.
+        """
+        if self.is_local:
+            return _hash(self.path) if self.path.exists() else None
+        with self._store() as (store, key):
+            keys = [key, *(f"{key}/{name}" for name in _ROOTS)]
+            found = next((store.info(name) for name in keys if store.isfile(name)), None)
+        return None if found is None else repr(sorted((name, str(found[name])) for name in _TELLS if name in found))
+
+    def set_aside(self) -> None:
+        """Give a file or tree of this machine the next free name of ``NAME.1``, ``NAME.2`` and so on."""
+        free = (self.path.with_name(f"{self.path.name}.{i}") for i in range(1, 10_000))
+        self.path.replace(next(path for path in free if not path.exists()))
+
     def is_whole(self) -> bool:
         """Whether a result that `send` writes here is there, to its last file."""
         if self.is_local:
@@ -201,3 +232,13 @@ class Place:
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             msg = f"a store that lets itself be read and written expected at {self.url}, found: {reason}"
             raise InputError(msg) from error
+
+
+def _hash(path: Path) -> str:
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as opened:
+            content = hashlib.file_digest(opened, "sha256").hexdigest()
+        digest.update(f"{file.relative_to(path).as_posix()}\0{content}\n".encode())
+    return digest.hexdigest()

@@ -68,7 +68,7 @@ def predict_slides_on_ray(
         used.
     """
     ledger, model = Ledger(batch, on_event=on_event), read_model(batch.run)
-    with _cluster(address) as ray:
+    with _cluster(address) as ray, ledger.at_work():
         waiting = deque(ledger.open(model))
         options, room = _resources(ray.cluster_resources(), cpus_each=cpus_each)
         actor = ray.remote(max_restarts=-1, max_task_retries=_RETRIES, **options)(_Desk)
@@ -81,7 +81,7 @@ def predict_slides_on_ray(
         finally:
             for desk in desks:
                 ray.kill(desk)
-    return ledger.close()
+        return ledger.close()
 
 
 class _Desk:

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from mclstexp.core.errors import InputError
 from mclstexp.data.features import cache_folder
+from mclstexp.io.working import working_folder
 from mclstexp.whole_slide.manifest import SlideJob, dicom_series
 from mclstexp.whole_slide.places import Place
 
@@ -54,26 +55,29 @@ def at_hand(job: SlideJob, out: Place, *, suffix: str, mask: str | None) -> Iter
         If a store, its library or the slide in it cannot be reached.
     """
     source, name = Place(job.source), f"{job.name}{suffix}"
+    if source.is_local and out.is_local and (mask is None or Place(mask).is_local):
+        yield AtHand(source.path, mask, out.path / name, None)
+        return
     key = hashlib.sha256(f"{out} {job.name} {job.source}".encode()).hexdigest()[:24]
     desk = cache_folder() / "slides" / key
-    try:
-        slide = source.path if source.is_local else _fetch(source, desk / "source")
-        if mask is not None and not Place(mask).is_local:
-            copy = desk / "mask" / Place(mask).name
-            _fetch_file(Place(mask), copy)
-            mask = str(copy)
-        if out.is_local:
-            yield AtHand(slide, mask, out.path / name, None)
-        else:
-            shutil.rmtree(desk / "out", ignore_errors=True)  # of a run that was killed while sending
-            (desk / "out").mkdir(parents=True)
-            yield AtHand(slide, mask, desk / "out" / name, desk / "blocks")
-            for path in sorted((desk / "out").iterdir(), key=lambda path: (path.name == name, path.name)):
-                out.join(path.name).send(path)
-            shutil.rmtree(desk)
-    finally:
-        for part in ("source", "mask", "out"):
-            shutil.rmtree(desk / part, ignore_errors=True)
+    with working_folder(desk, doing="a prediction"):
+        try:
+            slide = source.path if source.is_local else _fetch(source, desk / "source")
+            if mask is not None and not Place(mask).is_local:
+                copy = desk / "mask" / Place(mask).name
+                _fetch_file(Place(mask), copy)
+                mask = str(copy)
+            if out.is_local:
+                yield AtHand(slide, mask, out.path / name, None)
+            else:
+                shutil.rmtree(desk / "out", ignore_errors=True)  # of a run that was killed while sending
+                (desk / "out").mkdir(parents=True)
+                yield AtHand(slide, mask, desk / "out" / name, desk / "blocks")
+                for path in sorted((desk / "out").iterdir(), key=lambda path: (path.name == name, path.name)):
+                    out.join(path.name).send(path)
+        finally:
+            for part in ("source", "mask", "out"):
+                shutil.rmtree(desk / part, ignore_errors=True)
 
 
 def _fetch(source: Place, folder: Path) -> Path:
