@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.section import Section
-from mclstexp.core.stored import stored_encoder, stored_number
+from mclstexp.core.stored import stored_arrays, stored_encoder, stored_number
 from mclstexp.core.tiles import Tiles
 from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
 from mclstexp.inference.numerics import numerics
@@ -210,6 +210,7 @@ class StNetRegression(Predictor):
 
     def _set_state(self, state: State) -> None:
         self.encoder_, self.epochs_ = stored_encoder(state), stored_number(state, "epochs")
+        stored_arrays(state, {"model.head.bias": "genes"}, genes=len(self.genes_))
         weights = unflatten(state.arrays, "model.")
         name = "densenet121" if self.checkpoint else self.encoder
         backbone = untrained_encoder(name) if self._tuned else nn.Identity()
