@@ -117,9 +117,10 @@ def test_a_run_that_is_killed_leaves_no_process_and_goes_on_where_it_stopped(con
     parts = tmp_path / ".out.partial" / "parts"
     with started([*command, "--jobs", "2"], stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 240
-        while len(list(parts.glob("*.parquet"))) < 14 and time.monotonic() < deadline:  # all but the one that waits
+        # all but the one that waits
+        while len(list(parts.glob("*/scores.parquet.seal"))) < 14 and time.monotonic() < deadline:
             time.sleep(0.2)
-        before = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.parquet")}
+        before = {path.parent.name: path.stat().st_mtime_ns for path in parts.glob("*/scores.parquet.seal")}
         assert len(before) == 14
         process.send_signal(signal.SIGKILL)
         process.wait()
