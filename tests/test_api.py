@@ -62,7 +62,7 @@ def test_a_given_panel_stands_on_the_methods_own_scale(tmp_path, monkeypatch):
     (tmp_path / "panel.txt").write_text("STROMA1\nTUMOUR1\n")
     made = DataConfig(synthetic=SyntheticConfig(n_patients=1, n_spots_side=4, n_genes=8, mpp=4.0))
     spaces = []
-    monkeypatch.setattr(Predictor, "fit", lambda model, _, *, space, workdir: spaces.append(space))
+    monkeypatch.setattr(Predictor, "fit", lambda model, _, *, space, **given: spaces.append(space))
     for protocol in ("strict", "paper"):
         config = FitConfig(data=made, tile=SPEC, genes=str(tmp_path / "panel.txt"), options={"protocol": protocol})
         with pytest.raises(AttributeError, match="provenance_"):

@@ -136,7 +136,7 @@ def test_predicting_slides_one_or_many(model, said, tmp_path):
     one = ("--slide-mpp", "10", "--out", tmp_path / "a.h5ad")
     code, text, _ = said("predict", model, tmp_path / "slides" / "a.png", *one, "--stride-um", "160")
     assert code == 0
-    assert text.splitlines()[1:] == [str(tmp_path / name) for name in ("a.h5ad", "a.tissue.geojson", "a.png")]
+    assert text.splitlines()[2:] == [str(tmp_path / name) for name in ("a.h5ad", "a.tissue.geojson", "a.png")]
     assert read_prediction(tmp_path / "a.h5ad").shape[1] == 4
 
     glob = tmp_path / "slides" / "*"
@@ -323,7 +323,7 @@ def test_an_experiment_leaves_scores_tables_figures_predictions_and_its_record(d
     assert sorted(path.name for path in (results / "predictions").rglob("r1.h5ad")) == ["r1.h5ad"] * 4
     assert np.asarray(Image.open(results / "figures" / "summary.png")).std() > 10
     record = json.loads((results / "experiment.json").read_text())
-    assert record["experiment"]["folds"] == {"by": "section", "n_folds": None}
+    assert record["experiment"]["folds"] == {"by": "section", "n_folds": None, "min_spots": 10}
     assert list(record["sections"]) == list(record["images"]) == ["r1", "r2", "r3"]
     assert record["methods"]["zero"] == {"method": "mean"}
     assert record["folds"]["r1"] == {"by": "section", "train": ["r2", "r3"], "test": ["r1"]}
@@ -375,10 +375,10 @@ def test_a_method_of_ones_own_is_checked(said, tmp_path, monkeypatch):
     none.write_text("x = 1\n")
     code, text, errors = said("check", good, "--option", "strength=0.5")
     assert (code, errors) == (0, "")
-    assert "13 of 13 checks passed" in text
+    assert "14 of 14 checks passed" in text
     code, text, _ = said("check", bad)
     assert code == 1
-    assert "12 of 13 checks passed" in text
+    assert "13 of 14 checks passed" in text
     assert "But a tile differs without the tiles beyond its context of 0 µm" in text
     code, text, errors = said("check", none)
     assert (code, text) == (2, "")

@@ -85,7 +85,7 @@ def test_the_baseline_of_r2_is_learnt_before_the_test(sections):
 
 def test_tiles_have_no_place_for_expression():
     assert {field.name for field in fields(Tiles)} == {"slide", "xy", "ids", "spec", "array_xy"}
-    assert set(Slide.__annotations__) == {"id", "mpp", "size_px"}
+    assert set(Slide.__annotations__) == {"id", "mpp", "size_px", "stored"}
 
 
 def test_a_method_gets_tiles_and_not_the_section(sections, monkeypatch):

@@ -36,9 +36,8 @@ def _retiled(section, **changes):
 
 def _slide(section, *, pixels=lambda array: array, mpp=1.0, origin=None):
     slide = section.tiles.slide
-    changed = ArraySlide(pixels(slide._array), mpp=slide.mpp * mpp, id=slide.id)
-    if origin is not None:
-        changed.origin_px = origin
+    kind = ArraySlide if origin is None else type("Scanned", (ArraySlide,), {"bounds_px": (*origin, 40, 40)})
+    changed = kind(pixels(slide._array), mpp=slide.mpp * mpp, id=slide.id)
     return _retiled(section, slide=changed)
 
 

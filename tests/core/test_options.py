@@ -61,7 +61,7 @@ def test_flags_take_the_type_of_their_field(text, value):
         ("k=5.5", r"k must be int \| None, found '5.5'"),
         ("scale=both", r"scale must be Literal\[.*\], found 'both'"),
         ("radii_um=a,b", r"radii_um must be tuple\[float, \.\.\.\], found 'a,b'"),
-        ("k", r"option must be written name=value, found 'k'"),
+        ("k", r"option must be written NAME=VALUE, found 'k'"),
     ],
 )
 def test_what_does_not_fit_is_said(text, sentence):

@@ -101,7 +101,7 @@ def test_a_slide_full_of_tissue_stays_whole():
 )
 def test_a_blank_slide_has_no_tissue(picture):
     with pytest.raises(
-        InputError, match=r"s1: stained tissue .* expected, found colour .* on 0.0% of .*--mask"
+        InputError, match=r"s1: stained tissue .* expected, found colour .* on 0.0% of .*mask="
     ) as caught:
         find_tissue(_slide(picture))
     assert "\n" not in str(caught.value)

@@ -1,7 +1,6 @@
 """What can be known in seconds is said before anything is computed, and stands in the results."""
 
 import json
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,6 @@ from mclstexp.evaluation.exam import prepare, references
 from mclstexp.evaluation.experiment import experiment_of
 from mclstexp.evaluation.harness import join_scores, sit
 from mclstexp.evaluation.notes import grouped
-from mclstexp.io.predictions import write_prediction
 
 GENES = [f"GENE{n}" for n in range(12)]
 
@@ -64,23 +62,21 @@ def in_this_process(monkeypatch):
 
     def run_plan(plan, **_):
         tables, notes = [], []
-        for fold in plan.folds.values():
+        for name, fold in plan.folds.items():
             exam = prepare(fold, plan.rules)
             notes += exam.notes
             for label, method in plan.methods.items():
-                keep = partial(_keep, plan, label)
-                tables.append(sit(exam, method, label=label, keep=keep))
+                predicted = []
+                tables.append(sit(exam, method, label=label, keep=lambda answer, _, to=predicted: to.append(answer)))
+                plan.parts.write(plan.key(label, name), join_scores([tables[-1]]), predicted)
             tables.append(references(exam))
         scores = join_scores(tables)
         scores.attrs["notes"] = notes
+        plan.gather_predictions()
         return scores
 
     monkeypatch.setattr("mclstexp.api.experiments.run_plan", run_plan)
     monkeypatch.setattr("mclstexp.api.experiments._draw_scores", lambda *_: None)
-
-
-def _keep(plan, label, predicted, section):
-    write_prediction(predicted, plan.prediction(label, section))
 
 
 @pytest.mark.usefixtures("nobody_starts")

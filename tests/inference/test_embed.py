@@ -164,7 +164,7 @@ def test_no_tiles_are_no_embeddings(encoder):
 def test_wrong_sizes_and_precisions_are_refused(encoder):
     with pytest.raises(InputError, match="tiles of 224 px expected"):
         embed_tiles(_tiles(), create_encoder("random:vit_tiny_patch16_224"))
-    with pytest.raises(InputError, match="precision must be"):
+    with pytest.raises(InputError, match=r"precision \(MCLSTEXP_PRECISION\) must be"):
         embed_tiles(_tiles(), encoder, precision="half")
 
 

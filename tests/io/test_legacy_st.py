@@ -212,13 +212,13 @@ def test_counts_with_and_without_a_first_cell_and_from_spreadsheets(tmp_path):
 
 @pytest.mark.data
 def test_her2st_as_published(data_dir):
-    with pytest.warns(UserWarning, match=r"^sections without an image are left out \(31\): A1, .*, H3$"):
+    with pytest.warns(UserWarning, match=r"^sections without an image are left out \(3[01]\): A1, .*, H3$"):
         sections = read_her2st(data_dir / "her2st")
-    sizes = {s.id: (len(s), len(s.genes)) for s in sections}
+    sizes = {s.id: (len(s), len(s.genes)) for s in sections if s.patient == "C"}
     assert sizes == {"C2": (187, 15706), "C3": (180, 15821), "C4": (184, 15842), "C5": (181, 15721), "C6": (178, 15772)}
     for section in sections:
         assert section.tiles.slide.mpp == pytest.approx(0.690, rel=5e-3)
-        assert section.patient == "C"
+        assert section.patient == section.id[0]
 
 
 @pytest.mark.data

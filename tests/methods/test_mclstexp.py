@@ -160,7 +160,7 @@ def test_positions_are_cut_towards_zero():
 
 def test_the_paper_protocol_needs_array_coordinates(sections):
     bare = replace(sections[0], tiles=replace(sections[0].tiles, array_xy=None))
-    with pytest.raises(InputError, match='array coordinates from 0 on, found none: use protocol="strict"'):
+    with pytest.raises(InputError, match='array coordinates from 0 on, found none: say protocol="strict"'):
         create("mclstexp", **PAPER).fit([bare])
 
 

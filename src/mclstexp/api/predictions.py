@@ -192,7 +192,7 @@ def holds_slides(data: str, *, run: Path | str, format: str | None = None) -> bo
 
 
 def _holds_tiles(path: Path, spec: TileSpec) -> bool:
-    """Whether a path is a folder of images of a tile's size (some of them are looked at) and of no slides."""
+    """Whether a path is a folder of images, most of a tile's size (some are looked at), and of no slides."""
     if not path.is_dir() or any(reader.looks_like(path) for reader in READERS.values()):
         return False
     kinds = {file: file.suffix.lower() for file in entries(path) if file.is_file()}
@@ -203,4 +203,5 @@ def _holds_tiles(path: Path, spec: TileSpec) -> bool:
     for image in images[:: max(1, len(images) // _N_LOOKED_AT)]:
         with suppress(InputError):  # a damaged one does not decide what the others are
             sizes.append(probe_slide(image).size_px)
-    return bool(sizes) and all(size == (spec.size_px, spec.size_px) for size in sizes)
+    fitting = sum(size == (spec.size_px, spec.size_px) for size in sizes)
+    return 2 * fitting > len(sizes)  # of the others `read_tiles` says what is wrong

@@ -53,7 +53,7 @@ def of(kind: str, *parts: Any) -> str:
 
 def of_slide(slide: Slide) -> str:
     """Say which slide it is: its pixels, their scale, and where its coordinates begin; not its name."""
-    return of("slide", slide.fingerprint(), float(slide.mpp), slide.size_px, getattr(slide, "origin_px", None))
+    return of("slide", *slide.known_by())
 
 
 def of_tiles(tiles: Tiles) -> str:

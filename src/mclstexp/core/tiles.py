@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -74,6 +74,10 @@ class Slide(ABC):
     def origin_px(self) -> tuple[int, int]:
         """Upper left corner of what was scanned, in level-0 pixels."""
         return self.bounds_px[:2]
+
+    def known_by(self) -> tuple[Any, ...]:
+        """Return what tells this slide from others: pixels, scale, size, where its coordinates begin; not its name."""
+        return self.fingerprint(), float(self.mpp), self.size_px, self.origin_px
 
     @abstractmethod
     def read(self, xy: ArrayLike, spec: TileSpec) -> NDArray[np.uint8]:

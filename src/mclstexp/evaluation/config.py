@@ -118,14 +118,14 @@ class FoldsConfig:
 
     def make(self, sections: Sequence[Section], *, usual: Literal["patient", "section"] = "patient") -> list[Fold]:
         """Make the folds; `usual` where nothing is said."""
-        common_genes(sections)  # names of another kind are told before anything else
         unknown = any(section.patient is None for section in sections) and self.n_folds is None
         by = self.by or ("section" if unknown else usual)
-        if by == "patient":
-            return folds_by_patient(sections, n_folds=self.n_folds)
-        if self.n_folds is not None:
+        if by == "section" and self.n_folds is not None:
             msg = f'n_folds groups patients, found it with by = "section" ({self.n_folds}): leave it out'
             raise InputError(msg)
+        common_genes(sections)  # names of another kind are told before folds of which each has its own
+        if by == "patient":
+            return folds_by_patient(sections, n_folds=self.n_folds)
         return folds_by_section(sections)
 
 

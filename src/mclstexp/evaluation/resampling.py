@@ -67,7 +67,7 @@ def unit_sums(
     if of is None:
         return values, np.ones(len(values))
     unit = pd.factorize(np.asarray(of, str))[0]
-    return np.bincount(unit, weights=values), np.bincount(unit).astype(np.float64)
+    return np.bincount(unit, weights=values).astype(np.float64), np.bincount(unit).astype(np.float64)  # none: integers
 
 
 def sign_flip_p(differences: Float[np.ndarray, " n_units"], *, seed: int = 0) -> float:

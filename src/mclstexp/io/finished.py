@@ -14,6 +14,7 @@ from mclstexp.core import keys
 from mclstexp.core.errors import InputError
 from mclstexp.io.guard import reading
 from mclstexp.io.hdf5 import opened_hdf5
+from mclstexp.io.zarr_store import check_zarr
 
 _WHAT: Final = "a prediction"
 _ROWS: Final = 1024
@@ -55,6 +56,7 @@ def count_unreadable(path: Path) -> int:
 def _opened(path: Path) -> Iterator[Any]:
     """Open the table of a prediction; its parts are found by their names in both formats."""
     if path.is_dir():
+        check_zarr(path, _WHAT)
         with reading(path, _WHAT):
             yield zarr.open_group(path / "tables" / "table", mode="r")
     else:

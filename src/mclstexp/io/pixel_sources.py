@@ -91,7 +91,8 @@ class PlainPixels(PixelSource):
         self._path = path
         with _opened(path) as image:
             width, height = image.size
-            require_stored(path, declared=3 * width * height, stored=path.stat().st_size)
+            bytes_px = 1 / 8 if image.mode in ("1", "L", "P") else 3  # grey and palettes may be stored as bits
+            require_stored(path, declared=int(bytes_px * width * height), stored=path.stat().st_size)
             # Pillow cuts the channels of a 16-bit colour PNG to 8 bits unasked; only its decoder's name tells
             kind = "16-bit" if any(";16" in str(tile.args) for tile in image.tile) else image.mode
             if kind not in _PLAIN_MODES:

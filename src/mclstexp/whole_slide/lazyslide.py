@@ -239,6 +239,10 @@ class NoPixels(Slide):
         """Return a name for what has no content."""
         return "no pixels"
 
+    def known_by(self) -> tuple[Any, ...]:
+        """Return that name alone; features that came alone are kept for one call."""
+        return (self.fingerprint(),)
+
     def _refusal(self, what: str) -> str:
         return (
             f"{what} of the slide expected by this {self._method} model beside the features of its tiles, found "
