@@ -79,7 +79,8 @@ def test_every_command_and_flag_is_explained(said):
 def test_fitting_leaves_a_model_and_says_so(model, data, said):
     assert sorted(path.name for path in model.parent.iterdir()) == ["mean"], "no checkpoints are left"
     code, text, errors = said("info", model)
-    assert (code, errors) == (0, "")
+    assert code == 0, errors
+    assert errors == ""
     for expected in ("mean", "r1, r2", "ann, ben", "32 px at 10 µm per pixel (320 µm)", "code: torch"):
         assert expected in text
 
@@ -374,7 +375,8 @@ def test_a_method_of_ones_own_is_checked(said, tmp_path, monkeypatch):
     bad.write_text(OWN.format(name="bad", dark="(dark - dark.mean())"))
     none.write_text("x = 1\n")
     code, text, errors = said("check", good, "--option", "strength=0.5")
-    assert (code, errors) == (0, "")
+    assert code == 0, errors
+    assert errors == ""
     assert "14 of 14 checks passed" in text
     code, text, _ = said("check", bad)
     assert code == 1
@@ -479,7 +481,9 @@ def test_a_published_checkpoint_becomes_a_model(said, parity_dir, tmp_path):
     (tmp_path / "best.pt").unlink()
     (tmp_path / "r2").mkdir()
     files.write_st_folder(tmp_path / "r2")
-    assert said("predict", tmp_path / "run", tmp_path / "r2", "--out", tmp_path / "p.h5ad")[0] == 0
+    code, _, errors = said("predict", tmp_path / "run", tmp_path / "r2", "--out", tmp_path / "p.h5ad")
+    assert code == 0, errors
+    assert errors == ""
     assert read_prediction(tmp_path / "p.h5ad").shape == (21, 171)
 
 

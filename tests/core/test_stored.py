@@ -5,7 +5,14 @@ import pytest
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import State
-from mclstexp.core.stored import stored_arrays, stored_encoder, stored_number, stored_part, stored_texts
+from mclstexp.core.stored import (
+    stored_arrays,
+    stored_encoder,
+    stored_number,
+    stored_part,
+    stored_patients,
+    stored_texts,
+)
 from mclstexp.core.tiles import TileSpec
 
 LAYOUT = {"coef": "features genes", "intercept": "genes"}
@@ -64,3 +71,10 @@ def test_parts_are_made_of_their_fields(value):
     assert stored_part(_state(spec={"size_px": 32}), "spec", TileSpec) == TileSpec(32)
     with pytest.raises(InputError):
         stored_part(_state(spec=value), "spec", TileSpec)
+
+
+def test_patients_may_be_unknown():
+    assert stored_patients(_state(patients=["ann", None])) == ("ann", None)
+    for wrong in (None, [], ["ann", 3], "ann"):
+        with pytest.raises(InputError, match="patients, a list of texts or null, expected"):
+            stored_patients(_state(patients=wrong))

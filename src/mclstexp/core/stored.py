@@ -87,6 +87,21 @@ def stored_texts(state: State, name: str, *, among: Collection[str] | None = Non
     raise InputError(msg)
 
 
+def stored_patients(state: State) -> tuple[str | None, ...]:
+    """Return whom each measured spot comes from; None where nobody said.
+
+    Raises
+    ------
+    InputError
+        If it is missing, empty or holds anything else.
+    """
+    value = state.meta.get("patients")
+    if isinstance(value, list) and value and all(who is None or isinstance(who, str) for who in value):
+        return tuple(value)
+    msg = f"a saved model's patients, a list of texts or null, expected, found {shown(value)}: copy the model again"
+    raise InputError(msg)
+
+
 def stored_encoder(state: State) -> dict[str, str]:
     """Return what a model remembers of its frozen encoder; nothing if it has none.
 

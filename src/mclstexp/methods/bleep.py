@@ -16,7 +16,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section
-from mclstexp.core.stored import stored_arrays, stored_encoder, stored_number, stored_texts
+from mclstexp.core.stored import stored_arrays, stored_encoder, stored_number, stored_patients, stored_texts
 from mclstexp.core.tiles import Tiles
 from mclstexp.inference.bank import ReferenceBank
 from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
@@ -291,5 +291,5 @@ class Bleep(Predictor):
             keys=keys,
             expression=expression,
             section_ids=stored_texts(state, "section_ids"),
-            patients=stored_texts(state, "patients"),
+            patients=stored_patients(state),
         )

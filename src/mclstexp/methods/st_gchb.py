@@ -15,7 +15,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section
-from mclstexp.core.stored import stored_arrays, stored_encoder, stored_texts
+from mclstexp.core.stored import stored_arrays, stored_encoder, stored_patients, stored_texts
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.neighbours import find_neighbours
 from mclstexp.inference.bank import ReferenceBank
@@ -269,5 +269,5 @@ class STGCHB(Predictor):
             keys=keys,
             expression=expression,
             section_ids=stored_texts(state, "section_ids"),
-            patients=stored_texts(state, "patients"),
+            patients=stored_patients(state),
         )

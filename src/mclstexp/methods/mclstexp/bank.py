@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mclstexp.core.predictor import State
-from mclstexp.core.stored import stored_arrays, stored_texts
+from mclstexp.core.stored import stored_arrays, stored_patients, stored_texts
 from mclstexp.inference.bank import ReferenceBank
 from mclstexp.training.aligned import SpotTable
 from mclstexp.training.published import PublishedTable
@@ -31,5 +31,5 @@ def saved_bank(state: State, *, keys: str, n_genes: int) -> ReferenceBank:
         keys=embedded,
         expression=expression,
         section_ids=stored_texts(state, "section_ids"),
-        patients=stored_texts(state, "patients"),
+        patients=stored_patients(state),
     )
