@@ -167,7 +167,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     faults, started = 0, time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mclstexp-kill-", dir=_memory()) as folder:
         home = Path(folder)
-        prepare(home)
+        with contextlib.redirect_stdout(sys.stderr):
+            prepare(home)
         print("| command | kills | of these before its end | not equal when run again |\n|---|---:|---:|---:|")
         for number, command in enumerate(wanted):
             n_kills = asked.kills // len(wanted) + (number < asked.kills % len(wanted))

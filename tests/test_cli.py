@@ -106,6 +106,18 @@ def test_predicting_one_section_or_many(model, data, said, tmp_path):
     assert not (tmp_path / "many.h5ad").exists()
 
 
+def test_a_model_of_unknown_patients_is_fitted_shown_and_predicts(data, said, tmp_path):
+    out = tmp_path / "model"
+    code, _, errors = said("fit", "mean", data, "--sections", "r1,r2", *TILE, "--out", out)
+    assert (code, errors.count("error")) == (0, 0)
+    code, text, _ = said("info", out)
+    assert code == 0
+    assert "unknown" in text
+    code, text, errors = said("predict", out, data / "r3", "--out", tmp_path / "r3.h5ad")
+    assert (code, text, errors) == (0, f"{tmp_path / 'r3.h5ad'}\n", "")
+    assert "ann" not in read_prediction(tmp_path / "r3.h5ad").uns["mclstexp"]["patients"]
+
+
 @pytest.mark.filterwarnings("default")
 def test_predicting_training_sections_is_remarked_on(model, data, said, tmp_path):
     code, _, errors = said("predict", model, data, "--sections", "r2,r3", "--out", tmp_path / "out")

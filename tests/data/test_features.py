@@ -12,6 +12,7 @@ from mclstexp.core import identity
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Tiles, TileSpec
 from mclstexp.data.features import FeatureCache, cache_folder
+from mclstexp.io.atomic import atomic_path
 from mclstexp.io.slides import ArraySlide
 from processes import started
 
@@ -168,3 +169,18 @@ def test_processes_take_turns(tmp_path):
     with started(command, **pipe) as one, started(command, **pipe) as two:
         (start, stop), (other_start, other_stop) = (map(float, each.communicate()[0].split()) for each in (one, two))
     assert stop <= other_start or other_stop <= start
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a process that dies is made by fork")
+def test_what_a_dead_process_left_half_written_is_removed_by_the_next(cache, tmp_path):
+    pid = os.fork()
+    if pid == 0:
+        with atomic_path(tmp_path / "features" / "cd" / "another key" / "shard.safetensors") as path:
+            path.write_bytes(b"half")
+            os._exit(0)
+    os.waitpid(pid, 0)
+    (left,) = (tmp_path / "features" / "cd" / "another key").iterdir()
+    with atomic_path(left.with_name("mine")) as mine:
+        cache.check_writable()
+        mine.write_bytes(b"whole")  # a living one's is not taken
+    assert not left.exists()

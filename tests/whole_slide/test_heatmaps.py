@@ -86,3 +86,13 @@ def test_what_is_no_grid_is_refused(out, values, places, found):
     with pytest.raises(InputError, match=found):
         write_heatmap(values, places, stride_um=1.0, gene="g", path=out)
     assert not out.parent.exists()
+
+
+def test_equal_images_are_equal_files_and_others_have_another_name(out):
+    def written(gene, value):
+        write_heatmap([value, 2.0], [[0, 0], [1, 1]], stride_um=50, gene=gene, path=out)
+        with tifffile.TiffFile(out) as tiff:
+            return out.read_bytes(), ET.fromstring(tiff.ome_metadata.encode()).attrib["UUID"]
+
+    assert written("A", 1.0) == written("A", 1.0)
+    assert len({written(gene, value)[1] for gene in "AB" for value in (1.0, 1.5)}) == 4

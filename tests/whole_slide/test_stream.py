@@ -167,3 +167,12 @@ def test_a_full_disk_is_one_sentence(sections, grid, tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"room for .* MB expected .*No space left on device.*goes on from there"):
         stream(fitted("mean", sections), grid, folder=tmp_path / "run")
     assert list(tmp_path.rglob("*")) == [tmp_path / "run"]
+
+
+def test_what_another_precision_began_is_not_gone_on_with(sections, grid, tmp_path, monkeypatch):
+    model = fitted("knn", sections)
+    assert stream(model, grid, folder=tmp_path / "run").n_resumed == 0
+    assert stream(model, grid, folder=tmp_path / "run").n_resumed == len(grid)
+    monkeypatch.setenv(embed.PRECISION, "bfloat16")
+    with pytest.warns(UserWarning, match="fitted on features in float32, these are in bfloat16"):
+        assert stream(model, grid, folder=tmp_path / "run").n_resumed == 0

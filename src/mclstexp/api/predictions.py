@@ -30,7 +30,7 @@ from mclstexp.io.slides import IMAGES, SUFFIXES, probe_slide
 from mclstexp.io.tile_folder import read_tiles
 from mclstexp.io.unasked import places_alone
 from mclstexp.io.working import working_folder, working_path
-from mclstexp.whole_slide.stream import model_key
+from mclstexp.whole_slide.stream import run_key
 
 OnFile = Callable[[Path, bool], None]
 
@@ -101,7 +101,7 @@ def predict_files(
         else:
             msg = f"one section expected for the file {out}, found {len(queries)}: give a folder as {word('out')}"
             raise InputError(msg)
-        key = model_key(model)
+        key = run_key(model)
         made_of = {name: identity.of("prediction", key, identity.of_tiles(tiles)) for name, tiles in queries.items()}
         done = {n for n, target in targets.items() if not overwrite and _is_done(target, key=made_of[n])}
         for name, tiles in queries.items():

@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import final
 
@@ -18,7 +19,7 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 
 from mclstexp.core.errors import InputError
-from mclstexp.io.atomic import atomic_path
+from mclstexp.io.atomic import atomic_path, sweep
 
 _log = logging.getLogger(__name__)
 
@@ -85,6 +86,8 @@ class FeatureCache:
     def check_writable(self) -> None:
         """Refuse a folder that cannot be written to, before anything is computed for it.
 
+        What processes that died left half written in it, and in those of other keys, is removed.
+
         Raises
         ------
         InputError
@@ -101,6 +104,7 @@ class FeatureCache:
                 "set MCLSTEXP_CACHE (or cache_dir) to one of your own"
             )
             raise InputError(msg)
+        _sweep_all(self._folder.parents[1])
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -142,6 +146,13 @@ class FeatureCache:
         except OSError as error:
             msg = f"a cache folder that can be read expected at {self._folder}, found: {error.strerror}"
             raise InputError(msg) from error
+
+
+@cache
+def _sweep_all(folder: Path) -> None:
+    """Remove the scratch of dead processes under all keys: once in a process, for there may be many."""
+    for key in folder.glob("*/*"):
+        sweep(key)
 
 
 def places(xy: NDArray[np.float64]) -> NDArray[np.complex128]:

@@ -79,8 +79,9 @@ def save_figure(figure: Figure, path: Path | str, *, dpi: int = 300) -> None:
     dpi
         Of a PNG, and of what a vector file keeps as a picture.
     """
+    undated = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(Path(path).suffix)  # equal figures, files
     with style():
-        figure.savefig(path, dpi=dpi)
+        figure.savefig(path, dpi=dpi, metadata=undated)
 
 
 def scale_bar(ax: Axes, mpp: float = 1.0, *, length_um: float | None = None) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,12 +11,15 @@ import tifffile
 from jaxtyping import Float32
 from numpy.typing import ArrayLike, NDArray
 
+from mclstexp.core import identity
 from mclstexp.core.errors import InputError
 from mclstexp.io.atomic import atomic_path
 
 _TILE_PX: Final = 256
 _LARGE_PX: Final = 2048
 """Side beyond which viewers are given smaller copies."""
+_OURS: Final = uuid.UUID("6f7a2c1e-3f0b-5d5e-9a55-3d0b6b1f8c24")
+"""Within which our files' UUIDs are unique."""
 
 
 def write_heatmap(
@@ -66,6 +70,7 @@ def write_heatmap(
         "PhysicalSizeY": stride_um,
         "PhysicalSizeYUnit": "µm",
         "Channel": {"Name": gene},
+        "UUID": str(uuid.uuid5(_OURS, identity.of("heatmap", gene, stride_um, levels[0]))),  # equal images, equal files
     }
     with atomic_path(path) as temporary, tifffile.TiffWriter(temporary, ome=True) as tiff:
         for number, level in enumerate(levels):

@@ -29,7 +29,7 @@ from mclstexp.whole_slide.pictures import draw_gene, most_varying
 from mclstexp.whole_slide.result import frame
 from mclstexp.whole_slide.settings import SlideSettings
 from mclstexp.whole_slide.spatialdata import write_spatialdata
-from mclstexp.whole_slide.stream import OnProgress, Streamed, model_key, stream
+from mclstexp.whole_slide.stream import OnProgress, Streamed, run_key, stream
 
 SUFFIX: Final = {"h5ad": ".h5ad", "spatialdata": ".zarr"}
 
@@ -166,7 +166,7 @@ def predict_slide_file(
 def _key(model: Predictor, grid: Grid, settings: SlideSettings) -> str:
     """Say what a result depends on; the mask by what it says."""
     about = (identity.of_tiles(grid.tiles), to_geojson(grid.regions), replace(settings, mask=None))
-    return identity.of("slide prediction", model_key(model), *about)
+    return identity.of("slide prediction", run_key(model), *about)
 
 
 def _is_done(out: Path, *, key: str, settings: SlideSettings) -> bool:

@@ -73,7 +73,7 @@ def stream(model: Predictor, tiles: Tiles, *, folder: Path, on_progress: OnProgr
     """
     n_tiles = BLOCK_TILES["cuda" if torch.cuda.is_available() else "cpu"]
     blocks = cut(tiles, n_tiles=n_tiles, context_um=model.context_um)
-    key = identity.of("blocks", model_key(model), identity.of_tiles(tiles), n_tiles, source_hash())
+    key = identity.of("blocks", run_key(model), identity.of_tiles(tiles), n_tiles, source_hash())
     store = BlockStore(folder, key=key, shape=(len(tiles), len(model.genes_)))
     slide = ReadableSlide(tiles.slide)
     found = {block.number: kept for block in blocks if (kept := store.read(block.number, block.rows)) is not None}
@@ -156,3 +156,12 @@ def model_key(model: Predictor) -> str:
         spec=model.spec_,
         state=model._get_state(),
     )
+
+
+def run_key(model: Predictor) -> str:
+    """Say which fitted model it is and how it computes here: precision and device move its numbers too.
+
+    What was half done on another machine, or in another precision, is not mixed with what is done here.
+    """
+    here = {name: said for name, said in model._numerics().items() if name != "checkpoint_sha256"}  # is in its state
+    return identity.of("model here", model_key(model), here)
