@@ -141,5 +141,5 @@ TARGETS = (
     Target("cache", _make_cache, _use_cache, files=("kept/**/*",), exact=True),
     Target("checkpoint", _make_checkpoint, _use_checkpoint, files=("work/**/*",), exact=True),
     Target("resumed", _make_resumed, _use_resumed, files=(".p.h5ad.partial/**/*",), exact=True),
-    Target("batch", _make_batch, _use_batch, files=("out/**/*",), exact=True),
+    Target("batch", _make_batch, _use_batch, files=("out/*.h5ad", "out/*.csv", "out/.done/*"), exact=True),
 )

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import nn
 
 from mclstexp.training.loop import TrainingOptions, learning_rate, train
@@ -66,6 +68,20 @@ def test_a_checkpoint_of_other_data_or_a_damaged_one_is_passed_over(tmp_path):
     file.write_bytes(file.read_bytes()[:100])
     train(net, _step(net), 50, options=options, workdir=tmp_path, key="others", on_epoch=lambda e, _: epochs.append(e))
     assert epochs == [1, 2, 1, 2]
+
+
+def test_a_checkpoint_with_one_number_changed_is_passed_over(tmp_path):
+    options = TrainingOptions(epochs=2, batch_size=16)
+    net = _net()
+    train(net, _step(net), 50, options=options, workdir=tmp_path)
+    file = tmp_path / "checkpoint.safetensors"
+    with safe_open(file, "pt") as opened:
+        meta, tensors = opened.metadata(), {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    tensors["module.0.bias"][0] += 1  # a whole file, of another training
+    save_file(tensors, file, metadata=meta)
+    epochs = []
+    train(net, _step(net), 50, options=options, workdir=tmp_path, on_epoch=lambda e, _: epochs.append(e))
+    assert epochs == [1, 2]
 
 
 def test_the_callers_random_state_is_kept():

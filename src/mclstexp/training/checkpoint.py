@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from mclstexp.core import identity
 from mclstexp.core.errors import InputError
 from mclstexp.io.atomic import atomic_path
 
 FILE = "checkpoint.safetensors"
+_SUM = "sha256"
 _KEY = re.compile("[0-9a-f]{32}")
 
 
@@ -28,10 +31,11 @@ def save_checkpoint(
     state = optimiser.state_dict()
     for number, values in state["state"].items():
         arrays |= {f"optimiser.{number}.{name}": torch.as_tensor(value) for name, value in values.items()}
+    # clone: tensors that share memory (tied weights, views) are refused otherwise
+    arrays = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in arrays.items()}
     meta = {"key": key, "epoch": str(epoch), "history": json.dumps(history)}
     with atomic_path(folder / FILE) as path:
-        # clone: tensors that share memory (tied weights, views) are refused otherwise
-        save_file({name: tensor.detach().clone().contiguous() for name, tensor in arrays.items()}, path, metadata=meta)
+        save_file(arrays, path, metadata={**meta, _SUM: _checksum(arrays, meta)})
 
 
 def load_checkpoint(
@@ -49,7 +53,9 @@ def load_checkpoint(
         if meta.get("key") != key:
             return 0, []
         arrays = load_file(path)
-    except (SafetensorError, OSError):
+    except (SafetensorError, OSError, ValueError):
+        return 0, []
+    if meta.pop(_SUM, "") != _checksum(arrays, meta):
         return 0, []
     prefix = "module."
     module.load_state_dict({name.removeprefix(prefix): t for name, t in arrays.items() if name.startswith(prefix)})
@@ -60,6 +66,14 @@ def load_checkpoint(
             state["state"].setdefault(int(number), {})[entry] = tensor
     optimiser.load_state_dict(state)
     return int(meta["epoch"]), json.loads(meta["history"])
+
+
+def _checksum(arrays: Mapping[str, Tensor], meta: Mapping[str, str]) -> str:
+    """Hash all that a checkpoint holds; in the file itself, which a kill leaves as it was or replaces as a whole."""
+    content = {
+        name: (str(t.dtype), tuple(t.shape), t.reshape(-1).view(torch.uint8).numpy()) for name, t in arrays.items()
+    }
+    return identity.of("checkpoint", dict(meta), content)
 
 
 def read_histories(workdir: Path) -> dict[str, list[dict[str, float]]]:
