@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from mclstexp.cli import run
+from mclstexp.core.errors import InputError
 from mclstexp.evaluation import harness, runner, worker
 from mclstexp.evaluation.run_plan import Plan
 from mclstexp.io.synthetic import make_sections
@@ -150,10 +151,16 @@ def _batch(home: Path, place: Path) -> int:
     settings = SlideSettings(mpp=4.0, stride_um=96.0)
     batch = Batch(str(home / "neighbours"), str(place / "out"), tuple(list_slides(str(home / "slides"))), settings)
     model, ledger = read_model(batch.run), Ledger(batch)
-    with ledger.at_work():
-        for job in ledger.open(model):
-            ledger.add(predict_job(model, job, batch))
-        return int("failed" in set(ledger.close()["state"]))
+    try:
+        with ledger.at_work():
+            for job in ledger.open(model):
+                ledger.add(predict_job(model, job, batch))
+            table = ledger.close()
+    except InputError as error:
+        print(error)
+        return 2
+    print(*table["reason"][table["state"] == "failed"], sep="\n")
+    return 2 * int("failed" in set(table["state"]))
 
 
 def _evaluate(home: Path, place: Path) -> int:

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from contextlib import contextmanager
 
+from mclstexp.io.owner import Owner
+
 HEARD, IGNORED = "signal.default_int_handler", "signal.SIG_IGN"
 
 
@@ -25,3 +27,13 @@ def python(program, *words, sigint=HEARD):
 def mclstexp(*words, sigint=HEARD):
     """A command that runs `mclstexp` with some words."""
     return python("from mclstexp.__main__ import main\nmain()", *words, sigint=sigint)
+
+
+def half_written(target):
+    """Leave what a process leaves that dies while it writes `target`."""
+    process = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    process.wait(timeout=30)
+    scratch = target.with_name(f".{target.name}.{Owner(Owner.me().machine, process.pid, 1)}.abcdefgh")
+    scratch.mkdir(parents=True)
+    (scratch / target.name).write_text("half")
+    return scratch

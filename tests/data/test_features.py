@@ -14,7 +14,7 @@ from mclstexp.core.tiles import Tiles, TileSpec
 from mclstexp.data.features import FeatureCache, cache_folder
 from mclstexp.io.atomic import atomic_path
 from mclstexp.io.slides import ArraySlide
-from processes import started
+from processes import half_written, started
 
 XY = np.random.default_rng(0).uniform(0, 1e4, (300, 2))
 FEATURES = np.random.default_rng(1).normal(size=(300, 8)).astype(np.float32)
@@ -171,15 +171,8 @@ def test_processes_take_turns(tmp_path):
     assert stop <= other_start or other_stop <= start
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="a process that dies is made by fork")
 def test_what_a_dead_process_left_half_written_is_removed_by_the_next(cache, tmp_path):
-    pid = os.fork()
-    if pid == 0:
-        with atomic_path(tmp_path / "features" / "cd" / "another key" / "shard.safetensors") as path:
-            path.write_bytes(b"half")
-            os._exit(0)
-    os.waitpid(pid, 0)
-    (left,) = (tmp_path / "features" / "cd" / "another key").iterdir()
+    left = half_written(tmp_path / "features" / "cd" / "another key" / "shard.safetensors")
     with atomic_path(left.with_name("mine")) as mine:
         cache.check_writable()
         mine.write_bytes(b"whole")  # a living one's is not taken

@@ -1,5 +1,7 @@
 """Running an experiment: what dies is a row, what is finished is kept, what is missing is computed."""
 
+import errno
+import json
 import os
 import signal
 import subprocess
@@ -7,10 +9,14 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
+from mclstexp.core.errors import InputError
+from mclstexp.evaluation import worker
+from mclstexp.evaluation.crew import Crew
 from mclstexp.evaluation.experiment import Experiment, experiment_of
 from mclstexp.evaluation.run_plan import Plan, safe_name
 from mclstexp.evaluation.runner import run_plan
@@ -167,3 +173,45 @@ def test_names_are_spelt_as_files():
     assert safe_name("a/b: c*") == "a_b_ c_"
     assert Experiment().predictions
     assert os.sep not in safe_name(os.sep)
+
+
+def test_a_worker_without_room_says_so_and_is_no_failure_of_its_method(tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for name in ("leave_signals_to_the_run", "_leave_with_the_run"):
+        monkeypatch.setattr(worker, name, lambda: None)
+    monkeypatch.setattr(worker, "read_plan", lambda folder: SimpleNamespace(folder=folder))
+    monkeypatch.setattr(worker, "_judge", full)
+    with pytest.raises(SystemExit, match="2"):
+        worker.main([str(tmp_path), "mean", "P1", "P2"])
+    begun, refused = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (begun["state"], refused["state"]) == ("begun", "refused")
+    assert refused["reason"].startswith(f"room on the disk expected for {tmp_path}, found: No space left")
+
+
+def test_a_run_ends_with_the_first_worker_that_has_no_room(content, tmp_path, monkeypatch):
+    n_started, start = [], Crew.start
+
+    def start_refused(self, command, **options):
+        n_started.append(command)
+        line = json.dumps({"fold": command[-1], "state": "refused", "reason": "room expected, found none: make room"})
+        return start(self, [sys.executable, "-S", "-c", f"print({line!r})"], **options)
+
+    monkeypatch.setattr(Crew, "start", start_refused)
+    with pytest.raises(InputError, match="room expected, found none: make room"):
+        _run(content, tmp_path / "run")
+    assert len(n_started) <= 4, "others were begun though there is no room"
+
+
+@pytest.mark.slow
+def test_without_room_for_a_part_an_evaluation_is_refused_and_done_once_there_is(content, tmp_path):
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (6000, hard))
+    try:
+        with pytest.raises(InputError, match="a disk that takes files of this size expected"):
+            _run(content, tmp_path / "run")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (_run(content, tmp_path / "run")[0]["metric"] == "failed").any()

@@ -20,7 +20,7 @@ from mclstexp.whole_slide.ledger import Ledger
 from mclstexp.whole_slide.manifest import SlideJob
 from mclstexp.whole_slide.many import _own_gpu, predict_slides
 from mclstexp.whole_slide.settings import SlideSettings
-from processes import python, started
+from processes import half_written, python, started
 
 TESTS = Path(__file__).parents[1]
 
@@ -168,6 +168,13 @@ def test_two_runs_of_one_part_are_one_too_many(lab):
         with Ledger(replace(batch, shard="1/2")).at_work():
             assert len(Ledger(replace(batch, shard="1/2")).open(read_model(batch.run))) == 2
     assert not list((lab.folder / "out").glob(".*"))
+
+
+def test_what_a_dead_run_left_half_written_is_removed_though_it_is_not_written_again(lab):
+    out = lab.folder / "out"
+    left = [half_written(folder / "a.json") for folder in (out, out / ".done")]
+    with Ledger(lab.batch()).at_work():
+        assert not any(path.exists() for path in left)
 
 
 def test_parts_have_tables_of_their_own_and_keep_what_others_wrote(lab):

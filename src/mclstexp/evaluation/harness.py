@@ -33,6 +33,7 @@ from mclstexp.evaluation.exam import (
     too_small,
 )
 from mclstexp.evaluation.score_table import COLUMNS
+from mclstexp.io.writing import is_of_writing
 from mclstexp.methods import create
 
 _log = logging.getLogger(__name__)
@@ -123,7 +124,9 @@ def sit(
             exam.fold.train, space=exam.space, workdir=workdir, min_counts=exam.rules.min_counts
         )
         predicted = [model.predict(section.tiles) for section in exam.fold.test]
-    except Exception as error:  # noqa: BLE001  anybody's method may raise anything; the log has where
+    except Exception as error:  # anybody's method may raise anything; the log has where
+        if is_of_writing(error):  # not the method failed, but the disk
+            raise
         _log.warning("%s failed in fold %s", label, exam.fold.name, exc_info=True)
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         return failure(exam, label=label, method=method, reason=reason)

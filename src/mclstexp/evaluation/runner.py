@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Final
 
 import pandas as pd
@@ -43,7 +43,7 @@ def run_plan(plan: Plan, *, jobs: int = 1, on_event: OnEvent | None = None) -> p
     Raises
     ------
     InputError
-        If a part cannot be read back though it was computed again.
+        If there is no room for a part, or it cannot be read back though it was computed again.
     """
     plan.write()
     died: dict[tuple[str, str], str] = {}
@@ -82,7 +82,7 @@ def _compute(plan: Plan, todo: Mapping[str, list[str]], *, jobs: int, say: OnEve
                 for chunk in _chunks(folds, n_chunks=-(-jobs // len(todo)))
             ]
             try:
-                for future in waiting:
+                for future in as_completed(waiting):
                     died |= future.result()
             finally:
                 crew.dismiss()
@@ -99,7 +99,13 @@ def _chunks(folds: list[str], *, n_chunks: int) -> list[list[str]]:
 def _work(
     plan: Plan, crew: Crew, label: str, folds: list[str], *, jobs: int, say: OnEvent
 ) -> dict[tuple[str, str], str]:
-    """Have a method judged; after a death go on with the next fold in a new process. Returns what died and how."""
+    """Have a method judged; after a death go on with the next fold in a new process. Returns what died and how.
+
+    Raises
+    ------
+    InputError
+        If there is no room for what it writes.
+    """
     died: dict[tuple[str, str], str] = {}
     left = list(folds)
     (plan.folder / "logs").mkdir(parents=True, exist_ok=True)
@@ -112,6 +118,8 @@ def _work(
             with process:  # closes its pipes when it has ended
                 for line in process.stdout:
                     event = json.loads(line)
+                    if event["state"] == "refused":  # no room: it will be no better for the others
+                        raise InputError(event["reason"])
                     say(label, event["fold"], event["state"])
                     if event["state"] == "done":
                         left.remove(event["fold"])

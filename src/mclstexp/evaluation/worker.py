@@ -22,6 +22,7 @@ from mclstexp.evaluation.crew import leave_signals_to_the_run, lines_of_the_run
 from mclstexp.evaluation.exam import prepare
 from mclstexp.evaluation.harness import join_scores, sit
 from mclstexp.evaluation.run_plan import Plan, read_plan
+from mclstexp.io.writing import is_of_writing, refusal
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -35,7 +36,13 @@ def main(arguments: Sequence[str]) -> None:
     with through("file"):
         for fold in folds:
             _say(fold, "begun")
-            _judge(plan, label, fold)
+            try:
+                _judge(plan, label, fold)
+            except Exception as error:
+                if not is_of_writing(error):
+                    raise
+                _say(fold, "refused", reason=refusal(error, plan.folder) or str(error))
+                sys.exit(2)
             _say(fold, "done")
 
 
@@ -51,8 +58,8 @@ def _judge(plan: Plan, label: str, fold: str) -> None:
     shutil.rmtree(workdir, ignore_errors=True)
 
 
-def _say(fold: str, state: str) -> None:
-    print(json.dumps({"fold": fold, "state": state}), flush=True)
+def _say(fold: str, state: str, **more: str) -> None:
+    print(json.dumps({"fold": fold, "state": state, **more}), flush=True)
 
 
 def _leave_with_the_run() -> None:

@@ -79,6 +79,19 @@ def refusal(error: BaseException, path: Path | str | None = None) -> str | None:
     return f"{needed} expected for {place}, found: {os.strerror(number)}: {advice}"
 
 
+def is_of_writing(error: BaseException) -> bool:
+    """Whether an error, or what it came of, says that a disk is full, a quota used up or a place read-only.
+
+    Such a one is about the place and not about what was being done: done again with room, it may succeed.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if not isinstance(seen, InputError) and _number(seen) in _OF_WRITING:
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
 def _number(error: BaseException) -> int | None:
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno

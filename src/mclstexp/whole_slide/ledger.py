@@ -18,6 +18,7 @@ from mclstexp._version import __version__
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor
+from mclstexp.io.atomic import sweep
 from mclstexp.io.working import working_folder
 from mclstexp.whole_slide.batch import Batch, Outcome
 from mclstexp.whole_slide.manifest import RUN, SlideJob
@@ -114,6 +115,8 @@ class Ledger:
         place, name = self._batch.place, f".slides{self._batch.label}.partial"
         if place.is_local:
             with working_folder(place.path / name, doing="a prediction"):
+                for folder in (place.path, place.path / FOLDER):  # what is finished is not written again
+                    sweep(folder)
                 yield
         else:  # a store knows no locks
             yield
