@@ -177,6 +177,19 @@ def test_what_a_dead_run_left_half_written_is_removed_though_it_is_not_written_a
         assert not any(path.exists() for path in left)
 
 
+def test_a_slide_whose_line_could_not_be_written_is_done_again(lab, monkeypatch):
+    batch = lab.batch()
+    model, ledger = read_model(batch.run), Ledger(batch)
+    job = ledger.open(model)[0]
+    outcome = predict_job(model, job, batch)
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "table", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            ledger.add(outcome)
+    assert outcome.state == "done"
+    assert job in Ledger(batch).open(model)
+
+
 def test_parts_have_tables_of_their_own_and_keep_what_others_wrote(lab):
     batch = lab.batch(shard="2/3")
     model = read_model(batch.run)

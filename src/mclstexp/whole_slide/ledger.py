@@ -171,7 +171,6 @@ class Ledger:
     def add(self, outcome: Outcome) -> None:
         """Note what became of a slide, on disk as well."""
         row = dataclasses.asdict(outcome)
-        self._keep_record(outcome)
         if outcome.tiles is not None and outcome.seconds:
             row["tiles_per_second"] = (outcome.tiles - (outcome.resumed or 0)) / outcome.seconds
         with self._lock:
@@ -182,6 +181,7 @@ class Ledger:
                 self._failures.pop(outcome.name, None)
             self._write_failures()
             self._table("summary").write(self.table().to_csv(index=False))
+        self._keep_record(outcome)  # last: a slide with one is passed over from now on, and its line must be there
         self._say(SlideEvent("failed" if outcome.state == "failed" else "done", outcome.name, reason=outcome.reason))
 
     def table(self) -> pd.DataFrame:
