@@ -202,16 +202,3 @@ def test_a_run_ends_with_the_first_worker_that_has_no_room(content, tmp_path, mo
     with pytest.raises(InputError, match="room expected, found none: make room"):
         _run(content, tmp_path / "run")
     assert len(n_started) <= 4, "others were begun though there is no room"
-
-
-@pytest.mark.slow
-def test_without_room_for_a_part_an_evaluation_is_refused_and_done_once_there_is(content, tmp_path):
-    resource = pytest.importorskip("resource")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (6000, hard))
-    try:
-        with pytest.raises(InputError, match="a disk that takes files of this size expected"):
-            _run(content, tmp_path / "run")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert not (_run(content, tmp_path / "run")[0]["metric"] == "failed").any()
