@@ -36,7 +36,7 @@ def mutate(path: Path, chance: Random) -> str:
     elif kind == "delete":
         del data[at : at + n]
     elif kind == "twice":
-        data += data
+        data += bytes(data)
     elif kind == "other":
         data = bytearray(chance.choice(_OTHERS))
     elif kind == "head":

@@ -101,7 +101,7 @@ def _make_archives(folder: Path) -> None:
 
 
 def _use_archive(folder: Path) -> None:
-    archive = next(path for path in sorted(folder.iterdir()) if path.name.startswith("set."))
+    archive = folder / f"set.{folder.name}"
     inside = folder / "place" / "here"
     unpack(archive, inside / "out")
     outside = {path for path in folder.rglob("*") if inside not in (path, *path.parents)}
