@@ -16,7 +16,7 @@ import pytest
 from many_slides import assert_same, make_lab
 from mclstexp.core.errors import InputError
 from mclstexp.whole_slide.batch import Batch, Outcome, failed, predict_job, read_model
-from mclstexp.whole_slide.ledger import Ledger
+from mclstexp.whole_slide.ledger import Ledger, _read_table
 from mclstexp.whole_slide.manifest import SlideJob
 from mclstexp.whole_slide.many import _own_gpu, predict_slides
 from mclstexp.whole_slide.settings import SlideSettings
@@ -289,3 +289,17 @@ def _wait_for_end(process):
             return
         time.sleep(0.1)
     raise AssertionError("a worker outlives its run")
+
+
+@pytest.mark.parametrize("cell", ["gnp.exe", "1e400", "-inf", "7.5", "99999999999999999999999"])
+def test_a_summary_that_somebody_has_edited_does_not_end_the_run(lab, cell):
+    batch = lab.batch()
+    (lab.folder / "out").mkdir()
+    line = f"a,{lab.slide('a.png')},done,{cell},0,{cell},1,1,"
+    head = "name,slide,state,tiles,unreadable,tissue_mm2,seconds,tiles_per_second,reason"
+    (lab.folder / "out" / "summary.csv").write_text(f"{head}\n{line}\n")
+    ledger = Ledger(batch)
+    ledger._outcomes = _read_table(ledger._table("summary"))
+    row = ledger.table().iloc[0]
+    assert pd.isna(row["tiles"]) == (cell != "7.5")
+    assert row["unreadable"] == 0

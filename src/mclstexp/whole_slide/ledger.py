@@ -189,9 +189,9 @@ class Ledger:
         rows = [self._outcomes[job.name] for job in self._batch.mine if job.name in self._outcomes]
         table = pd.DataFrame(rows, columns=list(_SUMMARY))
         for name in ("tiles", "unreadable"):
-            table[name] = pd.to_numeric(table[name]).astype("Int64")
+            table[name] = _numbers(table[name]).round().astype("Int64")
         for name in ("tissue_mm2", "seconds", "tiles_per_second"):
-            table[name] = pd.to_numeric(table[name]).astype(float).round(4)
+            table[name] = _numbers(table[name]).round(4)
         table["reason"] = table["reason"].fillna("")
         return table
 
@@ -254,6 +254,12 @@ def _read_table(place: Place) -> dict[str, dict[str, Any]]:
         return {str(row["name"]): {str(name): value for name, value in row.items()} for row in rows}
     except Exception:  # noqa: BLE001  whatever a damaged table raises
         return {}
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    """Return a column as numbers; what somebody has put into a cell that is none is not known."""
+    numbers = pd.to_numeric(column, errors="coerce").astype(float)
+    return numbers.where(numbers.abs() < 2**53)
 
 
 def _check_apart(batch: Batch) -> None:
