@@ -148,8 +148,8 @@ def predictions_say_how_they_were_made(subject: Subject) -> None:
     _hold(list(made["patients"]) == sorted({str(section.patient) for section in train}), "patients are not named")
     _hold(set(made["options"]) == set(options(subject.model)), "options are not told")
     computed = subject.model._numerics()
-    told, fitted = made.get("predicted_with", {}), made.get("numerics", {})  # a fitted encoder's start is told once
-    _hold(told == computed and computed.items() <= fitted.items(), "precision or device is not told")
+    told = made.get("predicted_with", {}) == computed and computed.items() <= made.get("numerics", {}).items()
+    _hold(told, "precision or device is not told")
     needed = {"encoder", "weights_hash", "precision", "device"} if getattr(subject.model, "encoder_", None) else set()
     _hold(needed <= set(computed), f"_numerics does not name {', '.join(sorted(needed))}")
 
