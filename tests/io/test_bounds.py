@@ -128,4 +128,4 @@ def test_archives_of_too_many_files_and_full_disks(tmp_path, monkeypatch):
 
 
 def test_what_is_stored_may_be_large():
-    require_stored("x", declared=10**12, stored=10**10)
+    assert require_stored("x", declared=10**12, stored=10**10) is None, "and nothing is raised"
