@@ -14,6 +14,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads do not survive a fork
@@ -24,6 +27,12 @@ from fuzz.case import Case, Outcome
 from fuzz.targets import TARGETS
 from fuzz.trial import Trial
 
+_SLOW = ("model", "results", "batch", "checkpoint", "evaluation")
+"""Whose inputs take longest to make; they begin first."""
+
+_HEAVY = ("timm", "torch._dynamo", "sklearn.decomposition", "torchvision.transforms", "pyarrow.parquet")
+"""Imported once, for all forks."""
+
 
 def main() -> int:
     """Run a campaign or one case; the exit code is 1 where something was wrong."""
@@ -33,11 +42,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the campaign")
     parser.add_argument("--case", type=int, help="this one alone, in this process, with its traceback; its files stay")
     parser.add_argument("--seconds", type=float, default=20.0, help="what a case may take")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="targets at once")
     given = parser.parse_args()
     names = given.target or sorted(TARGETS)
     if given.case is not None:
         return _one(names[0], given.case, seed=given.seed, seconds=given.seconds)
-    return _many(names, given.number, seed=given.seed, seconds=given.seconds)
+    return _many(names, given)
 
 
 def _one(name: str, number: int, *, seed: int, seconds: float) -> int:
@@ -51,24 +61,37 @@ def _one(name: str, number: int, *, seed: int, seconds: float) -> int:
     return int(outcome.verdict == "fault")
 
 
-def _many(names: list[str], number: int, *, seed: int, seconds: float) -> int:
-    started, rows, faults = time.monotonic(), [], []
+def _many(names: list[str], given: argparse.Namespace) -> int:
+    for module in _HEAVY:
+        import_module(module)
+    started, faults, total = time.monotonic(), [], Counter[str]()
     print(f"{'target':<14}{'tried':>7}{'read':>7}{'refused':>9}{'fault':>7}{'s':>8}", flush=True)
-    for place, name in enumerate(names):
-        n_cases = number // len(names) + (place < number % len(names))
-        found: list[Outcome] = []
-        begun = time.monotonic()
-        run_campaign(TARGETS[name], range(n_cases), seed=seed, seconds=seconds, on_outcome=found.append)
-        count = Counter(outcome.verdict for outcome in found)
-        rows.append(count)
-        faults += [outcome for outcome in found if outcome.verdict == "fault"]
-        counted = f"{len(found):>7}{count['read']:>7}{count['refused']:>9}{count['fault']:>7}"
-        print(f"{name:<14}{counted}{time.monotonic() - begun:>8.1f}", flush=True)
-    total = sum(rows, Counter[str]())
-    seconds = time.monotonic() - started
-    print(f"{'all':<14}{total.total():>7}{total['read']:>7}{total['refused']:>9}{total['fault']:>7}{seconds:>8.1f}")
+    shares = {
+        name: given.number // len(names) + (place < given.number % len(names)) for place, name in enumerate(names)
+    }
+    slow_first = sorted(shares, key=lambda name: name not in _SLOW)
+    with ProcessPoolExecutor(given.jobs, mp_context=get_context("fork")) as pool:
+        running = [pool.submit(_campaign, name, shares[name], given.seed, given.seconds) for name in slow_first]
+        for future in as_completed(running):
+            name, found, took = future.result()
+            count = Counter(outcome.verdict for outcome in found)
+            total += count
+            faults += [outcome for outcome in found if outcome.verdict == "fault"]
+            print(_row(name, count, took), flush=True)
+    print(_row("all", total, time.monotonic() - started))
     _tell(faults)
     return int(bool(faults))
+
+
+def _campaign(name: str, n_cases: int, seed: int, seconds: float) -> tuple[str, list[Outcome], float]:
+    """Try one target in a process of the pool, which starts no threads: it forks again."""
+    begun, found = time.monotonic(), list[Outcome]()
+    run_campaign(TARGETS[name], range(n_cases), seed=seed, seconds=seconds, on_outcome=found.append)
+    return name, found, time.monotonic() - begun
+
+
+def _row(name: str, count: Counter[str], seconds: float) -> str:
+    return f"{name:<14}{count.total():>7}{count['read']:>7}{count['refused']:>9}{count['fault']:>7}{seconds:>8.1f}"
 
 
 def _tell(faults: list[Outcome]) -> None:

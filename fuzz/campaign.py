@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fuzz.case import Case, Outcome, Target
-from fuzz.limits import limit_memory
+from fuzz.limits import in_memory, limit_memory
 from fuzz.trial import Trial
 
 Say = Callable[[dict[str, Any]], None]
@@ -41,7 +41,7 @@ def run_campaign(
     on_outcome
         Told of each case.
     """
-    with tempfile.TemporaryDirectory(prefix="mclstexp-fuzz-") as name:
+    with tempfile.TemporaryDirectory(prefix="mclstexp-fuzz-", dir=in_memory()) as name:
         corpus, scratch = Path(name) / "corpus", Path(name) / "scratch"
         corpus.mkdir()
         scratch.mkdir()

@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Final
 
 from fuzz.case import MAX_SENTENCE
-from fuzz.kill import Ended, _memory, run_forked
+from fuzz.kill import Ended, run_forked
 from fuzz.kill_commands import COMMANDS, Command, equal, prepare
+from fuzz.limits import in_memory
 
 _LARGE_KB: Final = 512 * 1024
 _SENTENCE: Final = re.compile(r"(mclstexp: )?.+ expected.*, found.*: .+")
@@ -158,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.exit("root expected, who may mount a disk in memory, found another user: run it in a container")
     wanted = [command for command in COMMANDS if not asked.only or command.name in asked.only.split(",")]
     n_faults, started = 0, time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="mclstexp-full-", dir=_memory()) as folder:
+    with tempfile.TemporaryDirectory(prefix="mclstexp-full-", dir=in_memory()) as folder:
         with contextlib.redirect_stdout(sys.stderr):
             prepare(Path(folder))
         print("| command | needs, kB | sizes | refused | large enough | longest, s | otherwise |")

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Final
 
 from fuzz.kill_commands import COMMANDS, Command, equal, prepare
+from fuzz.limits import in_memory
 
 _ACTS: Final = frozenset(
     ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.scandir", "tempfile.mkdtemp")
@@ -165,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     wanted = [command for command in COMMANDS if not asked.only or command.name in asked.only.split(",")]
     faults, started = 0, time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="mclstexp-kill-", dir=_memory()) as folder:
+    with tempfile.TemporaryDirectory(prefix="mclstexp-kill-", dir=in_memory()) as folder:
         home = Path(folder)
         with contextlib.redirect_stdout(sys.stderr):
             prepare(home)
@@ -179,11 +180,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"  {tally.command}: {fault}", file=sys.stderr, flush=True)
     print(f"\n{time.monotonic() - started:.0f} s")
     return 1 if faults else 0
-
-
-def _memory() -> str | None:
-    """Return a folder in memory: a kill takes nothing from the system's own buffers, so that a disk adds nothing."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 if __name__ == "__main__":

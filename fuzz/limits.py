@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import sys
@@ -41,3 +42,8 @@ def limit_memory() -> None:
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     most = pages * resource.getpagesize() + MEMORY_MB * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def in_memory() -> str | None:
+    """Return a folder in memory where there is one: quicker, and SIGKILL takes nothing from it that was written."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None

@@ -5,17 +5,24 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import anndata as ad
+import h5py
 import numpy as np
 from PIL import Image
 
 from fuzz.case import Target
 from mclstexp.api.models import load_model
 from mclstexp.core.predictor import Predictor
+from mclstexp.core.tiles import TileSpec
+from mclstexp.evaluation import runner, worker
+from mclstexp.evaluation.config import DataConfig, SyntheticConfig
+from mclstexp.evaluation.experiment import Experiment
+from mclstexp.evaluation.run_plan import Plan
+from mclstexp.evaluation.runner import run_plan
 from mclstexp.io.models import save_model
 from mclstexp.methods import create
 from mclstexp.whole_slide import one, stream
@@ -29,12 +36,25 @@ from small_methods import ENCODER, small_sections
 _SETTINGS = SlideSettings(mpp=4.0, stride_um=64.0)
 _TRAINED = {"encoder": ENCODER, "epochs": 2, "k": 5, "n_components": 4, "dim": 4, "batch_size": 16, "n_models": 2}
 
+_EXPERIMENT = Experiment(
+    data=DataConfig(synthetic=SyntheticConfig(n_patients=2, n_spots_side=4, n_genes=12, mpp=4.0)),
+    tile=TileSpec(32, 4.0),
+    gene_sets={},
+    encoder=ENCODER,
+    methods={"nearest": {"method": "knn", "k": 3}},
+)
+
 
 def _digest(*arrays: Any) -> str:
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+def _values(path: Path, name: str = "X") -> Any:
+    with h5py.File(path) as file:
+        return file[name][:] if name in file else 0
 
 
 @cache
@@ -106,8 +126,7 @@ def _use_resumed(folder: Path) -> str:
     _undrawn()
     out = folder / "p.h5ad"
     predict_slide_file(load_model(folder / "run"), folder / "a.png", out=out, settings=_SETTINGS)
-    found = ad.read_h5ad(out)
-    return _digest(found.X, found.obs["reference_distance"] if "reference_distance" in found.obs else 0)
+    return _digest(_values(out), _values(out, "obs/reference_distance"))
 
 
 def _make_batch(folder: Path) -> None:
@@ -122,8 +141,7 @@ def _make_batch(folder: Path) -> None:
 
 def _use_batch(folder: Path) -> str:
     _run(folder, n_slides=3)
-    found = [ad.read_h5ad(folder / "out" / f"{name}.h5ad") for name in "abc"]
-    return _digest(*(result.X for result in found))
+    return _digest(*(_values(folder / "out" / f"{name}.h5ad") for name in "abc"))
 
 
 def _run(home: Path, *, n_slides: int) -> None:
@@ -137,9 +155,48 @@ def _run(home: Path, *, n_slides: int) -> None:
     ledger.close()
 
 
+def _half_judged(home: Path) -> Plan:
+    """Return a small evaluation that runs in a folder, in this process."""
+    plan = Plan(_EXPERIMENT, home / "run")
+    plan.__dict__["sections"] = _drawn()  # a cached property; drawing them takes most of a case
+    return plan
+
+
+@cache
+def _drawn() -> Any:
+    return _EXPERIMENT.data.read(_EXPERIMENT.tile)
+
+
+def _make_evaluation(folder: Path) -> None:
+    os.environ["MCLSTEXP_CACHE"] = str(folder / ".cache")
+    plan = _half_judged(folder / "all but one")
+    parts = [(label, fold) for label in plan.methods for fold in plan.folds]
+    for label, fold in parts[:-1]:
+        worker._judge(plan, label, fold)
+    plan.write()
+
+
+def _use_evaluation(folder: Path) -> str:
+    """Judge what is missing in this process; what it took in time and memory is no result."""
+    plan = _half_judged(folder)
+
+    def judge(_: Plan, todo: Mapping[str, list[str]], **__: object) -> dict[tuple[str, str], str]:
+        for label, folds in todo.items():
+            for fold in folds:
+                worker._judge(plan, label, fold)
+        return {}
+
+    runner._compute = judge
+    scores = run_plan(plan)
+    kept = scores[~scores["metric"].isin(("seconds", "peak_mib"))]
+    predictions = sorted((folder / "run" / "predictions").rglob("*.h5ad"))
+    return _digest(kept["value"].to_numpy(float), *map(_values, predictions))
+
+
 TARGETS = (
     Target("cache", _make_cache, _use_cache, files=("kept/**/*",), exact=True),
     Target("checkpoint", _make_checkpoint, _use_checkpoint, files=("work/**/*",), exact=True),
     Target("resumed", _make_resumed, _use_resumed, files=(".p.h5ad.partial/**/*",), exact=True),
     Target("batch", _make_batch, _use_batch, files=("out/*.h5ad", "out/*.csv", "out/.done/*"), exact=True),
+    Target("evaluation", _make_evaluation, _use_evaluation, files=("run/**/*",), exact=True),
 )

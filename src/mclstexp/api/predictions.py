@@ -22,9 +22,9 @@ from mclstexp.data.tissue import is_blank
 from mclstexp.evaluation.config import DataConfig
 from mclstexp.io.atomic import restore
 from mclstexp.io.entries import entries, files_within
-from mclstexp.io.finished import is_whole, prediction_key
+from mclstexp.io.finished import prediction_key
 from mclstexp.io.models import read_description
-from mclstexp.io.predictions import write_prediction
+from mclstexp.io.predictions import read_prediction, write_prediction
 from mclstexp.io.read import READERS
 from mclstexp.io.slides import IMAGES, SUFFIXES, probe_slide
 from mclstexp.io.tile_folder import read_tiles
@@ -129,7 +129,11 @@ def _is_done(target: Path, *, key: str) -> bool:
         advice = f"choose another or give {word('overwrite')}"
         msg = f"a free place for the prediction expected, found another one at {target}: {advice}"
         raise InputError(msg)
-    return is_whole(target)
+    try:
+        read_prediction(target)
+    except InputError:
+        return False
+    return True
 
 
 def _queries(model: Predictor, data: DataConfig) -> Iterator[tuple[str, Tiles]]:
