@@ -20,9 +20,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	$(BIN)/mclstexp demo --out demo
 
-# A process per core, each with one thread: a third of the time.
+# A process per core, each with one thread: a third of the time; what is compiled is kept, or each would compile again.
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 # Other numerics, terminals, homes, Pythons and versions; a table at the end: see docs/machines.md.
 test-elsewhere: $(STAMP)

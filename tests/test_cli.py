@@ -263,7 +263,7 @@ def _interrupt():
     ("stop", "code", "word"),
     [
         (_interrupt, 130, "interrupted"),
-        (partial(signal.raise_signal, signal.SIGTERM), 143, "ended by SIGTERM"),
+        pytest.param(partial(signal.raise_signal, signal.SIGTERM), 143, "ended by SIGTERM", marks=pytest.mark.slow),
     ],
     ids=["Ctrl-C", "SIGTERM"],
 )

@@ -37,6 +37,7 @@ def test_configs_fit_the_data(name, data_dir, monkeypatch):
     assert len(experiment.space.rule()(folds[0].train).genes) == n_genes
 
 
+@pytest.mark.slow
 def test_the_small_one_is_run(tmp_path):
     experiment = read_experiment(Path(__file__).parents[1] / "configs" / "synthetic.toml")
     summary = run_experiment(experiment, out=tmp_path / "results")

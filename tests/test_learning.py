@@ -9,7 +9,12 @@ from mclstexp.evaluation.summary import summarise
 from mclstexp.methods import create
 from small_methods import small_methods, small_sections
 
-METHODS = small_methods("learn")
+LONG = {"deepspot", "triplex", "st_gchb", "mclstexp, paper"}
+"""Those that take more than ten seconds."""
+METHODS = [
+    pytest.param(method, id=method.label, marks=[pytest.mark.slow] if method.label in LONG else [])
+    for method in small_methods("learn")
+]
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +23,7 @@ def fold():
     return Fold(test.patient, tuple(train), (test,))
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.label)
+@pytest.mark.parametrize("method", METHODS)
 def test_methods_beat_the_mean(method, fold):
     table = summarise(evaluate([fold], {"m": method.create()}, controls={}))
     assert table.loc["m", "pcc"] > 0.25

@@ -62,6 +62,7 @@ OWN: tuple[str, ...] = (
     "LINES",
 )
 OWN += ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "OPENBLAS_CORETYPE", "PYTHONPATH", "PYTHONUTF8")
+OWN += ("PYTHONDONTWRITEBYTECODE",)
 
 
 @dataclass(frozen=True)

@@ -76,8 +76,10 @@ def content(tmp_path, monkeypatch):
 
 
 def _run(content, folder):
+    """Run with two methods alone: each takes a process, whose start takes seconds."""
     seen = []
     plan = Plan(experiment_of(content, where="test"), folder, code={"source": "the same"})
+    plan.__dict__["methods"] = {label: method for label, method in plan.methods.items() if label in ("mean", "mine")}
     scores = run_plan(plan, jobs=2, on_event=lambda *e: seen.append(e))
     return scores, seen
 
@@ -88,18 +90,15 @@ def test_a_death_is_a_row_and_the_next_run_computes_that_part_alone(content, tmp
     failed = scores[scores["metric"] == "failed"]
     assert failed[["method", "fold"]].to_numpy().tolist() == [["mine", "P1"]]
     assert failed["reason"].tolist() == ["its process was ended by SIGKILL: was there memory enough?"]
-    assert set(scores["method"].unique()) == {
-        *("mean", "coordinates", "knn", "ridge", "mine"),
-        *("depth oracle", "noise ceiling"),
-    }
-    assert seen[0] == ("", "", "of 15")
+    assert set(scores["method"].unique()) == {"mean", "mine", "depth oracle", "noise ceiling"}
+    assert seen[0] == ("", "", "of 6")
     assert ("mine", "P1", "died") in seen
-    assert sum(state == "done" for *_, state in seen) == 14
+    assert sum(state == "done" for *_, state in seen) == 5
     costs = scores[scores["metric"] == "peak_mib"]
     assert (costs["value"] > 100).all(), "each process's own memory, MiB"
-    assert (tmp_path / "run" / "predictions" / "ridge" / "P1_S1.h5ad").is_file()
+    assert (tmp_path / "run" / "predictions" / "mean" / "P1_S1.h5ad").is_file()
     logs = {path.stem: path.read_text() for path in (tmp_path / "run" / "logs").iterdir()}
-    assert set(logs) == {"mean", "coordinates", "knn", "ridge", "mine"}
+    assert set(logs) == {"mean", "mine"}
     assert not any("Fatal" in log for log in logs.values()), "who is done leaves in peace"
 
     (tmp_path / "die").unlink()
@@ -107,7 +106,7 @@ def test_a_death_is_a_row_and_the_next_run_computes_that_part_alone(content, tmp
     assert seen == [("", "", "of 1"), ("mine", "P1", "begun"), ("mine", "P1", "done")]
     assert not (again["metric"] == "failed").any()
     same = ["method", "fold", "section", "gene", "metric", "value"]
-    kept, kept_before = (table[table["method"] == "ridge"][same].astype(str) for table in (again, scores))
+    kept, kept_before = (table[table["method"] == "mean"][same].astype(str) for table in (again, scores))
     assert kept.to_numpy().tolist() == kept_before.to_numpy().tolist()
 
 

@@ -35,6 +35,7 @@ def test_the_release_and_the_import_agree(parity_dir):
         np.testing.assert_allclose(model.loss(spots, tiles), expected["loss_eval"].squeeze(), rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_three_training_steps_lose_what_the_release_loses(parity_dir):
     folder = parity_dir / "mclstexp_g171"

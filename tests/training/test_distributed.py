@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from processes import started
@@ -28,6 +29,7 @@ def _run(n_processes: int, out: Path) -> dict[str, torch.Tensor]:
     return dict(np.load(out))
 
 
+@pytest.mark.slow
 def test_two_gloo_processes_equal_one(tmp_path):
     one, two = _run(1, tmp_path / "one.npz"), _run(2, tmp_path / "two.npz")
     assert set(one) == set(two)

@@ -1,11 +1,13 @@
-"""Changes of a tile that leave its expression as it is."""
+"""Changes of a tile that leave its expression as it is.
+
+torchvision is imported where it is called: it takes as long as torch itself, and most runs augment nothing.
+"""
 
 from __future__ import annotations
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
-from torchvision.transforms import v2
 
 
 def symmetries(images: UInt8[Tensor, "n 3 size size"]) -> UInt8[Tensor, "n 3 size size"]:
@@ -20,12 +22,16 @@ def symmetries(images: UInt8[Tensor, "n 3 size size"]) -> UInt8[Tensor, "n 3 siz
 
 def stain_jitter(images: UInt8[Tensor, "n 3 size size"]) -> UInt8[Tensor, "n 3 size size"]:
     """Vary brightness, contrast, saturation and hue a little, tile by tile, as staining does between sections."""
+    from torchvision.transforms import v2  # noqa: PLC0415
+
     jitter = v2.ColorJitter(brightness=0.15, contrast=0.15, saturation=0.15, hue=0.02)
     return torch.stack([jitter(image) for image in images])
 
 
 def as_published(images: UInt8[Tensor, "n 3 size size"]) -> Float[Tensor, "n 3 size size"]:
     """Augment as the published mclSTExp does: jitter of 0.5, mirror, any rotation with black corners, then [0, 1]."""
+    from torchvision.transforms import v2  # noqa: PLC0415
+
     change = v2.Compose(
         [
             v2.ColorJitter(brightness=0.5, contrast=0.5, saturation=0.5),
@@ -42,6 +48,8 @@ def as_hist2st(images: UInt8[Tensor, "n 3 size size"]) -> UInt8[Tensor, "n 3 siz
 
     One throw of the dice for all tiles together, as published: a section is turned as a whole.
     """
+    from torchvision.transforms import v2  # noqa: PLC0415
+
     return v2.Compose([v2.RandomGrayscale(0.1), v2.RandomRotation(90.0), v2.RandomHorizontalFlip(0.2)])(images)
 
 
