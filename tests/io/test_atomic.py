@@ -157,3 +157,14 @@ def test_a_place_that_cannot_be_written_to_is_a_sentence(tmp_path):
     (tmp_path / "file").write_text("1")
     with pytest.raises(InputError, match="choose another place"), atomic_path(tmp_path / "file" / "x"):
         pass
+
+
+def test_a_folder_where_a_file_of_ours_goes_gives_way_and_another_ones_stays(tmp_path):
+    (tmp_path / "a" / "inside").mkdir(parents=True)
+    with pytest.raises(InputError), atomic_path(tmp_path / "a") as path:
+        path.write_text("new")
+    assert (tmp_path / "a" / "inside").is_dir()
+    with atomic_path(tmp_path / "a", ours=True) as path:
+        path.write_text("new")
+    assert (tmp_path / "a").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]

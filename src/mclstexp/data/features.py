@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 
 from mclstexp.core.errors import InputError
-from mclstexp.io.atomic import atomic_path, sweep
+from mclstexp.io.atomic import atomic_path, remove_tree, sweep
 
 _log = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class FeatureCache:
         places, values = np.ascontiguousarray(xy, np.float64), np.ascontiguousarray(features, np.float32)
         data = safetensors.numpy.save({"xy": places, "features": values})
         try:
-            with atomic_path(self._folder / f"{hashlib.sha256(data).hexdigest()}.safetensors") as path:
+            with atomic_path(self._folder / f"{hashlib.sha256(data).hexdigest()}.safetensors", ours=True) as path:
                 path.write_bytes(data)
         except OSError as error:
             msg = f"room for {len(data)} bytes expected in {self._folder.parents[2]}, found: {error.strerror}"
@@ -165,6 +165,9 @@ def _read_shard(path: Path) -> dict[str, NDArray] | None:
     try:
         data = path.read_bytes()
     except FileNotFoundError:  # another process found it damaged first
+        return None
+    except IsADirectoryError:
+        remove_tree(path)
         return None
     except OSError as error:
         msg = f"a cache that can be read expected at {path.parent}, found: {error.strerror}: set MCLSTEXP_CACHE"

@@ -15,7 +15,7 @@ from mclstexp.core.method import described, options
 from mclstexp.core.predictor import Predictor
 from mclstexp.core.section import Section
 from mclstexp.data.folds import Fold
-from mclstexp.io.atomic import atomic_path
+from mclstexp.io.atomic import atomic_path, remove_tree
 from mclstexp.io.predictions import write_prediction
 from mclstexp.io.seal import is_sealed, seal
 
@@ -64,8 +64,11 @@ class Parts:
         A method that failed has scores that say so, and no predictions.
         """
         for number, answer in enumerate(predicted if self._predictions else []):
-            seal(write_prediction(answer, self.prediction(key, number)), key=key)
-        with atomic_path(self.path(key)) as path:
+            path = self.prediction(key, number)
+            if path.is_dir():
+                remove_tree(path)
+            seal(write_prediction(answer, path), key=key)
+        with atomic_path(self.path(key), ours=True) as path:
             scores.to_parquet(path, index=False)
         seal(self.path(key), key=key)
 

@@ -85,7 +85,7 @@ class Plan:
 
     def write(self) -> None:
         """Leave the plan in its folder for the processes that take part."""
-        with atomic_path(self.folder / PLAN) as path:
+        with atomic_path(self.folder / PLAN, ours=True) as path:
             content = {"experiment": asdict(self.experiment), "code": self.code}
             path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 

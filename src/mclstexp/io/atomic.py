@@ -26,7 +26,7 @@ _CANNOT_SYNC: Final = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, e
 
 
 @contextmanager
-def atomic_path(target: Path | str, *, durable: bool = True) -> Iterator[Path]:
+def atomic_path(target: Path | str, *, durable: bool = True, ours: bool = False) -> Iterator[Path]:
     """Give a temporary path beside `target`; rename it onto `target` if the block succeeds, else remove it.
 
     Works for a file and for a folder (make it at the given path); an existing target is replaced. A process may be
@@ -40,6 +40,8 @@ def atomic_path(target: Path | str, *, durable: bool = True) -> Iterator[Path]:
     durable
         Whether what has its name then is on the disk, so that a power cut takes nothing. Not needed, and slow, where
         what is read back is checked and can be made again.
+    ours
+        Whether nobody but this package keeps anything there: a folder where a file goes then gives way.
 
     Raises
     ------
@@ -56,6 +58,8 @@ def atomic_path(target: Path | str, *, durable: bool = True) -> Iterator[Path]:
             yield temporary
             if durable:
                 _sync_all(temporary)
+            if ours and target.is_dir() and not temporary.is_dir():
+                target.replace(scratch / _OLD)
             _put(temporary, target, scratch)
             if durable:
                 _sync(target.parent)

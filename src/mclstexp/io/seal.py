@@ -26,7 +26,7 @@ def seal(path: Path, *, key: str = "") -> None:
     InputError
         If the place cannot be written to.
     """
-    with atomic_path(_beside(path), durable=False) as temporary:
+    with atomic_path(_beside(path), durable=False, ours=True) as temporary:
         temporary.write_text(_checksum(path, key) + "\n", encoding="ascii")
 
 

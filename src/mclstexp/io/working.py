@@ -50,7 +50,7 @@ class WorkingFolder:
             return
         for entry in _kept(self.path):
             remove_tree(entry) if entry.is_dir() else entry.unlink(missing_ok=True)
-        with atomic_path(self.path / _KEY, durable=False) as path:
+        with atomic_path(self.path / _KEY, durable=False, ours=True) as path:
             path.write_text(key, encoding="utf-8")
 
 
@@ -92,7 +92,7 @@ def working_folder(path: Path | str, *, doing: str, wait_s: float = 0) -> Iterat
         msg = f"a folder that can be written to expected for {path}, found: {error.strerror}: choose another place"
         raise InputError(msg) from error
     try:
-        with atomic_path(path / _OWNER, durable=False) as temporary:
+        with atomic_path(path / _OWNER, durable=False, ours=True) as temporary:
             temporary.write_text(json.dumps(_about(doing)) + "\n", encoding="utf-8")
         yield WorkingFolder(path)
         remove_tree(path)

@@ -34,7 +34,7 @@ def save_checkpoint(
     # clone: tensors that share memory (tied weights, views) are refused otherwise
     arrays = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in arrays.items()}
     meta = {"key": key, "epoch": str(epoch), "history": json.dumps(history)}
-    with atomic_path(folder / FILE) as path:
+    with atomic_path(folder / FILE, ours=True) as path:
         save_file(arrays, path, metadata={**meta, _SUM: _checksum(arrays, meta)})
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from mclstexp.core.errors import InputError
-from mclstexp.io.atomic import atomic_path
+from mclstexp.io.atomic import atomic_path, remove_tree
 
 _MATRIX: Final = "expression.f32"
 _CHECKSUM: Final = 32
@@ -75,7 +75,7 @@ class BlockStore:
                 file.flush()
                 os.fsync(file.fileno())
             about = safetensors.numpy.save({name: np.array(values) for name, values in columns.items()})
-            with atomic_path(self._block(number), durable=False) as path:
+            with atomic_path(self._block(number), durable=False, ours=True) as path:
                 path.write_bytes(self._checksum(about, rows, expression) + about)
 
     def read(self, number: int, rows: NDArray[np.int_]) -> dict[str, NDArray] | None:
@@ -105,6 +105,8 @@ class BlockStore:
         return np.concatenate([block[:, number].copy() for block in self.expression()])  # a view keeps its block
 
     def _make_matrix(self, n_bytes: int) -> None:
+        if self._matrix.is_dir():
+            remove_tree(self._matrix)
         try:
             with self._matrix.open("wb") as file:
                 _allocate(file.fileno(), n_bytes)
