@@ -32,7 +32,7 @@ _WORDS: Final = {
 """What was needed and what to do, by what the system said."""
 _OF_WRITING: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 """Said of nothing but writing; the others may be about something that was read."""
-_SPELT: Final = re.compile(r"(?:\berrno[ =]+|os error )(\d+)", re.IGNORECASE)
+_SPELT: Final = re.compile(r"(?:\berrno[ =]+|os error |\bOs \{ code: )(\d+)", re.IGNORECASE)
 
 
 @contextmanager
