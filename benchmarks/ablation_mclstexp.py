@@ -2,7 +2,7 @@
 
 Run `python benchmarks/ablation_mclstexp.py DATA [mob_st | her2st]`, DATA (or `$MCLSTEXP_DATA`) holding `mob_st/` and
 `her2st/` with `gene_lists/her2st_785.txt`. One section is left out in turn; everything is fitted and chosen on the
-others. Intervals are percentile bootstraps over sections of the mean PCC (all genes), and of its difference to the
+others. Intervals are t intervals over sections of the mean PCC (all genes), and of its difference to the
 reference's on the same sections: with three or five sections they are narrow by nature, and a guide at most.
 """
 
@@ -21,7 +21,7 @@ from mclstexp.core.tiles import TileSpec
 from mclstexp.data.folds import folds_by_section
 from mclstexp.evaluation.exam import HEG50, Rules, prepare
 from mclstexp.evaluation.metrics import pcc
-from mclstexp.evaluation.resampling import bootstrap_interval
+from mclstexp.evaluation.resampling import mean_interval
 from mclstexp.io.read import read_sections
 from mclstexp.methods import create
 
@@ -93,11 +93,11 @@ def main(data: Path, name: str) -> None:
     for label, options in list(CHANGES.items())[: None if name == "mob_st" else N_CONFIRMED]:
         found = score(sections, space, options)
         reference = found if reference is None else reference
-        low, high = bootstrap_interval(found[:, 0])
+        low, high = mean_interval(found[:, 0])
         against = "| | |"
         if found is not reference:
             apart = found[:, 0] - reference[:, 0]
-            below, above = bootstrap_interval(apart)
+            below, above = mean_interval(apart)
             against = f"| {apart.mean():+.4f} | {below:+.4f} to {above:+.4f} |"
         every, top = found.mean(axis=0)
         print(f"| {label} | {every:.4f} | {low:.3f} to {high:.3f} | {top:.4f} {against}", flush=True)

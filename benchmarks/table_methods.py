@@ -15,6 +15,7 @@ import pandas as pd
 from mclstexp.api import run_experiment
 from mclstexp.evaluation.compare import compare_methods
 from mclstexp.evaluation.experiment import read_experiment
+from mclstexp.evaluation.resampling import cannot_tell
 from mclstexp.evaluation.results import RECORD, SCORES, read_results
 from mclstexp.evaluation.score_table import LOWER_IS_BETTER
 from mclstexp.evaluation.summary import summarise
@@ -61,7 +62,7 @@ def _section(folder: Path, *, title: str, name: str) -> None:
     if record["experiment"]["protocol"] == "strict":
         print("\nOther metrics (arrows say which way is better):\n")
         print(_more(summary))
-        print("\nEach method against the first, paired over sections (sign-flip test, Holm's correction):\n")
+        print("\nEach method against the first, in pairs (sign-flip test, Holm's correction):\n")
         print(_pairs(scores))
     code = record["code"]
     print(f"\nmclstexp {code['mclstexp']}, torch {code['torch']}, timm {code['timm']}, Python {code['python']}.\n")
@@ -85,12 +86,13 @@ def _pairs(scores: pd.DataFrame) -> str:
             f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]",
             f"{row.p:.3g}",
             f"{row.holm:.3g}",
+            "yes" if row.told_apart else "no",
         ]
         for row in pairs.itertuples()
     ]
-    smallest = f"{pairs['smallest_p'].iloc[0]:.3g}" if len(pairs) else "-"
-    table = _markdown(["method", "against", "difference of PCC", "p", "Holm"], rows)
-    return f"{table}\n\nThe smallest p value so few sections can give is {smallest}."
+    table = _markdown(["method", "against", "difference of PCC", "p", "Holm", "told apart"], rows)
+    few = cannot_tell(int(pairs["n_units"].max()), pairs.attrs["units"]) if len(pairs) else ""
+    return f"{table}\n\n{few}".rstrip()
 
 
 def _markdown(heading: list[str], rows: list[list[str]]) -> str:

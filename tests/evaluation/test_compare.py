@@ -7,7 +7,7 @@ import pytest
 from made_scores import per_patient, scores_of, whole_table
 from mclstexp.core.errors import InputError
 from mclstexp.evaluation.compare import compare_methods, compare_pairs
-from mclstexp.evaluation.resampling import bootstrap_interval, holm, sign_flip_p
+from mclstexp.evaluation.resampling import holm, mean_interval, sign_flip_p
 
 VALUES = {"a": [0.5, 0.6, 0.4, 0.7], "b": [0.3, 0.5, 0.4, 0.2], "c": [0.1, 0.1, 0.1, 0.6]}
 
@@ -22,12 +22,13 @@ def test_every_method_is_compared_with_the_best():
     assert list(table["method"]) == ["b", "c"]
     row, differences = _row(table, "b", "a"), np.subtract(VALUES["b"], VALUES["a"])
     assert row["difference"] == pytest.approx(-0.2)
-    assert (row["low"], row["high"]) == pytest.approx(bootstrap_interval(differences, seed=2))
+    assert (row["low"], row["high"]) == pytest.approx(mean_interval(differences))
     assert row["p"] == sign_flip_p(differences) == 0.25  # one patient does not differ
     assert row[["n_units", "smallest_p"]].tolist() == [4, 0.125]
     np.testing.assert_allclose(table["holm"], holm(table["p"]))
     assert table.attrs["over"] == "patient"
-    assert list(table) == ["method", "baseline", "difference", "low", "high", "p", "holm", "smallest_p", "n_units"]
+    assert list(table)[:7] == ["method", "baseline", "difference", "low", "high", "p", "holm"]
+    assert list(table)[7:] == ["smallest_p", "n_units", "told_apart"]
 
 
 def test_the_baseline_may_be_named_and_may_be_a_reference():
@@ -101,7 +102,7 @@ def test_patients_weigh_by_their_sections_in_a_mean_over_sections():
     row = compare_methods(scores_of(rows), baseline="m", over="section").iloc[0]
     assert row["difference"] == pytest.approx(1.1 / 7)
     assert row["p"] == sign_flip_p(np.array([0.4, 0.2, 0.5]))
-    assert row["low"] >= 0.05 - 1e-12, "B alone, the lowest that can be drawn"
+    assert (row["low"] + row["high"]) / 2 == pytest.approx(1.1 / 7)
 
 
 def test_unknown_patients_are_tested_by_section_and_never_as_patients():
@@ -112,10 +113,26 @@ def test_unknown_patients_are_tested_by_section_and_never_as_patients():
         compare_methods(unknown, over="patient")
 
 
-def test_an_interval_over_two_units_leaves_zero_out_too_often_to_tell_methods_apart():
-    rng = np.random.default_rng(0)
-    outside = [not low <= 0 <= high for low, high in (bootstrap_interval(rng.normal(size=2)) for _ in range(300))]
-    assert 0.4 < np.mean(outside) < 0.56
+def test_sections_of_unknown_patients_are_left_out_where_several_are_known():
+    rows = [
+        {"patient": patient, "section": f"{patient}{n}", "fold": f"{patient}{n}", "method": method, "value": value}
+        for patient, shift in (("A", 0.1), ("B", 0.2), ("", 0.9))
+        for n in range(4)
+        for method, value in (("m", 0.0), ("n", shift))
+    ]
+    for over in (None, "section", "patient"):
+        table = compare_methods(scores_of(rows, by="section"), baseline="m", over=over)
+        assert table[["n_units", "smallest_p", "p"]].to_numpy().tolist() == [[2, 0.5, 0.5]]
+        assert table["difference"].tolist() == pytest.approx([0.15])
+        assert table.attrs["units"] == "patient"
+
+
+@pytest.mark.parametrize(("n_patients", "apart"), [(2, False), (5, False), (6, True)])
+def test_nothing_is_told_apart_where_no_p_can_be_small(n_patients, apart):
+    values = {"a": np.linspace(0.50, 0.51, n_patients), "b": np.linspace(0.10, 0.12, n_patients)}
+    row = compare_methods(per_patient(values)).iloc[0]
+    assert row["high"] < 0, "the interval leaves 0 out"
+    assert bool(row["told_apart"]) is apart
 
 
 def test_where_there_is_nothing_to_compare_the_table_is_empty():

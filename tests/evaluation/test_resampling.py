@@ -4,34 +4,62 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mclstexp.evaluation.resampling import bootstrap_interval, holm, sign_flip_p, smallest_p
-
-
-def test_the_interval_of_two_values_is_the_two():
-    # each is drawn twice in a quarter of the draws
-    assert bootstrap_interval(np.array([0.2, 0.6])) == (0.2, 0.6)
+from mclstexp.evaluation.resampling import cannot_tell, holm, mean_interval, sign_flip_p, smallest_p
 
 
 def test_the_interval_is_scipys():
-    values = np.random.default_rng(1).normal(0.3, 0.1, 30)
-    theirs = stats.bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", random_state=0)
-    ours = bootstrap_interval(values, n_boot=20_000)
-    assert ours == pytest.approx(tuple(theirs.confidence_interval), abs=0.002)
+    values = np.random.default_rng(1).normal(0.3, 0.1, 7)
+    theirs = stats.ttest_1samp(values, 0).confidence_interval(0.9)
+    assert mean_interval(values, level=0.9) == pytest.approx(tuple(theirs))
+    assert mean_interval(np.array([0.2, 0.6])) == pytest.approx((0.4 - 12.706 * 0.2, 0.4 + 12.706 * 0.2), abs=1e-3)
 
 
-def test_the_interval_of_many_is_that_of_the_normal_mean():
-    values = np.random.default_rng(0).normal(0.3, 0.1, 400)
-    low, high = bootstrap_interval(values, n_boot=5000)
-    half = 1.96 * values.std() / 20
-    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.001)
+def test_the_interval_of_units_with_several_values_is_that_of_their_means_where_all_have_as_many():
+    values, of = np.array([0.1, 0.3, 0.5, 0.5, 0.2, 0.4]), list("AABBCC")
+    assert mean_interval(values, of=of) == pytest.approx(mean_interval(np.array([0.2, 0.5, 0.3])))
+    low, high = mean_interval(np.array([0.1, 0.3, 0.5, 0.2]), of=list("AABC"))
+    assert (low + high) / 2 == pytest.approx(1.1 / 4), "the mean over values, not over units"
 
 
-def test_the_interval_is_the_same_for_one_seed_and_needs_two_values():
-    values = np.array([0.1, 0.5, 0.2, 0.9])
-    assert bootstrap_interval(values) == bootstrap_interval(values)
-    assert bootstrap_interval(values) != bootstrap_interval(values, n_boot=50, seed=3)
-    assert np.isnan(bootstrap_interval(np.array([0.3, np.nan]))).all()
-    assert np.isnan(bootstrap_interval(np.array([]))).all()
+def test_the_interval_needs_two_units():
+    assert np.isnan(mean_interval(np.array([0.3, np.nan]))).all()
+    assert np.isnan(mean_interval(np.array([]))).all()
+    assert np.isnan(mean_interval(np.array([0.1, 0.2, 0.3]), of=["A", "A", "A"])).all()
+    assert mean_interval(np.array([0.3, 0.3])) == pytest.approx((0.3, 0.3))
+
+
+@pytest.mark.parametrize("n_units", [2, 3, 5, 8, 12])
+@pytest.mark.parametrize(
+    ("kind", "least"), [("normal", 0.935), ("skewed", 0.915), ("very skewed", 0.85), ("heavy tails", 0.935)]
+)
+def test_the_interval_holds_what_it_promises_however_few_the_units(kind, least, n_units):
+    rng = np.random.default_rng(n_units)
+    draw = {
+        "normal": rng.normal,
+        "skewed": lambda size: rng.gamma(4, 0.5, size) - 2,
+        "very skewed": lambda size: rng.exponential(size=size) - 1,
+        "heavy tails": lambda size: rng.standard_t(3, size),
+    }[kind]
+    values = draw(size=(1500, n_units))
+    held = np.mean([low <= 0 <= high for low, high in map(mean_interval, values)])
+    assert least <= held <= 0.98
+
+
+@pytest.mark.parametrize("n_units", [2, 4, 8])
+def test_the_interval_over_sections_holds_what_it_promises_of_individuals(n_units):
+    rng, held = np.random.default_rng(n_units), []
+    for _ in range(1500):
+        of = np.repeat(np.arange(n_units), rng.integers(1, 5, n_units))
+        low, high = mean_interval(rng.normal(size=n_units)[of] + rng.normal(size=len(of)), of=of)
+        held.append(low <= 0 <= high)
+    assert np.mean(held) == pytest.approx(0.95, abs=0.02)
+
+
+@pytest.mark.parametrize(("n_units", "p"), [(1, "1"), (4, "0.125"), (5, "0.0625")])
+def test_few_units_are_said_to_tell_nothing_apart(n_units, p):
+    who = "1 patient" if n_units == 1 else f"{n_units} patients"
+    assert cannot_tell(n_units, "patient") == f"{who} cannot tell methods apart: the smallest possible p is {p}."
+    assert cannot_tell(6, "patient") == cannot_tell(0, "patient") == ""
 
 
 @pytest.mark.parametrize(

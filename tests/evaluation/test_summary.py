@@ -8,7 +8,7 @@ import pytest
 
 from made_scores import per_patient, scores_of, whole_table
 from mclstexp.core.errors import InputError
-from mclstexp.evaluation.resampling import bootstrap_interval
+from mclstexp.evaluation.resampling import mean_interval
 from mclstexp.evaluation.summary import headline, summarise
 
 
@@ -42,12 +42,12 @@ def test_under_the_paper_protocol_a_gene_without_a_score_makes_the_top_genes_nan
 
 def test_the_interval_is_over_patients_or_over_sections():
     values = [0.1, 0.2, 0.6, 0.3]
-    row = summarise(per_patient({"m": values}), seed=4).loc["m"]
-    assert (row["pcc_low"], row["pcc_high"]) == bootstrap_interval(np.array(values), seed=4)
+    row = summarise(per_patient({"m": values})).loc["m"]
+    assert (row["pcc_low"], row["pcc_high"]) == mean_interval(np.array(values))
     assert (row["pcc_heg50_low"], row["pcc_heg50_high"]) == (row["pcc_low"], row["pcc_high"])
     of_one = per_patient({"m": values}).assign(patient="A")
     assert np.isnan(summarise(of_one).loc["m", "pcc_low"])
-    assert summarise(of_one, over="section", seed=4).loc["m", "pcc_low"] == row["pcc_low"]
+    assert summarise(of_one, over="section").loc["m", "pcc_low"] == row["pcc_low"]
 
 
 def test_an_interval_does_not_move_when_a_method_is_added():
@@ -132,9 +132,9 @@ def test_a_million_rows_take_seconds():
     ("n_patients", "change", "said"),
     [
         (6, {}, ["6 patients, 6 sections; held out by patient.", "Means over patients, with 95 % intervals"]),
-        (5, {}, ["5 patients", "Means", "Only 5 patients: .* below 0.062: no method is told apart from another"]),
-        (3, {}, ["3 patients, 3 sections", "Means", "Only 3 patients: intervals over so few .* below 0.25"]),
-        (1, {}, ["1 patient, 1 section;", "Means over patients[.]", "Only 1 patient: intervals .* cannot be given"]),
+        (5, {}, ["5 patients", "Means", "5 patients cannot tell methods apart: the smallest possible p is 0.0625."]),
+        (3, {}, ["3 patients, 3 sections", "Means", "3 patients cannot tell methods apart: the smallest possible p is 0.25."]),
+        (1, {}, ["1 patient, 1 section;", "Means over patients[.]", "Only 1 patient: intervals .* cannot be given", "1 patient cannot"]),
         (6, {"by": "section"}, ["6 patients", "Means", "Held out by section: other sections of the tested patient"]),
         (6, {"protocol": "paper"}, ["6 patients", "Means", 'Protocol "paper": .* with published numbers']),
         (6, {"transductive": True}, ["6 patients", "Means", "† Transductive, .*: all methods"]),
@@ -160,9 +160,9 @@ def test_intervals_of_means_over_sections_are_drawn_over_patients():
         for n in range(k + 1)
     ]
     table = summarise(scores_of(rows), over="section")
-    assert any("Means over sections, with 95 % intervals from drawing patients anew" in s for s in headline(table))
+    assert any("Means over sections, with 95 % intervals over patients" in s for s in headline(table))
     patients = [row["patient"] for row in rows]
-    expected = bootstrap_interval(np.array([row["value"] for row in rows]), of=patients)
+    expected = mean_interval(np.array([row["value"] for row in rows]), of=patients)
     assert table.loc["m", ["pcc_low", "pcc_high"]].tolist() == pytest.approx(expected)
     assert table.loc["m", "pcc"] == pytest.approx(np.mean([row["value"] for row in rows]))
 
@@ -172,7 +172,7 @@ def test_unknown_patients_are_said_and_counted_as_none():
     table = summarise(scores_of(rows, by="section"))
     sentences = headline(table)
     assert sentences[0] == "Patients unknown, 3 sections; held out by section."
-    assert sentences[1].startswith("Means over sections, with 95 % intervals from drawing sections anew")
+    assert sentences[1].startswith("Means over sections, with 95 % intervals over sections")
     assert "Nobody said whom 3 sections came from" in sentences[2]
     assert table.loc["m", ["n_patients", "n_sections"]].tolist() == [0, 3]
     with pytest.raises(InputError, match="known patients expected"):
@@ -181,8 +181,24 @@ def test_unknown_patients_are_said_and_counted_as_none():
     assert headline(some)[0].startswith("1 known patient and 3 sections of unknown ones, 4 sections;")
 
 
+def test_sections_of_unknown_patients_are_in_no_mean_where_several_are_known():
+    rows = [{"patient": p, "section": f"S{p}", "fold": f"S{p}", "value": v} for p, v in (("A", 0.1), ("B", 0.3))]
+    rows += [{"patient": "", "section": f"U{n}", "fold": f"U{n}", "value": 0.9} for n in range(3)]
+    for over in (None, "section", "patient"):
+        table = summarise(scores_of(rows, by="section"), over=over)
+        assert table.loc["m", "pcc"] == pytest.approx(0.2)
+        assert table.loc["m", ["pcc_low", "pcc_high"]].tolist() == [-1, 1], "t over two, cut where no correlation lies"
+        assert table.loc["m", ["n_patients", "n_sections"]].tolist() == [2, 2]
+        said = headline(table)
+        assert said[0] == "2 known patients, 2 sections; held out by section."
+        assert said[2].startswith("Nobody said whom 3 sections came from: in no mean, interval or p value")
+        assert said[3] == "2 patients cannot tell methods apart: the smallest possible p is 0.5."
+
+
 def test_what_is_unknown_stays_so_through_a_csv_file(tmp_path):
     rows = [{"patient": "", "section": f"S{n}", "fold": f"S{n}", "value": 0.1 * n} for n in range(3)]
     scores_of(rows, by="section").to_csv(tmp_path / "scores.csv", index=False)
     table = summarise(pd.read_csv(tmp_path / "scores.csv"))
     assert (table.attrs["n_unknown"], table.loc["m", "n_sections"]) == (3, 3)
+    whole_table().to_csv(tmp_path / "known.csv", index=False)
+    assert summarise(pd.read_csv(tmp_path / "known.csv")).attrs["n_unknown"] == 0, "a failed fold is no section"

@@ -8,10 +8,19 @@ import numpy as np
 import pandas as pd
 
 from mclstexp.core.errors import InputError
-from mclstexp.evaluation.resampling import bootstrap_interval, holm, sign_flip_p, smallest_p, unit_sums
-from mclstexp.evaluation.score_table import CELL, Over, comparable, independent, merit, rows_of, unknown_patients
+from mclstexp.evaluation.resampling import SIGNIFICANT, holm, mean_interval, sign_flip_p, smallest_p, unit_sums
+from mclstexp.evaluation.score_table import (
+    CELL,
+    Over,
+    averaged,
+    comparable,
+    independent,
+    merit,
+    rows_of,
+    usual_over,
+)
 
-_COLUMNS = ("method", "baseline", "difference", "low", "high", "p", "holm", "smallest_p", "n_units")
+_COLUMNS = ("method", "baseline", "difference", "low", "high", "p", "holm", "smallest_p", "n_units", "told_apart")
 
 
 def compare_methods(
@@ -37,23 +46,22 @@ def compare_methods(
     gene_set
         Only these genes.
     over
-        What counts once in the mean difference; by default patients, or the sections where there is one patient or
-        some are not known. Interval and p are over patients either way, wherever several are known. Over the sections
-        of one patient, or of unknown ones, they say nothing about other patients.
+        What counts once in the mean difference; by default patients, or the sections where fewer than two patients
+        are known. Interval and p are over patients either way, wherever several are known; sections of unknown ones
+        are then left out. Over the sections of one patient, or of unknown ones, they say nothing about other patients.
     baseline
         Any method, control or the depth oracle; by default the best. The best is best by luck too: name the baseline
         before looking where a claim hangs on it.
     seed
-        Of the bootstrap and of random flips.
+        Of random flips.
 
     Returns
     -------
     One row per method other than references, largest difference first; none where there is nothing to compare.
-    "method", "baseline", "difference" (method minus baseline; of errors, negative is better), "low" and "high" (95 %
-    percentile bootstrap over units; NaN with fewer than two), "p", "holm" (p corrected for all rows), "smallest_p"
-    and "n_units". ``attrs`` says "metric", "gene_set", "over", "units" (what is independent), "by" and "protocol".
-    Two methods are told apart by p, never by the interval alone, which over few units leaves 0 out far too often: of
-    two methods that do not differ, in about half of the tables over two units.
+    "method", "baseline", "difference" (method minus baseline; of errors, negative is better), "low" and "high" (95 % t
+    interval over units; NaN with fewer than two), "p", "holm" (p corrected for all rows), "smallest_p", "n_units" and
+    "told_apart": p below 0.05 and an interval without 0, never where the smallest possible p is 0.05 or more.
+    ``attrs`` says "metric", "gene_set", "over", "units" (what is independent), "by" and "protocol".
 
     Raises
     ------
@@ -67,7 +75,7 @@ def compare_methods(
     can reach no smaller p and test something other than the mean that is reported. The smallest p for n units is
     2 / 2ⁿ (both sides): 1 for one patient, 0.25 for 3, 0.0625 for 5, 0.031 for 6. With fewer than six patients nothing
     is significant at 0.05, however clear; after Holm's correction for m methods it takes 2m / 2ⁿ < 0.05. In a mean over
-    sections of several patients, a patient's sections flip their signs, and are drawn, together.
+    sections of several patients, a patient's sections flip their signs together.
     """
     table, kinds, said = _prepare(scores, metric=metric, gene_set=gene_set, over=over)
     judged = [name for name in table.columns if kinds[name] != "reference"]
@@ -101,11 +109,11 @@ def _prepare(
 ) -> tuple[pd.DataFrame, dict[str, str], dict[str, str | None]]:
     """Return (cells, methods) values, the methods' kinds, and what to say of the comparison."""
     scores = comparable(scores)
-    rows = rows_of(scores, metric=metric, gene_set=gene_set)
+    rows = averaged(rows_of(scores, metric=metric, gene_set=gene_set))
     table = rows.set_index(["method", *CELL])["value"].unstack("method")
     table = table.rename(columns=str)
     if over is None:
-        over = "patient" if rows["patient"].nunique() > 1 and not unknown_patients(rows) else "section"
+        over = usual_over(rows) if rows["patient"].nunique() > 1 else "section"
     kinds = {str(name): str(kind) for name, kind in rows.groupby("method", observed=True)["kind"].first().items()}
     said: dict[str, str | None] = {"metric": metric, "gene_set": gene_set, "over": over}
     said["units"] = independent(rows, over=over)
@@ -126,7 +134,8 @@ def _tested(
         means = _units((table[method] - table[baseline]).to_frame(), over=said["over"])[0].dropna()
         of = means.index.get_level_values(str(said["units"]))
         differences = unit_sums(means.to_numpy(), of=of)[0]
-        low, high = bootstrap_interval(means.to_numpy(), of=of, seed=seed)
+        low, high = mean_interval(means.to_numpy(), of=of)
+        p = sign_flip_p(differences, seed=seed)
         rows.append(
             {
                 "method": method,
@@ -134,10 +143,11 @@ def _tested(
                 "difference": means.mean(),
                 "low": low,
                 "high": high,
-                "p": sign_flip_p(differences, seed=seed),
+                "p": p,
                 "holm": np.nan,
                 "smallest_p": smallest_p(len(differences)),
                 "n_units": len(differences),
+                "told_apart": p < SIGNIFICANT and not low <= 0 <= high,
             }
         )
     tested = pd.DataFrame(rows, columns=list(_COLUMNS))

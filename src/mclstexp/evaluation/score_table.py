@@ -59,33 +59,46 @@ def unknown_patients(rows: pd.DataFrame) -> int:
     return int(of_sections["section"].astype(str).nunique())
 
 
+def averaged(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that may be averaged: where several individuals are known, not those of unknown ones.
+
+    Sections of unknown patients may be of any of the known ones: they are no individuals of their own and can be
+    given to none.
+    """
+    if not _several_known(rows):
+        return rows
+    return rows[(rows["section"] == "") | (rows["patient"] != "")]
+
+
 def usual_over(rows: pd.DataFrame) -> Over:
-    """Return what counts once in a mean: patients, or sections where some patient is not known."""
-    return "section" if unknown_patients(rows) else "patient"
+    """Return what counts once in a mean: patients, or sections where hardly any patient is known."""
+    return "section" if unknown_patients(rows) and not _several_known(rows) else "patient"
 
 
 def independent(rows: pd.DataFrame, *, over: Over) -> Over:
-    """Return what intervals are drawn and tests made over: patients, whatever is averaged.
+    """Return what intervals and tests are made over: patients, whatever is averaged.
 
-    Sections stand for themselves only in a mean over sections with one patient, or with some that are not known;
+    Sections stand for themselves only in a mean over sections with one patient, or with at most one that is known;
     what is then found holds for those individuals.
 
     Raises
     ------
     InputError
-        If means over patients are wanted and some are not known.
+        If means over patients are wanted and hardly any is known.
     """
-    n_unknown = unknown_patients(rows)
-    if over == "patient":
-        if n_unknown:
-            msg = (
-                f"known patients expected for means over patients, found {n_unknown} sections without: take means over "
-                "sections, or name patients and evaluate again"
-            )
-            raise InputError(msg)
-        return "patient"
-    n_patients = rows.loc[rows["section"] != "", "patient"].nunique()
-    return "section" if n_unknown or n_patients < 2 else "patient"
+    n_unknown, several = unknown_patients(rows), _several_known(rows)
+    if over == "patient" and n_unknown and not several:
+        msg = (
+            f"known patients expected for means over patients, found {n_unknown} sections without: take means over "
+            "sections, or name patients and evaluate again"
+        )
+        raise InputError(msg)
+    return "patient" if over == "patient" or several else "section"
+
+
+def _several_known(rows: pd.DataFrame) -> bool:
+    known = rows.loc[(rows["section"] != "") & (rows["patient"] != ""), "patient"]
+    return known.nunique() > 1
 
 
 def merit(metric: str, values: pd.Series) -> pd.Series:
@@ -111,8 +124,9 @@ def comparable(scores: pd.DataFrame) -> pd.DataFrame:
     if scores.empty:
         msg = "a table of scores expected, found one without rows: evaluate at least one method on one fold"
         raise InputError(msg)
-    if scores["patient"].isna().any():  # as a CSV file gives back what is unknown
-        scores = scores.assign(patient=scores["patient"].astype(object).fillna(""))
+    for column in ("patient", "section"):
+        if scores[column].isna().any():  # as a CSV file gives back what is unknown
+            scores = scores.assign(**{column: scores[column].astype(object).fillna("")})
     scores = scores.astype(dict.fromkeys(_TEXT, "category"))
     for column in _ALIKE:
         found = sorted(map(str, scores[column].dropna().unique()))
@@ -201,7 +215,7 @@ def gene_means(scores: pd.DataFrame, *, metric: str, gene_set: str | None = None
     InputError
         If the table has no such metric or gene set.
     """
-    rows = rows_of(scores, metric=metric, gene_set=gene_set)
+    rows = averaged(rows_of(scores, metric=metric, gene_set=gene_set))
     means = unit_means(rows, over=usual_over(rows), per=("method", "gene"))
     table = means.groupby(["gene", "method"], observed=True).mean().unstack("method")
     return table.rename(index=str, columns=str)

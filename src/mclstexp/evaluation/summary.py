@@ -8,11 +8,12 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from mclstexp.evaluation.resampling import SIGNIFICANT, bootstrap_interval, smallest_p
+from mclstexp.evaluation.resampling import cannot_tell, mean_interval
 from mclstexp.evaluation.score_table import (
     CEILING_METRIC,
     RUN,
     Over,
+    averaged,
     beside_ceiling,
     comparable,
     gene_set_names,
@@ -29,7 +30,7 @@ FAILED: Final = "‡"
 _REASONS: Final = 300  # letters; the table of scores has them all
 
 
-def summarise(scores: pd.DataFrame, *, over: Over | None = None, n_boot: int = 2000, seed: int = 0) -> pd.DataFrame:
+def summarise(scores: pd.DataFrame, *, over: Over | None = None) -> pd.DataFrame:
     """Average scores into one row per method.
 
     Genes are averaged within a section, sections within a patient, then patients, so that a patient of six sections
@@ -42,19 +43,15 @@ def summarise(scores: pd.DataFrame, *, over: Over | None = None, n_boot: int = 2
         A table of `evaluate`.
     over
         What counts once in the last average; "section" skips the averaging within patients. By default patients, or
-        sections where some patient is not known.
-    n_boot
-        Draws of the bootstrap.
-    seed
-        Of the bootstrap.
+        sections where fewer than two patients are known. Where several are, sections of unknown ones are in no mean.
 
     Returns
     -------
     Indexed by method, best PCC first, references last:
 
     - "pcc" and "pcc_<gene set>", each with "…_sd" (standard deviation over patients; with `over` "section", over
-      sections) and "…_low", "…_high" (95 % percentile bootstrap over patients, NaN with fewer than two; over sections
-      only where those of one patient, or of unknown ones, are averaged).
+      sections) and "…_low", "…_high" (95 % t interval over patients within -1 and 1, NaN with fewer than two; over
+      sections only where those of one patient, or of unknown ones, are averaged).
     - "ceiling_share" and "ceiling_share_<gene set>": mean PCC over mean noise ceiling, both over those genes of those
       sections whose ceiling is above 0, averaged as above. A ratio of means, for single ceilings near 0 would rule a
       mean of ratios. NaN where no ceiling was computed.
@@ -64,18 +61,19 @@ def summarise(scores: pd.DataFrame, *, over: Over | None = None, n_boot: int = 2
       (largest of the folds).
 
     The row of the noise ceiling has its mean in "pcc": the PCC of a perfect predictor. ``attrs`` says "by", "over",
-    "units" (what intervals are drawn over), "protocol", "n_patients" (those known), "n_unknown" (sections whose
-    patient is not), "n_sections", "n_folds" and "gene_sets".
+    "units" (what intervals are over), "protocol", "n_patients" (those known), "n_unknown" (sections whose
+    patient is not), "n_sections" (those averaged), "n_folds" and "gene_sets".
 
     Raises
     ------
     InputError
         If rows may not be compared: different protocols, spaces, ways of holding out, or panels within a fold; or
-        means over patients are wanted and some are not known.
+        means over patients are wanted and fewer than two are known.
     """
     scores = comparable(scores)
     over = usual_over(scores) if over is None else over
-    between = independent(scores, over=over)
+    between, n_unknown = independent(scores, over=over), unknown_patients(scores)
+    scores = averaged(scores)
     sets, protocol = gene_set_names(scores), str(scores["protocol"].iloc[0])
     pcc = scores[scores["metric"].isin(("pcc", CEILING_METRIC))]
     table = pd.DataFrame(index=pd.Index(scores["method"].unique().astype(str), name="method"))
@@ -83,7 +81,7 @@ def summarise(scores: pd.DataFrame, *, over: Over | None = None, n_boot: int = 2
         rows = pcc if name is None else pcc[pcc[name].astype(bool)]
         column = "pcc" if name is None else f"pcc_{name}"
         units = _units(rows, over=over, keep_nan=protocol == "paper" and (name or "").startswith("heg"))
-        _with_spread(table, units, column=column, between=between, n_boot=n_boot, seed=seed)
+        _with_spread(table, units, column=column, between=between)
         table[column.replace("pcc", "ceiling_share")] = _ceiling_share(rows, over=over)
     others = scores[~scores["metric"].isin(("pcc", CEILING_METRIC, *RUN))]
     means = unit_means(others, over=over, per=("metric", "method")).groupby(["metric", "method"], observed=True).mean()
@@ -97,7 +95,7 @@ def summarise(scores: pd.DataFrame, *, over: Over | None = None, n_boot: int = 2
         "protocol": protocol,
         "gene_sets": sets,
         "n_patients": _known(pcc["patient"]).nunique(),
-        "n_unknown": unknown_patients(pcc),
+        "n_unknown": n_unknown,
         "n_sections": len(pcc[["patient", "section"]].drop_duplicates()),
         "n_folds": scores["fold"].nunique(),
     }
@@ -115,21 +113,19 @@ def _units(rows: pd.DataFrame, *, over: Over, keep_nan: bool) -> pd.Series:
     return units
 
 
-def _with_spread(table: pd.DataFrame, units: pd.Series, *, column: str, between: Over, n_boot: int, seed: int) -> None:
+def _with_spread(table: pd.DataFrame, units: pd.Series, *, column: str, between: Over) -> None:
     by_method = units.groupby("method", observed=True)
     table[column] = by_method.mean()
     table[f"{column}_sd"] = by_method.std()
     ends = pd.DataFrame(
         {
-            str(method): bootstrap_interval(
-                values.to_numpy(np.float64), of=values.index.get_level_values(between), n_boot=n_boot, seed=seed
-            )
+            str(method): mean_interval(values.to_numpy(np.float64), of=values.index.get_level_values(between))
             for method, values in by_method
         },
         index=[f"{column}_low", f"{column}_high"],
         dtype=np.float64,
     )
-    table[list(ends.index)] = ends.T
+    table[list(ends.index)] = ends.T.clip(-1, 1)  # no correlation lies beyond
 
 
 def _ceiling_share(rows: pd.DataFrame, *, over: Over) -> pd.Series:
@@ -171,7 +167,7 @@ def headline(summary: pd.DataFrame) -> list[str]:
         Of `summarise`.
     """
     said = summary.attrs
-    sure = f", with 95 % intervals from drawing {said['units']}s anew" if summary["pcc_low"].notna().any() else ""
+    sure = f", with 95 % intervals over {said['units']}s" if summary["pcc_low"].notna().any() else ""
     return [
         f"{_who(said)}, {_count(said['n_sections'], 'section')}; held out by {said['by']}.",
         f"Means over {said['over']}s{sure}.",
@@ -187,28 +183,29 @@ def _who(said: dict) -> str:
         return _count(said["n_patients"], "patient")
     if not said["n_patients"]:
         return "Patients unknown"
+    if said["units"] == "patient":
+        return f"{said['n_patients']} known patients"
     return f"{_count(said['n_patients'], 'known patient')} and {said['n_unknown']} sections of unknown ones"
 
 
 def _on_patients(said: dict) -> list[str]:
     sentences = []
     if said["n_unknown"]:
+        sections, units = _count(said["n_unknown"], "section"), said["units"]
         sentences.append(
-            f"Nobody said whom {_count(said['n_unknown'], 'section')} came from: intervals and p values are over "
-            "sections, which may be of one patient, and say nothing about another patient. Name patients to learn that."
+            f"Nobody said whom {sections} came from: in no mean, interval or p value, for they may be of any of the "
+            "known patients. Name theirs to have them counted."
+            if units == "patient"
+            else f"Nobody said whom {sections} came from: intervals and p values are over sections, which may be of "
+            "one patient, and say nothing about another patient. Name patients to learn that."
         )
     elif said["n_patients"] == 1:
         sentences.append(
             "Only 1 patient: intervals over patients cannot be given; sections of one patient resemble each other, "
             "so what holds for them may not hold for the next patient."
         )
-    n_units = said[f"n_{said['units']}s"]
-    if n_units > 1 and smallest_p(n_units) >= SIGNIFICANT:
-        sentences.append(
-            f"Only {n_units} {said['units']}s: intervals over so few are too narrow, and no paired test of them can "
-            f"find a p value below {smallest_p(n_units):.2g}: no method is told apart from another."
-        )
-    return sentences
+    few = cannot_tell(said[f"n_{said['units']}s"], said["units"])
+    return [*sentences, few] if few else sentences
 
 
 def _on_folds(said: dict) -> list[str]:

@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 from mclstexp.core.errors import InputError
 from mclstexp.evaluation.score_table import (
     CEILING_METRIC,
+    averaged,
     beside_ceiling,
     comparable,
     gene_means,
@@ -210,7 +211,7 @@ def _beside_ceiling(scores: pd.DataFrame, method: str) -> pd.DataFrame:
     methods = rows_of(scores, metric="pcc")["method"].unique().astype(str)
     rows_of(scores, metric=CEILING_METRIC)
     pcc = scores[scores["metric"].isin(("pcc", CEILING_METRIC))]
-    rows = beside_ceiling(pcc).loc[lambda rows: rows["method"] == _known(method, methods)]
+    rows = averaged(beside_ceiling(pcc)).loc[lambda rows: rows["method"] == _known(method, methods)]
     means = {
         name: unit_means(rows, over=usual_over(rows), per=("gene",), value=value).groupby("gene", observed=True).mean()
         for name, value in (("ceiling", "value_ceiling"), ("pcc", "value"))

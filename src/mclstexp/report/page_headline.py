@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from mclstexp.evaluation.compare import compare_methods
-from mclstexp.evaluation.resampling import SIGNIFICANT
+from mclstexp.evaluation.resampling import cannot_tell
 from mclstexp.evaluation.summary import FAILED, TRANSDUCTIVE, headline
 from mclstexp.evaluation.tables import summary_rows
 from mclstexp.report.page_study import Study
@@ -69,18 +69,7 @@ def not_told_apart(study: Study) -> tuple[str, list[str]]:
     table = compare_methods(study.scores, over=study.summary.attrs["over"])
     if table.empty:
         return "", []
-    near = [not told_apart(row) for _, row in table.iterrows()]
-    return str(table["baseline"].iloc[0]), [str(name) for name in table.loc[near, "method"]]
-
-
-def told_apart(row: pd.Series) -> bool:
-    """Whether a row of `compare_methods` tells its two methods apart: p below 0.05 and an interval without 0."""
-    return bool(row["p"] < SIGNIFICANT and not row["low"] <= 0 <= row["high"])
-
-
-def too_few(row: pd.Series) -> bool:
-    """Whether a row of `compare_methods` has so few units that no difference could have been told."""
-    return bool(not row["smallest_p"] < SIGNIFICANT)
+    return str(table["baseline"].iloc[0]), [str(name) for name in table.loc[~table["told_apart"], "method"]]
 
 
 def explain_marks(study: Study) -> list[str]:
@@ -95,14 +84,12 @@ def explain_marks(study: Study) -> list[str]:
 
 
 def _sure(row: pd.Series, over: str) -> str:
-    """Write interval and p of a difference."""
+    """Write interval and p of a difference, and whether any p could have told it."""
     if pd.isna(row["low"]):
         return ""
-    p = f"p\u00a0= {row['p']:.2g}" if pd.notna(row["p"]) else "no p"
-    return (
-        f" (95 % interval {_signed(row['low'])} to {_signed(row['high'])} over {row['n_units']} {over}s; {p}, "
-        f"where the smallest possible is {row['smallest_p']:.2g})"
-    )
+    p = f"p\u00a0= {row['p']:.2g}, where the smallest possible is {row['smallest_p']:.2g}"
+    few = cannot_tell(int(row["n_units"]), over).removesuffix(".")
+    return f" (95 % interval {_signed(row['low'])} to {_signed(row['high'])} over {row['n_units']} {over}s; {few or p})"
 
 
 def _signed(value: float) -> str:

@@ -10,11 +10,12 @@ from mclstexp.core.wording import without_places
 from mclstexp.evaluation.calibration import LEVEL
 from mclstexp.evaluation.exam import ORACLE
 from mclstexp.evaluation.notes import grouped, name_all
+from mclstexp.evaluation.resampling import cannot_tell
 from mclstexp.evaluation.summary import headline
 from mclstexp.io.checks import check_section
 from mclstexp.report.page_domains import DomainsOfAll
 from mclstexp.report.page_errors import Errors
-from mclstexp.report.page_headline import best_control, not_told_apart, told_apart, too_few
+from mclstexp.report.page_headline import best_control, not_told_apart
 from mclstexp.report.page_study import Study
 from mclstexp.report.page_text import percent
 
@@ -64,11 +65,11 @@ def _no_better(study: Study) -> list[str]:
         return []
     if found["difference"] <= 0:
         return [f"{study.method} scores no better than the control {found['baseline']}: it learnt nothing of worth."]
-    if told_apart(found):
+    if found["told_apart"]:
         return []
-    if too_few(found):
-        units = f"{found['n_units']} {study.summary.attrs['units']}{'' if found['n_units'] == 1 else 's'}"
-        why = f"over {units} no p value can be below {found['smallest_p']:.2g}"
+    few = cannot_tell(int(found["n_units"]), study.summary.attrs["units"])
+    if few:
+        why = few.removesuffix(".")
     elif found["low"] <= 0:
         why = "the 95 % interval of their difference holds 0"
     else:

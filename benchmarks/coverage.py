@@ -1,0 +1,103 @@
+"""What intervals hold: of means over few individuals, and of single values on a new individual.
+
+Run `python benchmarks/coverage.py means` for the table of docs/protocol.md, and
+`python benchmarks/coverage.py means 5000` for more tables of scores a cell (the default is 2000).
+"""
+
+import sys
+
+import numpy as np
+from scipy import stats
+
+from mclstexp.evaluation.resampling import mean_interval
+
+UNITS = range(2, 13)
+DRAWS = {
+    "normal": lambda rng, shape: rng.normal(size=shape),
+    "skewed (gamma, skewness 1)": lambda rng, shape: rng.gamma(4, 0.5, size=shape) - 2,
+    "very skewed (exponential)": lambda rng, shape: rng.exponential(size=shape) - 1,
+    "heavy tails (t, 3 degrees)": lambda rng, shape: rng.standard_t(3, size=shape) / np.sqrt(3),
+}
+"""Draws of mean 0 and variance 1, of individuals and, again, of their sections."""
+LEVEL = 0.95
+N_BOOT = 1000
+MOST_SECTIONS = 4
+
+
+def means(n_tables: int) -> None:
+    """Print how often each interval holds the true mean, 0."""
+    print(f"{n_tables} tables of scores a cell, {LEVEL:.0%} promised.\n")
+    print("| one value an individual | interval | " + " | ".join(map(str, UNITS)) + " |")
+    print("|---|---|" + "---:|" * len(UNITS))
+    for kind in DRAWS:
+        for name, interval in (("percentile", percentile), ("BCa", bca), ("t", student)):
+            _line(kind, name, [_held(interval, *_table(kind, n, n_tables, most=1)) for n in UNITS])
+    print("\n| 1 to 4 sections an individual, each with noise of its own | mean over | ", end="")
+    print(" | ".join(map(str, UNITS)) + " |")
+    print("|---|---|" + "---:|" * len(UNITS))
+    for kind in DRAWS:
+        tables = [_table(kind, n, n_tables, most=MOST_SECTIONS) for n in UNITS]
+        over = [(sums / counts, np.ones_like(counts)) for sums, counts in tables]
+        _line(kind, "individuals", [_held(student, *table) for table in over])
+        _line(kind, "sections", [_held(student, *table) for table in tables])
+
+
+def _table(kind: str, n_units: int, n_tables: int, *, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw tables: (n_tables, n_units) sums over an individual's sections, and their numbers."""
+    rng = np.random.default_rng(n_units)
+    counts = rng.integers(1, most + 1, size=(n_tables, n_units))
+    of_section = DRAWS[kind](rng, (n_tables, n_units, most)) * (np.arange(most) < counts[:, :, None])
+    of_unit = DRAWS[kind](rng, (n_tables, n_units)) * counts
+    return (of_unit + of_section.sum(axis=2) if most > 1 else of_unit), counts.astype(float)
+
+
+def _held(interval, sums: np.ndarray, counts: np.ndarray) -> float:
+    low, high = interval(sums, counts)
+    return float(((low <= 0) & (high >= 0)).mean())
+
+
+def student(sums: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The package's own interval."""
+    ends = []
+    for of_table, n_values in zip(sums, counts, strict=True):  # a value for each section, their sum that of the unit
+        of = np.repeat(np.arange(len(of_table)), n_values.astype(int))
+        ends.append(mean_interval((of_table / n_values)[of], of=of, level=LEVEL))
+    return np.array(ends)[:, 0], np.array(ends)[:, 1]
+
+
+def percentile(sums: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Percentile bootstrap over individuals (Efron 1979)."""
+    low, high = np.quantile(_boot(sums, counts), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
+    return low, high
+
+
+def bca(sums: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Bias-corrected and accelerated bootstrap over individuals (Efron 1987), for one value an individual."""
+    boot, mean = np.sort(_boot(sums, counts), axis=1), sums.mean(axis=1, keepdims=True)
+    apart = sums - mean
+    skew = (apart**3).sum(axis=1) / (6 * (apart**2).sum(axis=1) ** 1.5)
+    below = ((boot < mean).mean(axis=1) + (boot == mean).mean(axis=1) / 2).clip(1 / N_BOOT, 1 - 1 / N_BOOT)
+    shift = stats.norm.ppf(below)
+    ends = []
+    for side in ((1 - LEVEL) / 2, (1 + LEVEL) / 2):
+        z = shift + stats.norm.ppf(side)
+        at = (stats.norm.cdf(shift + z / (1 - skew * z)) * N_BOOT).astype(int).clip(0, N_BOOT - 1)
+        ends.append(boot[np.arange(len(boot)), at])
+    return ends[0], ends[1]
+
+
+def _boot(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    n_units = sums.shape[1]
+    drawn = np.random.default_rng(0).integers(n_units, size=(N_BOOT, n_units))
+    return np.stack([of[drawn].sum(axis=1) / n[drawn].sum(axis=1) for of, n in zip(sums, counts, strict=True)])
+
+
+def _line(kind: str, name: str, held: list[float]) -> None:
+    print(f"| {kind} | {name} | " + " | ".join(f"{share:.2f}" for share in held) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["means"]:
+        means(int(sys.argv[2]) if len(sys.argv) > 2 else 2000)
+    else:
+        print(__doc__)
