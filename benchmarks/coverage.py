@@ -57,7 +57,7 @@ def _held(interval, sums: np.ndarray, counts: np.ndarray) -> float:
 
 
 def student(sums: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The package's own interval."""
+    """Take the package's own interval."""
     ends = []
     for of_table, n_values in zip(sums, counts, strict=True):  # a value for each section, their sum that of the unit
         of = np.repeat(np.arange(len(of_table)), n_values.astype(int))

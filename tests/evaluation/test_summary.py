@@ -133,8 +133,8 @@ def test_a_million_rows_take_seconds():
     [
         (6, {}, ["6 patients, 6 sections; held out by patient.", "Means over patients, with 95 % intervals"]),
         (5, {}, ["5 patients", "Means", "5 patients cannot tell methods apart: the smallest possible p is 0.0625."]),
-        (3, {}, ["3 patients, 3 sections", "Means", "3 patients cannot tell methods apart: the smallest possible p is 0.25."]),
-        (1, {}, ["1 patient, 1 section;", "Means over patients[.]", "Only 1 patient: intervals .* cannot be given", "1 patient cannot"]),
+        (3, {}, ["3 patients, 3 sections", "Means", "3 patients cannot tell methods apart: .* is 0.25."]),
+        (1, {}, ["1 patient, 1 section;", "Means over patients[.]", "Only 1 patient: .* cannot be given", "1 patient"]),
         (6, {"by": "section"}, ["6 patients", "Means", "Held out by section: other sections of the tested patient"]),
         (6, {"protocol": "paper"}, ["6 patients", "Means", 'Protocol "paper": .* with published numbers']),
         (6, {"transductive": True}, ["6 patients", "Means", "† Transductive, .*: all methods"]),
