@@ -1,14 +1,17 @@
 """What intervals hold: of means over few individuals, and of single values on a new individual.
 
-Run `python benchmarks/coverage.py means` for the table of docs/protocol.md, and
-`python benchmarks/coverage.py means 5000` for more tables of scores a cell (the default is 2000).
+Run `python benchmarks/coverage.py means` or `python benchmarks/coverage.py values` for the tables of docs/protocol.md,
+with a number behind for more or fewer simulations a cell.
 """
 
 import sys
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
+from mclstexp.evaluation.calibration import interval_coverage
+from mclstexp.evaluation.conformal import Errors, Pool
 from mclstexp.evaluation.resampling import mean_interval
 
 UNITS = range(2, 13)
@@ -22,6 +25,11 @@ DRAWS = {
 LEVEL = 0.95
 N_BOOT = 1000
 MOST_SECTIONS = 4
+OTHERS = (1, 2, 3, 5, 8)
+APART = (0.0, 0.4, 0.8, 1.2)
+"""How far individuals' errors lie apart, in standard deviations of a spot's: of a gene's shift, and twice that of the
+logarithm of the scale."""
+N_GENES, N_SPOTS = 8, 60
 
 
 def means(n_tables: int) -> None:
@@ -92,6 +100,72 @@ def _boot(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.stack([of[drawn].sum(axis=1) / n[drawn].sum(axis=1) for of, n in zip(sums, counts, strict=True)])
 
 
+@dataclass
+class Made:
+    """Two sections of an individual are made alike: shift and scale of errors are the individual's."""
+
+    id: str
+    patient: str
+    genes: tuple[str, ...]
+    truth: np.ndarray
+    guess: np.ndarray
+
+
+def values(n_studies: int) -> None:
+    """Print what share of the values of a new individual intervals hold that were learnt on others."""
+    print(f"{n_studies} studies a cell, 80 % promised.\n")
+    print("| how far individuals lie apart | learnt on | " + " | ".join(map(str, OTHERS)) + " |")
+    print("|---|---|" + "---:|" * len(OTHERS))
+    for apart in APART:
+        studies = [_studies(n + 1, n_studies, apart=apart) for n in OTHERS]
+        _line(f"{apart:g}", "sections of one individual, asked of another", [_of_one(made) for made in studies])
+        _line(f"{apart:g}", "other individuals, at 0.8", [_pooled(made) for made in studies])
+        own = [np.mean([interval_coverage(made)["coverage"].mean() for made in of_n]) for of_n in studies]
+        _line(f"{apart:g}", "other individuals, as the package does", own)
+
+
+def _studies(n_individuals: int, n_studies: int, *, apart: float) -> list[list[Made]]:
+    rng = np.random.default_rng(n_individuals)
+    return [[pair for k in range(n_individuals) for pair in _individual(rng, k, apart)] for _ in range(n_studies)]
+
+
+def _individual(rng: np.random.Generator, k: int, apart: float) -> list[Made]:
+    scale, shift, made = np.exp(apart / 2 * rng.normal()), apart * rng.normal(size=N_GENES), []
+    for n in range(2):
+        guess = rng.random((N_SPOTS, N_GENES))
+        off = shift + 0.3 * rng.normal(size=N_GENES) + scale * rng.normal(size=guess.shape)
+        made.append(Made(f"{k}-{n}", f"P{k}", tuple(map(str, range(N_GENES))), guess + off, guess))
+    return made
+
+
+def _of_one(studies: list[list[Made]]) -> float:
+    """Learn on the two sections of one individual and ask of another's."""
+    return float(np.mean([_ask(made[0], [made[2:4]]) for made in studies]))
+
+
+def _pooled(studies: list[list[Made]]) -> float:
+    """Learn on all others, at the level that is promised."""
+    return float(np.mean([_ask(made[0], [made[n : n + 2] for n in range(2, len(made), 2)]) for made in studies]))
+
+
+def _ask(asked: Made, others: list[list[Made]]) -> float:
+    held = []
+    for i in range(N_GENES):
+        errors = [
+            Errors(*(np.concatenate([of(pair)[:, i] for pair in unit]) for of in (_guess, _off))) for unit in others
+        ]
+        held.append(_off(asked)[:, i] <= Pool.of(errors).widths(asked.guess[:, i], level=0.8))
+    return float(np.mean(held))
+
+
+def _guess(pair: Made) -> np.ndarray:
+    return pair.guess
+
+
+def _off(pair: Made) -> np.ndarray:
+    return np.abs(pair.truth - pair.guess)
+
+
 def _line(kind: str, name: str, held: list[float]) -> None:
     print(f"| {kind} | {name} | " + " | ".join(f"{share:.2f}" for share in held) + " |", flush=True)
 
@@ -99,5 +173,7 @@ def _line(kind: str, name: str, held: list[float]) -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["means"]:
         means(int(sys.argv[2]) if len(sys.argv) > 2 else 2000)
+    elif sys.argv[1:2] == ["values"]:
+        values(int(sys.argv[2]) if len(sys.argv) > 2 else 300)
     else:
         print(__doc__)

@@ -1,4 +1,4 @@
-"""Intervals hold what they promise where sections are alike, follow the spread, and never see their own section."""
+"""Intervals hold what they promise on a new individual, follow the spread, and never see their own individual."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from mclstexp.core.errors import InputError
-from mclstexp.evaluation.calibration import interval_coverage, interval_widths
+from mclstexp.evaluation.calibration import interval_coverage, interval_widths, teachers
+from mclstexp.evaluation.conformal import Errors, Pool, level_to_ask
 
 
 @dataclass
@@ -15,6 +16,7 @@ class Made:
     genes: tuple
     truth: np.ndarray
     guess: np.ndarray
+    patient: str | None = "P"
 
 
 def _sections(n_sections=4, n_spots=200, n_genes=20, seed=0, spread=lambda guess: 0.2 + guess):
@@ -77,3 +79,84 @@ def test_constant_predictions_and_genes_of_one_section():
 def test_levels_are_shares():
     with pytest.raises(InputError, match="found 80"):
         interval_widths(_sections(2), level=80)
+
+
+def _individuals(rng, n_individuals, *, apart, n_genes=8, n_spots=60):
+    """Two sections of each: errors of an individual share a shift and a scale, those of a section a smaller shift."""
+    made = []
+    for k in range(n_individuals):
+        scale = np.exp(apart / 2 * rng.normal())
+        shift = apart * rng.normal(size=n_genes)
+        for n in range(2):
+            guess = rng.random((n_spots, n_genes))
+            off = shift + 0.3 * rng.normal(size=n_genes) + scale * rng.normal(size=guess.shape)
+            made.append(Made(f"{k}{n}", tuple(f"G{i}" for i in range(n_genes)), guess + off, guess, f"P{k}"))
+    return made
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.8])
+@pytest.mark.parametrize("n_individuals", [3, 6])
+def test_a_new_individual_is_covered_as_promised(n_individuals, apart):
+    rng, held = np.random.default_rng(n_individuals), []
+    for _ in range(42 // n_individuals):
+        held.append(interval_coverage(_individuals(rng, n_individuals, apart=apart))["coverage"].mean())
+    assert np.mean(held) == pytest.approx(0.8, abs=0.03)
+
+
+def test_other_sections_of_the_individual_would_promise_too_much():
+    rng, held = np.random.default_rng(0), []
+    for _ in range(40):
+        one, new = _individuals(rng, 1, apart=0.8), _individuals(rng, 1, apart=0.8)[0]
+        for i in range(len(new.genes)):
+            errors = [Errors(pair.guess[:, i], np.abs(pair.truth - pair.guess)[:, i]) for pair in one]
+            width = Pool.of(errors).widths(new.guess[:, i], level=0.8)
+            held.append((np.abs(new.truth - new.guess)[:, i] <= width).mean())
+    assert np.mean(held) < 0.77
+
+
+def test_the_width_of_an_individual_is_never_learnt_from_its_own_sections():
+    sections = _individuals(np.random.default_rng(0), 3, apart=0.5)
+    before = interval_widths(sections)
+    sections[0].truth = sections[0].truth + 100
+    after = interval_widths(sections)
+    np.testing.assert_array_equal(after["01"], before["01"])
+    np.testing.assert_array_equal(after["00"], before["00"])
+    assert (after["10"] != before["10"]).any(), "but others learn from it"
+    assert {found.scope for found in teachers(sections).values()} == {"a new individual"}
+    assert teachers(sections)["01"].units == {"P1": (2, 3), "P2": (4, 5)}
+
+
+def test_for_whom_intervals_hold_is_said():
+    sections = _individuals(np.random.default_rng(0), 2, apart=0.0)
+    assert interval_coverage(sections).attrs["scope"] == dict.fromkeys(("00", "01", "10", "11"), "a new individual")
+    assert teachers(sections[:2])["00"] == type(teachers(sections[:2])["00"])("this individual", {"01": (1,)})
+    sections[3].patient = None
+    found = teachers(sections)
+    assert found["00"].scope == "a new individual"
+    assert found["00"].units == {"P1": (2,)}, "an unknown individual may be the same"
+    assert found["11"].scope == "these sections"
+    assert list(found["11"].units) == ["00", "01", "10"]
+
+
+def test_individuals_weigh_alike_however_many_their_spots():
+    many, few = Errors(np.zeros(900), np.full(900, 1.0)), Errors(np.zeros(10), np.full(10, 5.0))
+    assert Pool.of([many, few]).widths(np.zeros(1), level=0.6) == 5
+    assert Pool.of([many, few]).widths(np.zeros(1), level=0.4) == 1
+
+
+def test_the_level_of_an_error_is_the_least_that_holds_it():
+    rng = np.random.default_rng(0)
+    pool = Pool.of([Errors(rng.random(n), rng.random(n).round(1)) for n in (30, 70, 200)])
+    asked = Errors(rng.random(50), rng.random(50).round(1) * 1.2)
+    levels = pool.levels(asked)
+    for level in (0.5, 0.8, 0.95):
+        held = asked.off <= pool.widths(asked.guess, level=level)
+        np.testing.assert_array_equal(held[levels < 1], (levels < level)[levels < 1])
+    assert (asked.off[levels == 1] > 1).all()
+
+
+def test_the_level_to_ask_is_what_the_others_needed():
+    assert level_to_ask([np.linspace(0, 1, 50)], level=0.8) == 0.8, "one shows nothing of how they differ"
+    needed = level_to_ask([np.full(10, 0.9), np.full(99, 0.9)], level=0.8)
+    assert needed == pytest.approx(0.85), "two miss half of what one missed"
+    assert level_to_ask([np.ones(5)] * 3, level=0.8) == pytest.approx(0.8 + 0.2 * 2 / 3)

@@ -20,7 +20,7 @@ from mclstexp.report.page_errors import measure_errors
 from mclstexp.report.page_headline import against_controls, not_told_apart
 from mclstexp.report.page_methods import settings, without_places
 from mclstexp.report.page_study import Study
-from mclstexp.report.page_text import on_failure, on_genes
+from mclstexp.report.page_text import on_certainty, on_failure, on_genes
 from mclstexp.report.page_warnings import find_warnings
 
 NONE = DomainsOfAll({}, "", "")
@@ -207,3 +207,21 @@ def test_long_lists_are_cut():
     assert name_all(["a"]) == "a"
     assert name_all(["a", "b", "c"]) == "a, b and c"
     assert name_all(list("abcdefgh")) == "a, b, c, d, e, f and 2 more"
+
+
+@pytest.mark.parametrize(
+    ("patients", "by", "expected"),
+    [
+        (("A", "B", "C"), "patient", ["were learnt on other individuals alone."]),
+        (("A", "B"), "patient", ["on other individuals alone: on one, which cannot show how individuals differ"]),
+        (("A", "A", "A"), "section", ["of the same individual, for there is no other: they are for this individual"]),
+        (("A", "B", "C"), "section", ["other individuals alone.", "of one it has seen nothing of they hold less"]),
+        ((None, None), "section", ["Nobody said whom", "not for a new individual"]),
+    ],
+)
+def test_for_whom_intervals_are_is_said(patients, by, expected):
+    pcc = {name: np.broadcast_to(values, 6)[: len(patients)] for name, values in GOOD.items()}
+    study = made_study(pcc, patients=patients, by=by)
+    said = " ".join(on_certainty(study, measure_errors(study, NONE)))
+    assert all(sentence in said for sentence in expected)
+    assert ("other individuals" in said) == (patients[0] != patients[1])

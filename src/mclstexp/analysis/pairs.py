@@ -68,6 +68,11 @@ class Pair:
         """Name of the section."""
         return self.section.id
 
+    @property
+    def patient(self) -> str | None:
+        """Whom the section comes from; None where nobody said."""
+        return self.section.patient
+
     @cached_property
     def space(self) -> ExpressionSpace:
         """The predicted genes and their scale, as the prediction's record says it."""

@@ -1,10 +1,10 @@
-"""How far off a predicted value is likely to be: conformal intervals from other sections' residuals."""
+"""How far off a predicted value is likely to be: conformal intervals from other individuals' errors."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Final, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,17 @@ from jaxtyping import Float
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.pearson import Values
+from mclstexp.evaluation.conformal import Errors, Pool, level_to_ask
 
 LEVEL: Final = 0.8
 """Share of measured values that an interval is meant to hold."""
-_BINS = 4  # of predicted values, each with a width of its own
-_SPOTS_PER_BIN = 50
+_JUDGED: Final = 20_000
+"""So many times a unit is judged by others on a gene to learn which level to ask for; more teach nothing."""
+_GENES: Final = (5, 200)
+"""Fewest and most genes of each pair of units that it is learnt on."""
+Scope = Literal["a new individual", "this individual", "these sections"]
+"""For whom intervals hold what they promise: widths are learnt on other individuals alone; on other sections of the
+only individual; or on sections of which nobody knows the individuals."""
 
 
 class Answered(Protocol):
@@ -25,6 +31,10 @@ class Answered(Protocol):
     @property
     def id(self) -> str:
         """Name of the section."""
+
+    @property
+    def patient(self) -> str | None:
+        """Whom it comes from; None where nobody said."""
 
     @property
     def genes(self) -> tuple[str, ...]:
@@ -39,15 +49,46 @@ class Answered(Protocol):
         """(n_spots, n_genes) predicted expression, in the same space."""
 
 
+@dataclass(frozen=True)
+class Teachers:
+    """Sections that a section's intervals are learnt on."""
+
+    scope: Scope
+    """For whom the intervals hold what they promise."""
+    units: Mapping[str, tuple[int, ...]]
+    """Which of the sections, by what is independent: individuals, or sections where there is but one or none known."""
+
+
+def teachers(pairs: Sequence[Answered]) -> dict[str, Teachers]:
+    """Say for each section which others teach its intervals, and what these are then worth.
+
+    Sections of other individuals, never another one of its own: sections of one individual resemble each other, and
+    intervals learnt on them hold less than they promise for the next. Where no other individual is known, all other
+    sections teach.
+    """
+    found = {}
+    for n, asked in enumerate(pairs):
+        by_patient: dict[str, tuple[int, ...]] = {}
+        for m, pair in enumerate(pairs):
+            if None not in (asked.patient, pair.patient) and pair.patient != asked.patient:
+                by_patient[str(pair.patient)] = (*by_patient.get(str(pair.patient), ()), m)
+        known = all(pair.patient is not None for pair in pairs)
+        scope: Scope = "a new individual" if by_patient else "this individual" if known else "these sections"
+        found[asked.id] = Teachers(scope, by_patient or {pair.id: (m,) for m, pair in enumerate(pairs) if m != n})
+    return found
+
+
 def interval_widths(
     pairs: Sequence[Answered], *, level: float = LEVEL
 ) -> dict[str, Float[np.ndarray, "n_spots n_genes"]]:
     """Say how wide an interval about each predicted value must be to hold the measured one.
 
-    Split conformal prediction (Lei et al. 2018), gene by gene: the half width is the ``level`` quantile of
-    absolute error among the spots of the *other* sections whose predicted value falls into the same quarter.
-    A section never calibrates itself. The promise would be exact if spots were exchangeable; between sections, and
-    more so between patients, they are not, so look at what was covered (`interval_coverage`).
+    Conformal prediction over individuals, gene by gene: the half width is a quantile of the absolute errors of the
+    *other* individuals' spots whose predicted value falls into the same quarter, each individual weighing alike
+    (hierarchical conformal prediction: Lee, Barber and Willett 2023, with the level that holds when each of the
+    others is judged by the rest, `level_to_ask`, in place of their bound, which is infinite for fewer than five).
+    With one other individual nobody can know how individuals differ, and the intervals may hold less. Without any,
+    other sections of the same individual teach, and the promise is for this individual only (`teachers` says which).
 
     Parameters
     ----------
@@ -59,7 +100,7 @@ def interval_widths(
     Returns
     -------
     By section (n_spots, n_genes) float32 half widths: the interval is predicted ± width. NaN for a gene that no
-    other section has.
+    section that teaches has.
 
     Raises
     ------
@@ -69,22 +110,24 @@ def interval_widths(
     if not 0 < level < 1:
         msg = f"a level between 0 and 1 expected, found {level}: 0.8 asks for intervals that hold 80 %"
         raise InputError(msg)
-    columns = [{gene: i for i, gene in enumerate(pair.genes)} for pair in pairs]
-    widths = {}
-    for n, pair in enumerate(pairs):
-        width = np.full(pair.guess.shape, np.nan, np.float32)
-        for i, gene in enumerate(pair.genes):
-            others = [(m, columns[m][gene]) for m in range(len(pairs)) if m != n and gene in columns[m]]
-            if others:
-                known = np.concatenate([pairs[m].guess[:, j] for m, j in others])
-                off = np.concatenate([np.abs(pairs[m].truth[:, j] - pairs[m].guess[:, j]) for m, j in others])
-                width[:, i] = _widths(pair.guess[:, i], known, off, level=level)
-        widths[pair.id] = width
+    study, widths = _Study.of(pairs), {pair.id: np.full(pair.guess.shape, np.nan, np.float32) for pair in pairs}
+    alike: dict[tuple[tuple[int, ...], ...], list[int]] = {}
+    for n, found in enumerate(teachers(pairs).values()):  # sections of an individual have the same teachers
+        alike.setdefault(tuple(found.units.values()), []).append(n)
+    for units, asked in alike.items():
+        needed = _learn_level(study, units, level=level)
+        for gene in dict.fromkeys(gene for n in asked for gene in pairs[n].genes):
+            errors = study.errors(units, gene)
+            if not errors:
+                continue
+            pool = Pool.of(errors)
+            for n, i in ((n, study.columns[n][gene]) for n in asked if gene in study.columns[n]):
+                widths[pairs[n].id][:, i] = pool.widths(pairs[n].guess[:, i], level=needed)
     return widths
 
 
 def interval_coverage(pairs: Sequence[Answered], *, level: float = LEVEL) -> pd.DataFrame:
-    """Measure what share of the values the intervals hold, each section against the others.
+    """Measure what share of the values the intervals hold, each section against those that teach it.
 
     Parameters
     ----------
@@ -94,7 +137,8 @@ def interval_coverage(pairs: Sequence[Answered], *, level: float = LEVEL) -> pd.
     Returns
     -------
     One row per gene (index "gene"): "coverage", its mean over sections (what is to be compared with `level`);
-    "width", the mean half width; "coverage_SECTION" of each. NaN where there is no interval.
+    "width", the mean half width; "coverage_SECTION" of each. NaN where there is no interval. ``attrs["scope"]`` says
+    by section for whom the intervals hold (`Scope`).
     """
     widths = interval_widths(pairs, level=level)
     held, wide = {}, {}
@@ -106,20 +150,48 @@ def interval_coverage(pairs: Sequence[Answered], *, level: float = LEVEL) -> pd.
     genes = list(dict.fromkeys(gene for pair in pairs for gene in pair.genes))
     coverage = pd.DataFrame(held).reindex(genes)
     table = pd.DataFrame({"coverage": coverage.mean(axis=1), "width": pd.DataFrame(wide).reindex(genes).mean(axis=1)})
-    return table.join(coverage.add_prefix("coverage_")).rename_axis("gene")
+    table = table.join(coverage.add_prefix("coverage_")).rename_axis("gene")
+    table.attrs["scope"] = {name: found.scope for name, found in teachers(pairs).items()}
+    return table
 
 
-def _widths(guess: np.ndarray, known: np.ndarray, off: np.ndarray, *, level: float) -> np.ndarray:
-    """Half widths at `guess` (n,) from predicted values `known` (m,) that were `off` (m,) from the truth."""
-    n_bins = min(_BINS, max(1, len(known) // _SPOTS_PER_BIN))
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, n_bins + 1)[1:-1]))
-    bin_of = np.searchsorted(edges, known, side="right")
-    # a bin that ties left empty knows no better than all spots together
-    of_bin = [_quantile(off[bin_of == i] if (bin_of == i).any() else off, level) for i in range(len(edges) + 1)]
-    return np.array(of_bin)[np.searchsorted(edges, guess, side="right")]
+@dataclass(frozen=True, eq=False)
+class _Study:
+    """Errors of all sections, each gene's found quickly."""
+
+    pairs: Sequence[Answered]
+    columns: Sequence[Mapping[str, int]]
+    off: Sequence[np.ndarray]
+
+    @classmethod
+    def of(cls, pairs: Sequence[Answered]) -> _Study:
+        columns = [{gene: i for i, gene in enumerate(pair.genes)} for pair in pairs]
+        return cls(pairs, columns, [np.abs(pair.truth - pair.guess) for pair in pairs])
+
+    def errors(self, units: Sequence[tuple[int, ...]], gene: str) -> list[Errors]:
+        """Return a gene's errors by unit; a unit that lacks the gene has none."""
+        found = []
+        for unit in units:
+            there = [(m, self.columns[m][gene]) for m in unit if gene in self.columns[m]]
+            if there:
+                guess, off = (
+                    np.concatenate([of[m][:, j] for m, j in there])
+                    for of in ({m: self.pairs[m].guess for m, _ in there}, self.off)
+                )
+                found.append(Errors(guess, off))
+        return found
 
 
-def _quantile(off: np.ndarray, level: float) -> float:
-    """Take the ceil((m + 1) · level)-th smallest, which allows for the spot asked about; the largest of few."""
-    rank = min(math.ceil((len(off) + 1) * level), len(off)) - 1
-    return float(np.partition(off, rank)[rank])
+def _learn_level(study: _Study, units: Sequence[tuple[int, ...]], *, level: float) -> float:
+    """Judge each unit by the others on some of the genes that all have, spread over the panel."""
+    if len(units) < 2:
+        return level
+    shared = set.intersection(*(set(study.columns[m]) for unit in units for m in unit))
+    genes = [gene for gene in study.columns[units[0][0]] if gene in shared]
+    n_genes = int(np.clip(_JUDGED // (len(units) * len(study.pairs)), *_GENES))
+    levels: list[list[np.ndarray]] = [[] for _ in units]
+    for gene in genes[:: -(-len(genes) // n_genes) or 1]:
+        errors = study.errors(units, gene)
+        for n, judged in enumerate(errors):
+            levels[n].append(Pool.of([*errors[:n], *errors[n + 1 :]]).levels(judged))
+    return level_to_ask([np.concatenate(of_unit) for of_unit in levels if of_unit], level=level)

@@ -153,7 +153,7 @@ def _parts(study: Study, errors: Errors, domains: DomainsOfAll) -> dict[str, Any
         "answers": [
             ("Which genes may I trust?", page_text.on_genes(study)),
             ("Where does it fail?", failure),
-            ("How sure is a value?", page_text.on_certainty(errors)),
+            ("How sure is a value?", page_text.on_certainty(study, errors)),
             ("How was it made?", page_text.on_making(study)),
         ],
         "failure": failure,

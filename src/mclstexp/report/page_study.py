@@ -17,7 +17,7 @@ from mclstexp.analysis.gene_ranking import rank_genes
 from mclstexp.analysis.pairs import Pair, default_method, read_pairs, read_record
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
-from mclstexp.evaluation.calibration import interval_widths
+from mclstexp.evaluation.calibration import Teachers, interval_widths, teachers
 from mclstexp.evaluation.results import RECORD, SCORES, read_results
 from mclstexp.evaluation.score_table import Over
 from mclstexp.evaluation.summary import summarise
@@ -55,6 +55,11 @@ class Study:
     def widths(self) -> dict[str, Float[np.ndarray, "n_spots n_genes"]]:
         """Half widths of the intervals by section; empty where there is no second section to learn them from."""
         return interval_widths(self.pairs) if len(self.pairs) > 1 else {}
+
+    @cached_property
+    def teachers(self) -> dict[str, Teachers]:
+        """What each section's intervals are learnt on, and for whom they hold."""
+        return teachers(self.pairs)
 
     def pcc_of(self, section: str) -> pd.Series:
         """Return each ranked gene's PCC on one section, NaN where it was not judged there."""

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mclstexp.analysis.gene_ranking import VERDICTS
 from mclstexp.evaluation.calibration import LEVEL
+from mclstexp.report.page_certainty import meant_for
 from mclstexp.report.page_domains import DomainsOfAll
 from mclstexp.report.page_errors import Errors
 from mclstexp.report.page_headline import against_controls
@@ -68,7 +69,7 @@ def on_failure(errors: Errors) -> list[str]:
     return [sentence for sentence in said if sentence]
 
 
-def on_certainty(errors: Errors) -> list[str]:
+def on_certainty(study: Study, errors: Errors) -> list[str]:
     """Say how far a single value can be trusted."""
     coverage = errors.sections["coverage"].dropna()
     if coverage.empty:
@@ -77,6 +78,7 @@ def on_certainty(errors: Errors) -> list[str]:
         f"Intervals meant to hold {percent(LEVEL)} of the measured values hold {percent(coverage.mean())} of them"
         + (f" ({percent(coverage.min())} to {percent(coverage.max())} by section)." if len(coverage) > 1 else ".")
     ]
+    said += meant_for(study)
     wide = errors.relative_width
     if np.isfinite(wide):
         against = "as intervals that know nothing of the tissue"
