@@ -143,8 +143,9 @@ class Outcome:
 def find_python(version: str) -> Path | None:
     """Look for an interpreter on the PATH, with uv and with pyenv; one that runs and says that it is this version."""
     found = [shutil.which(f"python{version}"), sys.executable]
-    asked = subprocess.run([uv(), "python", "find", version], capture_output=True, text=True, check=False)
-    found.append(asked.stdout.strip() or None)
+    if tool := uv():
+        asked = subprocess.run([tool, "python", "find", version], capture_output=True, text=True, check=False)
+        found.append(asked.stdout.strip() or None)
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     found += [str(path) for path in sorted(pyenv.glob(f"{version}.*/bin/python"))]
     for path in filter(None, found):
@@ -156,10 +157,10 @@ def find_python(version: str) -> Path | None:
     return None
 
 
-def uv() -> str:
+def uv() -> str | None:
     """Return the uv that `make install` puts beside this Python, or else the one on the PATH."""
     beside = Path(sys.executable).with_name("uv")
-    return str(beside) if beside.exists() else shutil.which("uv") or sys.exit("uv expected, found none: make install")
+    return str(beside) if beside.exists() else shutil.which("uv")
 
 
 def environment(row: Row, log: IO[bytes]) -> Path | str:
@@ -175,12 +176,14 @@ def environment(row: Row, log: IO[bytes]) -> Path | str:
     stamp, python = folder / "made-from", folder / "bin" / "python"
     if stamp.exists() and stamp.read_text() == digest.hexdigest():
         return python
-    interpreter = find_python(row.python)
+    interpreter, tool = find_python(row.python), uv()
     if interpreter is None:
         return f"Python {row.python} not found"
+    if tool is None:
+        return "cannot be installed without uv: make install"
     for command in (
-        [uv(), "venv", "--clear", "--python", str(interpreter), str(folder)],
-        [uv(), "pip", "install", "--python", str(python), *words],
+        [tool, "venv", "--clear", "--python", str(interpreter), str(folder)],
+        [tool, "pip", "install", "--python", str(python), *words],
     ):
         if subprocess.run(command, cwd=ROOT, stdout=log, stderr=log, check=False).returncode:
             return f"cannot be installed: see {log.name}"

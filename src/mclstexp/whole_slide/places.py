@@ -147,10 +147,10 @@ class Place:
         with self._store() as (store, key):
             return bytes(store.cat_file(key))
 
-    def write(self, text: str) -> None:
-        """Write this file; it appears whole or not at all."""
+    def write(self, text: str, *, ours: bool = False) -> None:
+        """Write this file; it appears whole or not at all. `ours` is that of `atomic_path`."""
         if self.is_local:
-            with atomic_path(self.path) as path:
+            with atomic_path(self.path, ours=ours) as path:
                 path.write_text(text, encoding="utf-8")
             return
         with self._store() as (store, key):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from mclstexp.core import identity
@@ -28,7 +29,7 @@ class Record:
 
     def write(self, place: Place) -> None:
         """Keep it."""
-        place.write(json.dumps({"key": self.key, "stamp": self.stamp}) + "\n")
+        place.write(json.dumps({"key": self.key, "stamp": self.stamp}) + "\n", ours=True)
 
 
 def read_record(place: Place) -> Record | None:
@@ -54,12 +55,16 @@ def is_current(record: Record | None, result: Place, *, model: str, job: SlideJo
     """Whether a result is the one that would be made now.
 
     One that was changed since is kept under another name if it can still be read: somebody may have worked on it.
-    A slide that is gone is taken for unchanged.
+    So is a folder where a file was. A slide that is gone is taken for unchanged.
     """
     if record is None:
         return False
     if record.stamp != result.stamp():
-        if result.is_local and is_whole(result.path):
+        if result.is_local and (is_whole(result.path) or _is_strange(result.path)):
             result.set_aside()
         return False
     return Place(job.source).stamp() is None or record.key == slide_key(model, job, settings)
+
+
+def _is_strange(path: Path) -> bool:
+    return path.is_dir() and path.suffix != ".zarr"
