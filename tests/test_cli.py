@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 import st_files as files
 from mclstexp.cli import run
+from mclstexp.core.expression import ExpressionSpace
 from mclstexp.io.predictions import read_prediction
 from mclstexp.methods import list_methods
 
@@ -74,6 +75,17 @@ def test_every_command_and_flag_is_explained(said):
     _, text, _ = said("fit", "--help")
     for flag in ("--out", "--option", "--size-px", "--slide-mpp", "--patients", "--config", "--overwrite", "--genes"):
         assert flag in text
+
+
+def test_a_model_of_residuals_is_fitted_by_a_flag_and_described(data, said, tmp_path):
+    out = tmp_path / "residuals"
+    code, _, errors = said("fit", "mean", data, "--sections", "r1,r2", "--scale", "residual", "--out", out, *TILE)
+    assert code == 0, errors
+    assert json.loads((out / "model.json").read_text())["space"]["scale"] == "residual"
+    assert "Pearson residuals of counts" in " ".join(said("info", out)[1].split())
+    code, _, errors = said("predict", out, data / "r3", "--out", tmp_path / "p.h5ad")
+    assert code == 0, errors
+    assert ExpressionSpace.of_prediction(read_prediction(tmp_path / "p.h5ad")).scale == "residual"
 
 
 def test_fitting_leaves_a_model_and_says_so(model, data, said):

@@ -65,6 +65,13 @@ def sections():
     return make_sections(2, n_spots_side=4, n_genes=10, mpp=4.0, spec=TileSpec(32, 2.0))
 
 
+def test_a_space_of_residuals_is_learnt_as_the_file_says():
+    sections = make_sections(2, n_spots_side=5, n_genes=12, mpp=4.0)
+    space = SpaceConfig(hvg=5, scale="residual", theta=20).rule()(sections)
+    assert (space.scale, space.theta, len(space.shares)) == ("residual", 20, 5)
+    assert SpaceConfig(hvg=5).rule()(sections).scale == "log"
+
+
 def test_a_whole_experiment_is_read(write):
     experiment = read_experiment(write(WHOLE))
     assert experiment.tile == TileSpec(32, 2.0)

@@ -76,7 +76,7 @@ class Pair:
     @cached_property
     def space(self) -> ExpressionSpace:
         """The predicted genes and their scale, as the prediction's record says it."""
-        return ExpressionSpace(genes=tuple(self.predicted.var_names), **self.predicted.uns[keys.PROVENANCE]["space"])
+        return ExpressionSpace.of_prediction(self.predicted)
 
     @property
     def genes(self) -> tuple[str, ...]:
@@ -173,7 +173,7 @@ def read_pairs(results: Path | str, method: str | None = None, *, data: Path | s
 
 def _scored_pair(section: Section, predicted: AnnData, *, min_counts: int) -> Pair:
     """Pair what was scored: spots that hold counts, genes that were measured."""
-    space = ExpressionSpace(genes=tuple(predicted.var_names), **predicted.uns[keys.PROVENANCE]["space"])
+    space = ExpressionSpace.of_prediction(predicted)
     found = scored(section, list(dict.fromkeys((*section.genes, *space.genes))), space=space, min_counts=min_counts)
     if found.spots.all() and found.genes.all():
         return Pair(found.section, predicted)

@@ -13,6 +13,7 @@ from mclstexp.core import identity, keys
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.measured import blank_spots, learnable
+from mclstexp.core.options import build
 from mclstexp.core.predictor import Predictor, options
 from mclstexp.core.section import Section
 from mclstexp.evaluation.config import FitConfig, make_method
@@ -74,7 +75,7 @@ def fit_model(
     min_counts = config.data.min_counts
     with process_group(), _workdir(out) as workdir:
         sections = config.data.read(config.tile)
-        space = _space(model, sections, config.genes, min_counts=min_counts)
+        space = _space(model, sections, config)
         for sentence in _findings(sections, min_counts=min_counts):
             (on_warning or _log.warning)(sentence)
         key = _key(model, sections, [space, min_counts])
@@ -122,11 +123,15 @@ def _identity(out: Path) -> str | None:
         return None
 
 
-def _space(model: Predictor, sections: list[Section], genes: str | None, *, min_counts: int) -> ExpressionSpace | None:
-    """Put a given panel on the method's own scale."""
-    if genes is None:
+def _space(model: Predictor, sections: list[Section], config: FitConfig) -> ExpressionSpace | None:
+    """Put a given panel on the method's own scale, or the panel on that of residuals; None where nothing is said."""
+    if config.genes is None and config.scale == "log":
         return None
-    return replace(model._default_space(learnable(sections, min_counts=min_counts)), genes=tuple(read_genes(genes)))
+    taught = learnable(sections, min_counts=config.data.min_counts)
+    space = model._default_space(taught)
+    if config.genes is not None:
+        space = replace(space, genes=tuple(read_genes(config.genes)))
+    return space.on_residuals(taught) if config.scale == "residual" else space
 
 
 def import_checkpoint(
@@ -173,7 +178,7 @@ def model_info(run: Path | str) -> dict[str, Any]:
         "method": description["method"],
         "version": provenance.get("version", ""),
         "genes": len(space["genes"]),
-        "scale": f"log{space['log_base']:g}(1 + {space['target_sum']:g} · counts / total of each {space['axis']})",
+        "scale": str(build(ExpressionSpace, space, where=f"{run}: the space")),
         "tiles": f"{spec['size_px']} px at {spec['mpp']:g} µm per pixel ({spec['size_px'] * spec['mpp']:g} µm)",
         "training sections": ", ".join(provenance["sections"]),
         "training patients": ", ".join(provenance["patients"]),

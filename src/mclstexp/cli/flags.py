@@ -82,8 +82,11 @@ class Method:
     """Start of the random numbers; short for --option seed=NUMBER."""
     genes: Path | None = None
     """List of the genes to predict, one a line; the method's own choice by default."""
+    scale: Literal["log", "residual"] | None = None
+    """What is predicted: log, expression as usual (by default), or residual, Pearson residuals of counts, which depth
+    hardly moves."""
     config: Path | None = None
-    """TOML file with tables [options], [data], [tile] and a key genes; flags count for more."""
+    """TOML file with tables [options], [data], [tile] and keys genes and scale; flags count for more."""
 
 
 @Parameter(name="*", group="Whole slides")
@@ -152,6 +155,8 @@ def fit_config(method: str, data: Path, *, options: Method, tile: Tile, reading:
         said["preset"] = options.preset
     if options.genes is not None:
         said["genes"] = str(options.genes)
+    if options.scale is not None:
+        said["scale"] = options.scale
     return build(FitConfig, said, where="fit" if options.config is None else str(options.config))
 
 

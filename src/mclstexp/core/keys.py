@@ -21,6 +21,8 @@ REFERENCE_DISTANCE = "reference_distance"
 
 # var
 GENE_ID = "gene_id"
+SHARE = "share_in_training"
+"""var of a prediction on residuals: the gene's share of the panel's counts in training, see `ExpressionSpace`."""
 
 # uns
 PROVENANCE = "mclstexp"

@@ -148,7 +148,7 @@ class Predictor(Method):
         return ad.AnnData(
             X=expression,
             obs=obs,
-            var=pd.DataFrame(index=pd.Index(list(self.genes_), dtype=object)),
+            var=self.space_.var(),
             obsm={keys.SPATIAL: np.array(tiles.xy)},
             uns={keys.PROVENANCE: self._describe(tiles)},
         )
@@ -209,12 +209,11 @@ class Predictor(Method):
             raise InputError(msg)
 
     def _describe(self, tiles: Tiles) -> dict[str, Any]:
-        space = {k: v for k, v in self.space_.to_dict().items() if k != "genes"}
         return {
             **{k: v for k, v in self.provenance_.items() if k != "options"},
             # h5ad keeps no None and no nested tuple: options travel as text
             "options": {k: repr(v) for k, v in self.provenance_["options"].items()},
-            "space": space,
+            "space": self.space_.record(),
             "spec": dataclasses.asdict(self.spec_),
             "slide": tiles.slide.id,
             "slide_mpp": tiles.slide.mpp,

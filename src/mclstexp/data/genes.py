@@ -24,7 +24,8 @@ def select_heg(sections: Sequence[Section], *, space: ExpressionSpace, n_genes: 
     sections
         Training sections.
     space
-        Panel to choose from and scale to average on.
+        Panel to choose from and, where it is a log scale, scale to average on; residuals, whose mean says nothing of
+        how high a gene is, are averaged on the usual log scale.
     n_genes
         How many, or the whole panel where it is smaller.
 
@@ -40,7 +41,7 @@ def select_heg(sections: Sequence[Section], *, space: ExpressionSpace, n_genes: 
     sections = check_sections(sections)
     total = np.zeros(len(space.genes))
     for section in sections:
-        total += space(section.counts).sum(axis=0, dtype=np.float64)
+        total += space.on_log()(section.counts).sum(axis=0, dtype=np.float64)
     return [space.genes[i] for i in np.argsort(-total, kind="stable")[:n_genes]]
 
 

@@ -14,6 +14,7 @@ from mclstexp.core.measured import MIN_COUNTS
 from mclstexp.core.options import typed_options
 from mclstexp.core.panel import common_genes, select_hvg
 from mclstexp.core.predictor import Predictor
+from mclstexp.core.residuals import THETA
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
 from mclstexp.data.folds import Fold, folds_by_patient, folds_by_section
@@ -143,12 +144,16 @@ class SpaceConfig:
     """Base of the logarithm."""
     axis: Literal["spot", "gene"] = "spot"
     """What is scaled; "gene" as published."""
+    scale: Literal["log", "residual"] = "log"
+    """"log", or "residual" for Pearson residuals of counts, which depth hardly moves."""
+    theta: float = THETA
+    """Overdispersion that residuals are taken under."""
 
     def rule(self) -> SpaceRule:
         """Return the rule for `evaluate`."""
         genes = partial(select_hvg, n_genes=self.hvg) if self.genes is None else read_genes(self.genes)
-        scale = {"target_sum": self.target_sum, "log_base": self.log_base, "axis": self.axis}
-        return partial(ExpressionSpace.fit, genes=genes, **scale)  # type: ignore[arg-type]  # each as its field
+        scale = {name: value for name, value in vars(self).items() if name not in ("genes", "hvg")}
+        return partial(ExpressionSpace.fit, genes=genes, **scale)
 
 
 @dataclass(frozen=True)
@@ -187,6 +192,8 @@ class FitConfig:
     """Size and scale of the tiles."""
     genes: str | None = None
     """File of the gene panel, one name a line; the method's own choice by default."""
+    scale: Literal["log", "residual"] = "log"
+    """"log" as the method says it, or "residual" for Pearson residuals of counts, which depth hardly moves."""
     preset: str | None = None
     """A named set of the method's options to start from, such as "published"."""
     options: dict[str, Any] = field(default_factory=dict)

@@ -181,7 +181,9 @@ def _paper_space(fold: Fold, rules: Rules, genes: list[str]) -> ExpressionSpace:
             f'found by = "{fold.by}": leave it out, or use protocol = "strict"'
         )
         raise InputError(msg)
-    return replace(rules.space((*fold.train, *_restrict(fold.test, genes))), axis="gene")
+    space = rules.space((*fold.train, *_restrict(fold.test, genes)))
+    space.require_log("the paper protocol")
+    return replace(space, axis="gene")
 
 
 def _restrict(sections: Sequence[Section], genes: list[str]) -> tuple[Section, ...]:
@@ -240,11 +242,6 @@ def cost(exam: Exam, *, label: str, method: Predictor, seconds: float) -> pd.Dat
     return _of_whole(exam, values, _where(exam, label, method=method))
 
 
-def describe_space(space: ExpressionSpace) -> str:
-    """Return the scale as text; rows whose texts differ are not comparable."""
-    return f"log{space.log_base:g}(1 + {space.target_sum:g} · counts / total of each {space.axis})"
-
-
 def _where(
     exam: Exam, label: str, *, method: Predictor | None = None, section: Section | None = None
 ) -> dict[str, Any]:
@@ -257,7 +254,7 @@ def _where(
         "fold": exam.fold.name,
         "by": exam.fold.by,
         "protocol": exam.rules.protocol,
-        "space": describe_space(exam.space),
+        "space": str(exam.space),
         "transductive": looks,
         "patient": "" if section is None else section.patient or "",
         "section": "" if section is None else section.id,

@@ -163,19 +163,21 @@ def nmi(truth: Values, predicted: Values) -> PerGene:
 def js(truth: Values, predicted: Values) -> PerGene:
     """Jensen-Shannon divergence, in bits, of where the expression lies.
 
-    Of truth and prediction each scaled to sum 1 over the spots, negative values taken as 0.
+    Of truth and prediction each scaled to sum 1 over the spots, negative predictions taken as 0.
 
     Returns
     -------
-    (n_genes,) in [0, 1], 0 at best: 1 where nothing positive is predicted, NaN for a constant truth.
+    (n_genes,) in [0, 1], 0 at best: 1 where nothing positive is predicted, NaN for a constant truth and for one that is
+    negative somewhere: residuals are no amounts.
     """
+    negative = (truth < 0).any(axis=0)
     t, p = (np.maximum(values.astype(np.float64), 0) for values in (truth, predicted))
     t_sum, p_sum = t.sum(axis=0), p.sum(axis=0)
     t, p = t / np.where(t_sum > 0, t_sum, 1), p / np.where(p_sum > 0, p_sum, 1)
     middle = (t + p) / 2
     bits = (rel_entr(t, middle) + rel_entr(p, middle)).sum(axis=0) / (2 * np.log(2))
     bits = np.where(p_sum > 0, np.clip(bits, 0, 1), 1)
-    return np.where(constant_truth(truth) | (t_sum == 0), np.nan, bits)
+    return np.where(constant_truth(truth) | negative | (t_sum == 0), np.nan, bits)
 
 
 @genes_in_blocks

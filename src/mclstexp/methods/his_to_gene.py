@@ -145,6 +145,7 @@ class HisToGene(Predictor):
         n_genes = len(self.space_.genes)
         self.mean_, self.spread_ = torch.zeros(n_genes), torch.ones(n_genes)
         if self.checkpoint:
+            self.space_.require_log(f"a checkpoint of {self.name}")
             self.model_ = self._build(None).to(torch_device(self.device))
             load_histogene(self.model_, Path(self.checkpoint))
             return

@@ -177,6 +177,7 @@ class Hist2ST(Predictor):
         n_genes = len(self.space_.genes)
         self.mean_, self.spread_ = torch.zeros(n_genes), torch.ones(n_genes)
         if self.checkpoint:
+            self.space_.require_log(f"a checkpoint of {self.name}")
             self.model_ = self._build(None).to(torch_device(self.device))
             load_hist2st(self.model_, Path(self.checkpoint))
             return

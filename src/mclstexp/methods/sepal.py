@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import nn
 
 from mclstexp.core.errors import InputError
@@ -125,6 +125,9 @@ class SEPAL(Predictor):
         """How far (µm) a tile's prediction looks at other tiles."""
         return self.hops * self.radius_um
 
+    def _counted(self, sections: Sequence[Section]) -> Bool[torch.Tensor, "n_spots n_genes"]:
+        return torch.from_numpy(np.concatenate([self.space_.counts(section.counts) > 0 for section in sections]))
+
     def _numerics(self) -> dict[str, str]:
         return numerics(self, encoder=self.encoder)
 
@@ -142,7 +145,7 @@ class SEPAL(Predictor):
             self._build()
         local, graph, graphs = self.local_, self.graph_, self._graphs(features, [s.tiles for s in sections])
         delta = torch.from_numpy(expression - self.mean_).to(graphs.nodes.device)
-        counted = torch.from_numpy(expression > 0).to(delta.device) if self.masked else None
+        counted = self._counted(sections).to(delta.device) if self.masked else None
         options, folder = self._training_options(), self._workdir
         fit_deltas(
             local,

@@ -173,6 +173,7 @@ class StNetRegression(Predictor):
         if self.space_.axis != "spot":
             msg = f'a space with axis "spot" expected for a checkpoint of ST-Net, found {self.space_.axis!r}: change it'
             raise InputError(msg)
+        self.space_.require_log("a checkpoint of st_net")
         return model.to(torch_device(self.device))
 
     def _seen(self, tiles: Tiles, encoder: str | ImageEncoder) -> Float[np.ndarray, "n_tiles n_features"]:

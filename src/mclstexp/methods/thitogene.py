@@ -174,6 +174,7 @@ class THItoGene(Predictor):
         self.models_ = [self._train(table, number) for number in range(self.n_models)]
 
     def _published(self, n_genes: int) -> THItoGeneNet:
+        self.space_.require_log(f"a checkpoint of {self.name}")
         model, self.sizes_ = load_thitogene(Path(self.checkpoint))
         if self.sizes_.n_genes != n_genes:
             msg = (

@@ -226,9 +226,9 @@ def _pair(
         )
         raise InputError(msg)
     said = predicted.uns.get(keys.PROVENANCE, {}).get("space", {})
-    scale = {name: value for name, value in space.to_dict().items() if name != "genes"}
-    if any(said.get(name, value) != value for name, value in scale.items()):
-        msg = f"{section.id}: a prediction on the scale {scale} expected, found {dict(said)}: give its own space"
+    if any(said.get(name, value) != value for name, value in space.record().items()):
+        found = ExpressionSpace.of_record({**ExpressionSpace(("any",)).record(), **said})
+        msg = f"{section.id}: a prediction on the scale {space} expected, found {found}: give its own space"
         raise InputError(msg)
     rows = predicted.obs_names.get_indexer(section.tiles.ids)
     if (rows < 0).any():
@@ -248,5 +248,7 @@ def _pcc(r: float) -> str:
 
 def expression_unit(space: ExpressionSpace) -> str:
     """Say in words what a number on a scale is."""
+    if space.scale == "residual":
+        return "Pearson residual of counts"
     base = "ln" if np.isclose(space.log_base, math.e) else f"log{space.log_base:g}"
     return f"{base}(1 + counts per {space.target_sum:,.0f})" if space.axis == "spot" else "normalised expression"

@@ -157,14 +157,16 @@ class SlideView:
     @property
     def _space(self) -> ExpressionSpace | None:
         space = self._said.get("space")
-        return None if space is None else ExpressionSpace(**{**space, "genes": ("one",)})
+        return None if space is None else ExpressionSpace.of_record(space)
 
     @property
     def _most(self) -> float:
-        """What a gene has if it is all that a spot expresses: no measured value lies above."""
+        """What a gene has if it is all that a spot expresses, or the largest residual: no measured value lies above."""
         space = self._space
         if space is None or space.axis != "spot":
             return math.inf
+        if space.scale == "residual":
+            return space.clip
         return math.log1p(space.target_sum) / math.log(space.log_base)
 
     def _outline(self) -> list[list[float]]:

@@ -59,7 +59,7 @@ class PublishedTable:
                 )
                 raise InputError(msg)
             places.append(torch.from_numpy(np.array(array_xy, np.float32)))
-        per_spot = replace(space, axis="spot")
+        per_spot = replace(space.on_log(), axis="spot")
         return cls(
             inputs=torch.from_numpy(np.concatenate([per_spot(section.counts) for section in sections])),
             values=np.concatenate([space(section.counts) for section in sections]),

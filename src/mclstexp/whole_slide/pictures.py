@@ -206,7 +206,7 @@ def _short(name: str, longest: int = 36) -> str:
 
 def _unit(said: Mapping[str, Any]) -> str:
     space = said.get("space")
-    return "expression" if space is None else expression_unit(ExpressionSpace(**{**space, "genes": ("one",)}))
+    return "expression" if space is None else expression_unit(ExpressionSpace.of_record(space))
 
 
 def _outline(ax: Axes, tissue_um: shapely.Geometry | None) -> None:
