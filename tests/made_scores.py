@@ -13,6 +13,7 @@ _ROW = {
     "protocol": "strict",
     "space": "log10(1 + 1e4)",
     "transductive": False,
+    "tuned": False,
     "patient": "A",
     "section": "A1",
     "gene": "G",

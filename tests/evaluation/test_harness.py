@@ -46,6 +46,12 @@ class Looking(Mean):
     transductive = True
 
 
+class Chosen(Mean):
+    """Its defaults were chosen by scores on some data."""
+
+    tuned_on = ("mob_st",)
+
+
 @pytest.fixture(scope="module")
 def sections():
     return small_sections(2, sections_per_patient=2)
@@ -108,6 +114,14 @@ def test_a_method_that_looks_at_the_test_must_be_let_in(sections):
     scores = evaluate(folds_by_patient(sections), {"m": method}, controls={}, rules=Rules(transductive=True))
     assert scores.loc[scores["kind"] == "method", "transductive"].all()
     assert not scores.loc[scores["kind"] == "reference", "transductive"].any()
+
+
+@pytest.mark.parametrize(("data_set", "tuned"), [("mob_st", True), (" MOB_ST", True), ("her2st", False), ("", False)])
+def test_rows_say_whether_defaults_were_chosen_on_these_data(sections, data_set, tuned):
+    methods = {"mine": Chosen(), "other": create("mean")}
+    scores = evaluate(folds_by_patient(sections)[:1], methods, controls={}, rules=Rules(data_set=data_set))
+    assert (scores.loc[scores["method"] == "mine", "tuned"] == tuned).all()
+    assert not scores.loc[scores["method"] != "mine", "tuned"].any()
 
 
 @pytest.mark.filterwarnings("ignore:.*genes of the panel")

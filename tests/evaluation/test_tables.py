@@ -79,6 +79,16 @@ def test_what_reads_the_same_is_bold_alike_and_who_failed_is_no_candidate():
     assert [line[0] for line in _cells(markdown_table(table)) if "**" in line[1]] == ["a"]
 
 
+def test_a_method_tuned_on_these_data_is_marked_and_never_bold():
+    scores = per_patient({"best": [0.9, 0.8], "b": [0.5, 0.1], "c": [0.1, 0.1]}, gene_sets=())
+    text = markdown_table(summarise(scores.assign(tuned=scores["method"] == "best")))
+    assert [line[0] for line in _cells(text) if "**" in line[1]] == ["b"]
+    assert _cells(text)[2][0] == "best §"
+    assert "- § Defaults chosen by scores on these very data, which flatters them here: best. Never bold." in text
+    old = scores.drop(columns="tuned")
+    assert [line[0] for line in _cells(markdown_table(summarise(old))) if "**" in line[1]] == ["best"]
+
+
 def test_markdown_is_not_broken_by_names():
     table = summarise(per_patient({"a|b <i>*": [0.5, 0.1], "b": [0.1, 0.1]}))
     assert "| a\\|b \\<i>\\* |" in markdown_table(table)

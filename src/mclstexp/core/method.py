@@ -36,6 +36,9 @@ class Method(ABC):
     """The name it is registered under."""
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Options that go together, by name; "published" holds the paper's or its code's."""
+    tuned_on: ClassVar[tuple[str, ...]] = ()
+    """Data sets by whose scores its defaults were chosen here, as experiments name them (``[data] name``): its scores
+    on these flatter, and no table prints them bold."""
     provenance_: dict[str, Any]
     """Where the fit came from: version, options, training sections and their hashes; set by `fit`."""
 

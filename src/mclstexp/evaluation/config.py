@@ -48,6 +48,8 @@ class SyntheticConfig:
 class DataConfig:
     """Where sections come from and how they are read."""
 
+    name: str = ""
+    """Name of the data set, such as "mob_st"; a method whose defaults were chosen on it is never bold in its tables."""
     path: str = ""
     """A file or folder that `read_sections` knows, relative to the working directory."""
     format: str | None = None

@@ -65,6 +65,8 @@ class Rules:
     """Spots with fewer counts are neither learnt nor scored; 0 takes every spot as measured."""
     min_spots: int = MIN_SPOTS
     """Sections with fewer spots that hold counts are learnt from and not scored."""
+    data_set: str = ""
+    """Name of the data; rows of a method whose defaults were chosen on it say so."""
     transductive: bool = False
     """Whether steps that look at the test sections (other than their tiles one by one) are let in; rows say so."""
 
@@ -256,6 +258,7 @@ def _where(
         "protocol": exam.rules.protocol,
         "space": str(exam.space),
         "transductive": looks,
+        "tuned": method is not None and exam.rules.data_set.strip().casefold() in method.tuned_on,
         "patient": "" if section is None else section.patient or "",
         "section": "" if section is None else section.id,
         "reason": "",

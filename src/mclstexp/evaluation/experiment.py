@@ -89,6 +89,7 @@ class Experiment:
             space=self.space.rule(),
             gene_sets={name: chosen.rule() for name, chosen in self.gene_sets.items()},
             transductive=self.transductive,
+            data_set=self.data.name,
             min_counts=self.data.min_counts,
             min_spots=self.folds.min_spots,
         )

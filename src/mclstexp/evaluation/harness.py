@@ -182,4 +182,4 @@ def check_methods(methods: Mapping[str, Predictor], *, transductive: bool) -> No
 def join_scores(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Put tables of scores one below the other; text that repeats is kept once (categories)."""
     scores = pd.concat(tables, ignore_index=True)
-    return scores.astype({name: "category" for name in COLUMNS if name not in ("transductive", "value")})
+    return scores.astype({name: "category" for name in COLUMNS if name not in ("transductive", "tuned", "value")})

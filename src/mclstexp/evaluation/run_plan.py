@@ -62,7 +62,7 @@ class Plan:
         e = self.experiment
         about = {name: asdict(e)[name] for name in ("protocol", "transductive", "tile", "space", "gene_sets")}
         files = [e.space.genes, *(chosen.file for chosen in e.gene_sets.values())]
-        about["min_counts"] = e.data.min_counts
+        about["min_counts"], about["data_set"] = e.data.min_counts, e.data.name
         about["genes"] = [read_genes(file) for file in files if file is not None]
         return Parts(self.folder, about={**about, "code": self.code}, predictions=e.predictions)
 

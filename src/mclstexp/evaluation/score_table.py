@@ -20,6 +20,7 @@ COLUMNS: Final = (
     "protocol",
     "space",
     "transductive",
+    "tuned",
     "patient",
     "section",
     "gene",
@@ -117,6 +118,8 @@ def comparable(scores: pd.DataFrame) -> pd.DataFrame:
         If columns or rows are missing; if rows differ in protocol, space or what folds keep apart; if the methods
         of a fold were scored on different genes or gene sets; or if one score stands there twice.
     """
+    if "tuned" not in scores.columns:  # of an earlier version, which did not say
+        scores = scores.assign(tuned=False)
     missing = [column for column in COLUMNS if column not in scores.columns]
     if missing:
         msg = f"a table of scores as `evaluate` returns it expected, found no column {missing[0]!r}: give that table"

@@ -25,6 +25,8 @@ from mclstexp.evaluation.score_table import (
 
 TRANSDUCTIVE: Final = "†"
 """Mark of methods that looked at all of a tested section at once."""
+TUNED: Final = "§"
+"""Mark of methods whose defaults were chosen by scores on these very data; they are never bold."""
 FAILED: Final = "‡"
 """Mark of methods that failed in a fold, and are averaged over fewer sections than others."""
 _REASONS: Final = 300  # letters; the table of scores has them all
@@ -56,9 +58,9 @@ def summarise(scores: pd.DataFrame, *, over: Over | None = None) -> pd.DataFrame
       sections whose ceiling is above 0, averaged as above. A ratio of means, for single ceilings near 0 would rule a
       mean of ratios. NaN where no ceiling was computed.
     - the means of all other metrics, under their names;
-    - "kind", "transductive", "n_constant" (genes of sections without a PCC), "n_patients", "n_sections", "n_folds",
-      "n_failed" (folds), "failed" (those folds and reasons, "" if none), "seconds" (sum over folds), "peak_mib"
-      (largest of the folds).
+    - "kind", "transductive", "tuned" (defaults chosen on these data), "n_constant" (genes of sections without a PCC),
+      "n_patients", "n_sections", "n_folds", "n_failed" (folds), "failed" (those folds and reasons, "" if none),
+      "seconds" (sum over folds), "peak_mib" (largest of the folds).
 
     The row of the noise ceiling has its mean in "pcc": the PCC of a perfect predictor. ``attrs`` says "by", "over",
     "units" (what intervals are over), "protocol", "n_patients" (those known), "n_unknown" (sections whose
@@ -142,6 +144,7 @@ def _with_numbers(table: pd.DataFrame, scores: pd.DataFrame, pcc: pd.DataFrame) 
     by_method = scores.groupby("method", observed=True)
     table["kind"] = by_method["kind"].first().astype(str)
     table["transductive"] = by_method["transductive"].any()
+    table["tuned"] = by_method["tuned"].any()
     table["n_constant"] = pcc["value"].isna().groupby(pcc["method"], observed=True).sum()
     for name in ("patient", "section", "fold"):
         rows = pcc[pcc[name] != ""]
@@ -231,6 +234,12 @@ def _on_methods(summary: pd.DataFrame) -> list[str]:
         who = "all methods" if len(seen) == len(judged) else ", ".join(seen)
         sentences.append(
             f"{TRANSDUCTIVE} Transductive, with a step that looked at all of a tested section at once: {who}."
+        )
+    tuned = judged.index[judged["tuned"].astype(bool)]
+    if len(tuned):
+        sentences.append(
+            f"{TUNED} Defaults chosen by scores on these very data, which flatters them here: {', '.join(tuned)}. "
+            "Never bold."
         )
     for method, row in judged[judged["n_failed"] > 0].iterrows():
         folds = f"{row['n_failed']} of {_count(summary.attrs['n_folds'], 'fold')}"

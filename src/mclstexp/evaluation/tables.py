@@ -12,7 +12,7 @@ import pandas as pd
 
 from mclstexp.core.wording import without_marks
 from mclstexp.evaluation.score_table import merit
-from mclstexp.evaluation.summary import FAILED, TRANSDUCTIVE, headline
+from mclstexp.evaluation.summary import FAILED, TRANSDUCTIVE, TUNED, headline
 
 _SETS: Final = {"heg": "highest", "hvg": "most variable", "svg": "most spatial"}
 _NOTHING: Final = "-"
@@ -22,7 +22,7 @@ _LATEX: Final = str.maketrans(
     {char: f"\\{char}" for char in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
     | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "²": "$^2$", "µ": r"$\mu$"}
-    | {TRANSDUCTIVE: r"$^\dagger$", FAILED: r"$^\ddagger$", "…": r"\ldots{}", "·": r"$\cdot$"}
+    | {TRANSDUCTIVE: r"$^\dagger$", FAILED: r"$^\ddagger$", TUNED: r"$^\S$", "…": r"\ldots{}", "·": r"$\cdot$"}
 )
 
 
@@ -61,7 +61,8 @@ def summary_rows(summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
 def markdown_table(summary: pd.DataFrame, *, notes: Sequence[str] = ()) -> str:
     """Return a summary as a Markdown table, best of each column bold, references last, `headline` and notes beneath.
 
-    Methods that failed in a fold are not candidates for the best: they are averaged over other sections.
+    Methods that failed in a fold are not candidates for the best: they are averaged over other sections. Nor are those
+    whose defaults were chosen on these very data.
     """
     columns, rows = _table(summary)
     lines = [["method", *(_markdown(column.heading) for column in columns)], ["---", *["---:"] * len(columns)]]
@@ -174,8 +175,9 @@ def _cell(row: pd.Series, column: _Column) -> str:
 
 
 def _best(summary: pd.DataFrame, column: _Column, cells: list[str]) -> list[bool]:
-    """Mark the best of those scored on all sections, and all that read the same."""
+    """Mark the best of those scored on all sections and not tuned on them, and all that read the same."""
     judged = (summary["kind"] != "reference") & (summary["n_sections"] == summary["n_sections"].max())
+    judged &= ~summary["tuned"].astype(bool)
     merits = merit(column.name, summary[column.name].astype(float)).where(judged)
     if not column.compete or merits.notna().sum() < 2:
         return [False] * len(cells)
@@ -186,7 +188,8 @@ def _best(summary: pd.DataFrame, column: _Column, cells: list[str]) -> list[bool
 
 def _marks(row: pd.Series) -> list[str]:
     seen = bool(row["transductive"]) and row["kind"] != "reference"
-    return [*([TRANSDUCTIVE] if seen else []), *([FAILED] if row["n_failed"] else [])]
+    marks = {TRANSDUCTIVE: seen, TUNED: row["tuned"], FAILED: row["n_failed"]}
+    return [mark for mark, there in marks.items() if there]
 
 
 def _number(value: float) -> str:

@@ -46,6 +46,7 @@ class DeepSpot(Predictor):
     - No resampling by clusters of the training spots.
     """
 
+    tuned_on: ClassVar[tuple[str, ...]] = ("mob_st",)
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "published": {
             "window_side": 3,

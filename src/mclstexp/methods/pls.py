@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -38,6 +39,8 @@ class PLS(Predictor):
     features and genes many, a dozen directions that covary with expression serve better than a penalty on all of
     them. Standardising, reduction and regression together are one affine map.
     """
+
+    tuned_on: ClassVar[tuple[str, ...]] = ("mob_st",)  # its radii are those that the trials for mclstexp kept there
 
     encoder: str = "densenet121"
     """Frozen image encoder (a timm name, or one of `create_encoder`)."""

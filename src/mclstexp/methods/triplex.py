@@ -58,6 +58,7 @@ class TriplexMethod(Predictor):
       averaged (none of this in the preset).
     """
 
+    tuned_on: ClassVar[tuple[str, ...]] = ("mob_st",)
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "published": {
             "window_side": 5,

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mclstexp.evaluation.compare import compare_methods
 from mclstexp.evaluation.resampling import cannot_tell
-from mclstexp.evaluation.summary import FAILED, TRANSDUCTIVE, headline
+from mclstexp.evaluation.summary import FAILED, TRANSDUCTIVE, TUNED, headline
 from mclstexp.evaluation.tables import summary_rows
 from mclstexp.report.page_study import Study
 
@@ -78,6 +78,8 @@ def explain_marks(study: Study) -> list[str]:
     said = []
     if judged["transductive"].astype(bool).any():
         said.append(f"{TRANSDUCTIVE} looked at all of a tested section at once")
+    if judged["tuned"].astype(bool).any():
+        said.append(f"{TUNED} defaults were chosen by scores on these very data")
     if (judged["n_failed"] > 0).any():
         said.append(f"{FAILED} failed in a fold, and is averaged over fewer sections")
     return said

@@ -43,6 +43,7 @@ class MclSTExp(Predictor):
     except that no held-out spot ever stands among those whose keys are exported.
     """
 
+    tuned_on: ClassVar[tuple[str, ...]] = ("mob_st",)
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"published": {"protocol": "paper", "train_encoder": True}}
 
     protocol: Literal["strict", "paper"] = "strict"
