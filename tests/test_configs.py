@@ -29,7 +29,7 @@ def test_configs_are_read(path, somewhere):
 def test_data_are_named_as_methods_say_what_they_were_tuned_on(name, data_set, somewhere):
     experiment = read_experiment(Path(__file__).parents[1] / "configs" / f"{name}.toml")
     methods = experiment.make_methods()
-    tuned = {label for label, method in methods.items() if experiment.rules().data_set in method.tuned_on}
+    tuned = {label for label, method in methods.items() if experiment.data.name in method.tuned_on}
     flagship = {label for label in methods if label.startswith("mclstexp")}
     assert experiment.data.name == data_set
     assert flagship <= tuned if data_set == "mob_st" else not tuned
