@@ -7,6 +7,13 @@ from mclstexp.methods import create, list_methods
 from small_methods import small_methods, small_sections
 
 METHODS = small_methods()
+ALL = [
+    pytest.param(
+        method, id=method.label, marks=[pytest.mark.slow] if method.name in {m.name for m in METHODS[:i]} else []
+    )
+    for i, method in enumerate(METHODS)
+]
+"""One way of each method by default, its other ways with `make test-slow`."""
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +23,7 @@ def subjects():
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.label)
+@pytest.mark.parametrize("method", ALL)
 def test_it_keeps_the_promise(method, check, subjects):
     check(subjects[method.label])  # raises AssertionError with the sentence
 

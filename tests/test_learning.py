@@ -9,8 +9,8 @@ from mclstexp.evaluation.summary import summarise
 from mclstexp.methods import create
 from small_methods import small_methods, small_sections
 
-LONG = {"deepspot", "triplex", "st_gchb", "mclstexp, paper"}
-"""Those that take more than ten seconds."""
+LONG = {"bleep", "deepspot", "hist2st", "mclstexp, paper", "st_gchb", "thitogene", "triplex"}
+"""Those that take more than five seconds; with `make test-slow`."""
 METHODS = [
     pytest.param(method, id=method.label, marks=[pytest.mark.slow] if method.label in LONG else [])
     for method in small_methods("learn")

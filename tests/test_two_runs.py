@@ -61,6 +61,7 @@ def test_the_second_is_refused_and_works_once_the_first_has_ended(command, home,
         assert list(tmp_path.glob(".*")) == []
 
 
+@pytest.mark.slow
 def test_two_reports_at_once_are_both_right(tmp_path, monkeypatch):
     results = tmp_path / "made" / "results"
     made_results(results)

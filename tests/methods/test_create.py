@@ -1,5 +1,7 @@
 """Methods are found by name: those of this package and those that other packages offer."""
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 
@@ -7,8 +9,9 @@ import pytest
 
 from mclstexp import methods
 from mclstexp.core import predictor
+from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, State, register
-from mclstexp.methods import create, list_methods
+from mclstexp.methods import create, list_methods, load_method_file
 
 
 def test_a_file_in_the_folder_is_a_method():
@@ -52,3 +55,18 @@ def test_another_package_offers_a_method(monkeypatch):
 def test_the_abstract_method_cannot_be_made():
     with pytest.raises(TypeError, match="abstract"):
         Predictor()
+
+
+def test_a_file_cannot_take_the_name_of_a_method_that_nobody_has_imported_yet(tmp_path, monkeypatch):
+    monkeypatch.setattr("mclstexp.core.predictor._REGISTRY", {})
+    (tmp_path / "own.py").write_text(
+        "from dataclasses import dataclass\nfrom mclstexp.core.predictor import Predictor, register\n"
+        '@register("ridge")\n@dataclass\nclass Own(Predictor):\n    """Mine."""\n'
+    )
+    with pytest.raises(InputError, match="a free name .* expected, found 'ridge'"):
+        load_method_file(tmp_path / "own.py")
+
+
+def test_one_method_is_made_without_the_libraries_of_the_others():
+    program = "import sys; from mclstexp.methods import create; create('mean'); sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -14,8 +14,8 @@ from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
 from mclstexp.data.folds import Fold
 from mclstexp.evaluation.config import DataConfig, FoldsConfig, GeneSetConfig, SpaceConfig, make_method
-from mclstexp.evaluation.exam import Rules, scorable
-from mclstexp.evaluation.harness import check_methods, missing_controls
+from mclstexp.evaluation.exam import CONTROLS, Rules, scorable
+from mclstexp.evaluation.harness import check_methods, make_control, missing_controls
 from mclstexp.evaluation.toml import read_toml
 from mclstexp.methods import load_method_file
 
@@ -67,15 +67,25 @@ class Experiment:
         if not self.methods:
             msg = "at least one method expected, found none: add a table [methods.mclstexp]"
             raise InputError(msg)
-        common = {"seed": self.seed, "encoder": self.encoder}
-        made = {}
-        for label, given in self.methods.items():
-            options = {name: value for name, value in given.items() if name not in _NOT_OPTIONS}
-            name = str(given.get("method", load_method_file(given["file"]) if "file" in given else label))
-            made[label] = make_method(name, options, preset=given.get("preset"), common=common)
+        made = {label: self._make(label) for label in self.methods}
         made = {**missing_controls(made, encoder=self.encoder), **made}
         check_methods(made, transductive=self.transductive)
         return made
+
+    def make_method(self, label: str) -> Predictor:
+        """Make the one of `make_methods`, alone where that can be: each brings libraries that take time to import."""
+        if label in self.methods:
+            return self._make(label)
+        if label in CONTROLS and self.encoder is not None:
+            return make_control(label, encoder=self.encoder)
+        return self.make_methods()[label]
+
+    def _make(self, label: str) -> Predictor:
+        given = self.methods[label]
+        options = {name: value for name, value in given.items() if name not in _NOT_OPTIONS}
+        name = str(given.get("method", load_method_file(given["file"]) if "file" in given else label))
+        common = {"seed": self.seed, "encoder": self.encoder}
+        return make_method(name, options, preset=given.get("preset"), common=common)
 
     def make_folds(self, sections: Sequence[Section]) -> list[Fold]:
         """Make the folds, without sections too small to score; by default by patient, under "paper" by section."""

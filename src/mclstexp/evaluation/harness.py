@@ -155,11 +155,13 @@ def missing_controls(methods: Mapping[str, Predictor], *, encoder: str | None = 
     used = Counter(used for method in methods.values() if (used := options(method).get("encoder")))
     encoder = encoder or (used.most_common(1)[0][0] if used else None)
     present = {method.name for method in methods.values()} | set(methods)
-    missing = {name: create(name) for name in CONTROLS if name not in present}
-    return {
-        name: create(name, encoder=encoder) if encoder is not None and "encoder" in options(control) else control
-        for name, control in missing.items()
-    }
+    return {name: make_control(name, encoder=encoder) for name in CONTROLS if name not in present}
+
+
+def make_control(name: str, *, encoder: str | None) -> Predictor:
+    """Make a control, on the encoder named where it takes one."""
+    control = create(name)
+    return create(name, encoder=encoder) if encoder is not None and "encoder" in options(control) else control
 
 
 def check_methods(methods: Mapping[str, Predictor], *, transductive: bool) -> None:

@@ -41,6 +41,18 @@ class Plan:
         """Methods by label, controls included."""
         return self.experiment.make_methods()
 
+    def method(self, label: str) -> Predictor:
+        """Return one method; made alone where the others are not made yet."""
+        if "methods" in self.__dict__:
+            return self.methods[label]
+        if label not in self._alone:
+            self._alone[label] = self.experiment.make_method(label)
+        return self._alone[label]
+
+    @cached_property
+    def _alone(self) -> dict[str, Predictor]:
+        return {}
+
     @cached_property
     def sections(self) -> list[Section]:
         """The sections, read when first asked for."""
@@ -68,7 +80,7 @@ class Plan:
 
     def key(self, label: str, fold: str) -> str:
         """Return the key of a method's part."""
-        return self.parts.key(label, self.methods[label], self.folds[fold])
+        return self.parts.key(label, self.method(label), self.folds[fold])
 
     def gather_predictions(self) -> None:
         """Put the parts' predictions where results have them; what another run of this folder put there goes."""

@@ -51,9 +51,10 @@ def _judge(plan: Plan, label: str, fold: str) -> None:
     workdir = plan.folder / "work" / key
 
     predicted: list[AnnData] = []
+    method = plan.method(label)
     exam = prepare(plan.folds[fold], plan.rules)
     keep = lambda answer, _: predicted.append(answer)  # noqa: E731
-    scores = sit(exam, plan.methods[label], label=label, workdir=workdir, keep=keep)
+    scores = sit(exam, method, label=label, workdir=workdir, keep=keep)
     plan.parts.write(key, join_scores([scores]), predicted)
     shutil.rmtree(workdir, ignore_errors=True)
 

@@ -94,6 +94,9 @@ def load_method_file(path: Path | str) -> str:
     if len(names) != 1:
         msg = f"one class with @register expected in {path}, found {len(names)}: keep one method in a file"
         raise InputError(msg)
+    if names[0] in _own_names():  # which may not have been imported yet
+        msg = f"a free name for the method in {path} expected, found {names[0]!r}, one of this package: choose another"
+        raise InputError(msg)
     return names[0]
 
 
@@ -105,11 +108,19 @@ def method_class(name: str) -> type[Predictor]:
     InputError
         If there is none; the message names the nearest.
     """
-    methods = list_methods()
+    if name not in registered() and name in _own_names():
+        importlib.import_module(f"{__name__}.{name}")  # alone: others bring libraries that take seconds to import
+    methods = registered()
+    if name not in methods:
+        methods = list_methods()
     if name not in methods:
         msg = f"a known method expected, found {name!r}: {suggest(name, methods)}"
         raise InputError(msg)
     return methods[name]
+
+
+def _own_names() -> set[str]:
+    return {module.name for module in pkgutil.iter_modules(__path__)}
 
 
 def preset_options(name: str, preset: str | None) -> dict[str, Any]:
