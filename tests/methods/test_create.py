@@ -63,7 +63,7 @@ def test_a_file_cannot_take_the_name_of_a_method_that_nobody_has_imported_yet(tm
         "from dataclasses import dataclass\nfrom mclstexp.core.predictor import Predictor, register\n"
         '@register("ridge")\n@dataclass\nclass Own(Predictor):\n    """Mine."""\n'
     )
-    with pytest.raises(InputError, match="a free name .* expected, found 'ridge'"):
+    with pytest.raises(InputError, match=r"a free name .* expected, found 'ridge'"):
         load_method_file(tmp_path / "own.py")
 
 
