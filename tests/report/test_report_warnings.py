@@ -213,7 +213,11 @@ def test_long_lists_are_cut():
     ("patients", "by", "expected"),
     [
         (("A", "B", "C"), "patient", ["were learnt on other individuals alone."]),
-        (("A", "B"), "patient", ["on other individuals alone: on one, which cannot show how individuals differ"]),
+        (
+            ("A", "B"),
+            "patient",
+            ["on other individuals alone: on one, which cannot show how individuals differ as a whole"],
+        ),
         (("A", "A", "A"), "section", ["of the same individual, for there is no other: they are for this individual"]),
         (("A", "B", "C"), "section", ["other individuals alone.", "of one it has seen nothing of they hold less"]),
         ((None, None), "section", ["Nobody said whom", "not for a new individual"]),

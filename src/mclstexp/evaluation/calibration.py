@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.pearson import Values
-from mclstexp.evaluation.conformal import Errors, Pool, level_to_ask
+from mclstexp.evaluation.conformal import Errors, Pool, level_needed, level_to_ask
 
 LEVEL: Final = 0.8
 """Share of measured values that an interval is meant to hold."""
@@ -84,11 +84,12 @@ def interval_widths(
     """Say how wide an interval about each predicted value must be to hold the measured one.
 
     Conformal prediction over individuals, gene by gene: the half width is a quantile of the absolute errors of the
-    *other* individuals' spots whose predicted value falls into the same quarter, each individual weighing alike
-    (hierarchical conformal prediction: Lee, Barber and Willett 2023, with the level that holds when each of the
-    others is judged by the rest, `level_to_ask`, in place of their bound, which is infinite for fewer than five).
-    With one other individual nobody can know how individuals differ, and the intervals may hold less. Without any,
-    other sections of the same individual teach, and the promise is for this individual only (`teachers` says which).
+    *other* individuals' spots, each individual weighing alike (hierarchical conformal prediction: Lee, Barber and
+    Willett 2023, with the level that holds when each of the others is judged by the rest, `level_to_ask`, in place of
+    their bound, which is infinite for fewer than five). One other individual shows how differently its genes are off,
+    and not how individuals differ as a whole: the intervals may then hold less. Without any, other sections of the
+    same individual teach, quarter by quarter of the predicted values, and the promise is for this individual only
+    (`teachers` says which).
 
     Parameters
     ----------
@@ -111,16 +112,16 @@ def interval_widths(
         msg = f"a level between 0 and 1 expected, found {level}: 0.8 asks for intervals that hold 80 %"
         raise InputError(msg)
     study, widths = _Study.of(pairs), {pair.id: np.full(pair.guess.shape, np.nan, np.float32) for pair in pairs}
-    alike: dict[tuple[tuple[int, ...], ...], list[int]] = {}
+    alike: dict[tuple[bool, tuple[tuple[int, ...], ...]], list[int]] = {}
     for n, found in enumerate(teachers(pairs).values()):  # sections of an individual have the same teachers
-        alike.setdefault(tuple(found.units.values()), []).append(n)
-    for units, asked in alike.items():
-        needed = _learn_level(study, units, level=level)
+        alike.setdefault((found.scope == "a new individual", tuple(found.units.values())), []).append(n)
+    for (new, units), asked in alike.items():
+        needed = _learn_level(study, units, level=level, new=new)
         for gene in dict.fromkeys(gene for n in asked for gene in pairs[n].genes):
             errors = study.errors(units, gene)
             if not errors:
                 continue
-            pool = Pool.of(errors)
+            pool = Pool.of(errors, by_value=not new)
             for n, i in ((n, study.columns[n][gene]) for n in asked if gene in study.columns[n]):
                 widths[pairs[n].id][:, i] = pool.widths(pairs[n].guess[:, i], level=needed)
     return widths
@@ -182,16 +183,36 @@ class _Study:
         return found
 
 
-def _learn_level(study: _Study, units: Sequence[tuple[int, ...]], *, level: float) -> float:
+def _learn_level(study: _Study, units: Sequence[tuple[int, ...]], *, level: float, new: bool) -> float:
     """Judge each unit by the others on some of the genes that all have, spread over the panel."""
-    if len(units) < 2:
+    if not units or (len(units) == 1 and not new):
         return level
     shared = set.intersection(*(set(study.columns[m]) for unit in units for m in unit))
     genes = [gene for gene in study.columns[units[0][0]] if gene in shared]
     n_genes = int(np.clip(_JUDGED // (len(units) * len(study.pairs)), *_GENES))
+    genes = genes[:: -(-len(genes) // n_genes) or 1]
+    if len(units) == 1:
+        return _level_among_genes(study, units[0], genes, level=level)
     levels: list[list[np.ndarray]] = [[] for _ in units]
-    for gene in genes[:: -(-len(genes) // n_genes) or 1]:
+    for gene in genes:
         errors = study.errors(units, gene)
         for n, judged in enumerate(errors):
-            levels[n].append(Pool.of([*errors[:n], *errors[n + 1 :]]).levels(judged))
+            levels[n].append(Pool.of([*errors[:n], *errors[n + 1 :]], by_value=not new).levels(judged))
     return level_to_ask([np.concatenate(of_unit) for of_unit in levels if of_unit], level=level)
+
+
+def _level_among_genes(study: _Study, unit: tuple[int, ...], genes: Sequence[str], *, level: float) -> float:
+    """Judge each gene of the only other individual by the next, in units of its spread.
+
+    A gene is off in its own way in each individual; another gene's way stands for what a new individual's may be.
+    """
+    scaled = []
+    for gene in genes:
+        there = [(study.pairs[m], study.columns[m][gene]) for m in unit]
+        error = np.concatenate([pair.truth[:, i] - pair.guess[:, i] for pair, i in there])
+        if error.std() > 0:
+            scaled.append(Errors(np.zeros_like(error), np.abs(error) / error.std()))
+    if len(scaled) < 2:
+        return level
+    ahead = [*scaled[1:], scaled[0]]
+    return level_needed([Pool.of([one]).levels(other) for one, other in zip(scaled, ahead, strict=True)], level=level)

@@ -27,7 +27,7 @@ class Errors:
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Errors of several units together, apart by what was predicted; each unit weighs alike, however many its spots."""
+    """Errors of several units together, each weighing alike, however many its spots; or apart by what was predicted."""
 
     edges: Float[np.ndarray, " n_edges"]
     """Predicted values between bins."""
@@ -35,11 +35,20 @@ class Pool:
     """Of each bin (n_errors,) its errors in order, and the weight up to each."""
 
     @classmethod
-    def of(cls, units: Sequence[Errors]) -> Self:
-        """Put the errors of units together."""
+    def of(cls, units: Sequence[Errors], *, by_value: bool = False) -> Self:
+        """Put the errors of units together.
+
+        Parameters
+        ----------
+        units
+            Of one gene.
+        by_value
+            Whether widths may differ between quarters of the predicted values. Within an individual they do well;
+            models of other individuals predict on another level, where a quarter holds other places.
+        """
         guess, off = (np.concatenate([getattr(unit, name) for unit in units]) for name in ("guess", "off"))
         weight = np.concatenate([np.full(len(unit.off), 1 / len(unit.off)) for unit in units])
-        n_bins = min(_BINS, max(1, len(guess) // _SPOTS_PER_BIN))
+        n_bins = min(_BINS, max(1, len(guess) // _SPOTS_PER_BIN)) if by_value else 1
         edges = np.unique(np.quantile(guess, np.linspace(0, 1, n_bins + 1)[1:-1]))
         bin_of, bins = np.searchsorted(edges, guess, side="right"), []
         for n in range(len(edges) + 1):
@@ -89,11 +98,15 @@ def level_to_ask(of_units: Sequence[np.ndarray], *, level: float) -> float:
     """
     if len(of_units) < 2:
         return level
+    share = (len(of_units) - 1) / len(of_units)
+    return float(np.clip(level + (level_needed(of_units, level=level) - level) * share, 0, 1))
+
+
+def level_needed(of_units: Sequence[np.ndarray], *, level: float) -> float:
+    """Say which level would have held `level` of these errors, each unit weighing alike."""
     weight = np.concatenate([np.full(len(levels), 1 / len(levels)) for levels in of_units])
     found = np.concatenate(of_units)
     order = np.argsort(found, kind="stable")
     weights = np.cumsum(weight[order]) / weight.sum()
     rank = int(np.searchsorted(weights, level - _NEXT))
-    needed = float(found[order][min(rank, len(found) - 1)]) + _NEXT
-    share = (len(of_units) - 1) / len(of_units)
-    return float(np.clip(level + (needed - level) * share, 0, 1))
+    return min(float(found[order][min(rank, len(found) - 1)]) + _NEXT, 1.0)

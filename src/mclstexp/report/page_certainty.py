@@ -70,14 +70,8 @@ def meant_for(study: Study) -> list[str]:
         )
     if "a new individual" in scopes:
         others = min(len(found.units) for found in study.teachers.values() if found.scope == "a new individual")
-        said.append(
-            "Their widths were learnt on other individuals alone"
-            + (
-                ": on one, which cannot show how individuals differ, so they may hold less of the next."
-                if others == 1
-                else "."
-            )
-        )
+        one = ": on one, which cannot show how individuals differ as a whole, so they may hold less of the next"
+        said.append(f"Their widths were learnt on other individuals alone{one if others == 1 else ''}.")
         if study.summary.attrs["by"] == "section":
             said.append(
                 "The model had seen other sections of the tested individuals: of one it has seen nothing of they hold "
