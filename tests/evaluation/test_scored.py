@@ -13,7 +13,7 @@ from mclstexp.data.folds import folds_by_section
 from mclstexp.evaluation.conformance import with_counts
 from mclstexp.evaluation.exam import Rules, prepare, references, scorable
 from mclstexp.evaluation.harness import evaluate
-from mclstexp.evaluation.scored import lists_detected
+from mclstexp.evaluation.scored import lists_detected, scored, usual_genes
 from mclstexp.evaluation.summary import summarise
 from mclstexp.methods import create
 from small_methods import small_sections
@@ -70,6 +70,18 @@ def test_what_a_list_of_detected_genes_lacks_is_zero(sections):
     assert (exam.space(exam.fold.test[0].counts)[:, np.isin(exam.space.genes, lost)] == 0).all()
     assert "they count as zero, for it lists what was detected" in exam.notes[0]
     assert set(lost) <= set(references(exam)["gene"])
+
+
+def test_a_gene_that_can_hardly_have_gone_undetected_is_asked_for(sections):
+    *train, test = sections
+    space = prepare(folds_by_section(sections)[2], RULES).space
+    usual = usual_genes(train, space)
+    shares = np.concatenate([space.panel(section.counts).toarray() > 0 for section in train]).mean(axis=0)
+    assert usual == set(np.array(space.genes)[shares > 0.5])
+    note = prepare(folds_by_section([*train, _without(test, space.genes[:2])])[2], RULES).notes[0]
+    assert f"; 2 of them ({space.genes[0]}, {space.genes[1]}) have counts in most training spots: do they" in note
+    rare = scored(_without(test, space.genes[:2]), test.genes, space=space, min_counts=1, usual=space.genes[2:])
+    assert "most training spots" not in rare.notes[0]
 
 
 def test_lists_are_told_apart_by_their_rarest_gene(sections):

@@ -23,7 +23,7 @@ from mclstexp.evaluation.answers import Answers
 from mclstexp.evaluation.ceiling import log_depth, noise_ceiling
 from mclstexp.evaluation.metrics import GENE_METRICS
 from mclstexp.evaluation.score_table import COLUMNS
-from mclstexp.evaluation.scored import Scored, scored
+from mclstexp.evaluation.scored import Scored, scored, usual_genes
 from mclstexp.evaluation.structure import SECTION_METRICS
 
 try:
@@ -160,7 +160,8 @@ def prepare(fold: Fold, rules: Rules) -> Exam:
             )
             raise InputError(msg)
     train = learnable(_restrict(train, genes), min_counts=rules.min_counts, space=space)
-    marked = {section.id: scored(section, genes, space=space, min_counts=rules.min_counts) for section in test}
+    usual = usual_genes(train, space)
+    marked = {s.id: scored(s, genes, space=space, min_counts=rules.min_counts, usual=usual) for s in test}
     n_spots = sum(len(section) for section in train)
     total = sum(space(section.counts).sum(axis=0, dtype=np.float64) for section in train)
     published = rules.protocol == "paper"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -37,7 +37,14 @@ class Scored:
     """What is worth saying of it."""
 
 
-def scored(section: Section, genes: Sequence[str], *, space: ExpressionSpace, min_counts: int) -> Scored:
+def scored(
+    section: Section,
+    genes: Sequence[str],
+    *,
+    space: ExpressionSpace,
+    min_counts: int,
+    usual: Collection[str] = (),
+) -> Scored:
     """Say what of a tested section is scored.
 
     The panel was chosen without this section. Genes of it that the section's file does not list count as zero if the
@@ -54,6 +61,9 @@ def scored(section: Section, genes: Sequence[str], *, space: ExpressionSpace, mi
         Panel and scale, learnt from the training sections.
     min_counts
         See `has_counts`.
+    usual
+        Genes that the training sections have in most spots: it is said if the file lacks one, which hardly went
+        undetected.
 
     Raises
     ------
@@ -76,7 +86,23 @@ def scored(section: Section, genes: Sequence[str], *, space: ExpressionSpace, mi
     listed = ", ".join(named[:_NAMED]) + (", …" if len(named) > _NAMED else "")
     what = "they count as zero, for it lists what was detected" if zero else "they are not scored there"
     note = f"{len(named)} of the {len(absent)} genes of the panel ({listed}) are not in its file: {what}"
+    note += _odd(named, usual)
     return Scored(_with_genes(section, genes), spots, np.ones_like(absent) if zero else ~absent, (note, *empty))
+
+
+def usual_genes(train: Sequence[Section], space: ExpressionSpace) -> frozenset[str]:
+    """Return the genes of the panel that have counts in more than half of the training spots."""
+    n_spots = sum(len(section) for section in train)
+    found = sum(np.bincount(space.panel(section.counts).indices, minlength=len(space.genes)) for section in train)
+    return frozenset(gene for gene, n in zip(space.genes, np.asarray(found), strict=True) if n > n_spots / 2)
+
+
+def _odd(named: Sequence[str], usual: Collection[str]) -> str:
+    odd = [gene for gene in named if gene in usual]
+    if not odd:
+        return ""
+    listed = ", ".join(odd[:_NAMED]) + (", …" if len(odd) > _NAMED else "")
+    return f"; {len(odd)} of them ({listed}) have counts in most training spots: do they bear another name there?"
 
 
 def lists_detected(section: Section) -> bool:
