@@ -5,9 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from mclstexp.analysis.pairs import Pair
 from mclstexp.core.errors import InputError
+from mclstexp.core.tiles import TileSpec
+from mclstexp.data.folds import folds_by_patient
 from mclstexp.evaluation.calibration import interval_coverage, interval_widths, teachers
 from mclstexp.evaluation.conformal import Errors, Pool, level_to_ask
+from mclstexp.evaluation.exam import Rules, prepare
+from mclstexp.io.read import read_sections
+from mclstexp.methods import create
+from small_methods import ENCODER
 
 
 @dataclass
@@ -160,3 +167,20 @@ def test_the_level_to_ask_is_what_the_others_needed():
     needed = level_to_ask([np.full(10, 0.9), np.full(99, 0.9)], level=0.8)
     assert needed == pytest.approx(0.85), "two miss half of what one missed"
     assert level_to_ask([np.ones(5)] * 3, level=0.8) == pytest.approx(0.8 + 0.2 * 2 / 3)
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.parametrize("method", ["mean", "coordinates", "ridge"])
+def test_across_two_mice_intervals_hold_what_they_promise(method, data_dir):
+    folder = data_dir / "mob_2k"
+    if not folder.is_dir():
+        pytest.skip(f"no {folder}")
+    sections = read_sections(folder, mpp=3.5, spec=TileSpec(32, 3.5))
+    options = {"encoder": ENCODER} if method == "ridge" else {}
+    pairs = []
+    for fold in folds_by_patient(sections):
+        exam = prepare(fold, Rules())
+        model = create(method, **options).fit(exam.fold.train, space=exam.space)
+        pairs += [Pair(section, model.predict(section.tiles)) for section in exam.fold.test]
+    assert interval_coverage(pairs)["coverage"].mean() == pytest.approx(0.8, abs=0.03)
