@@ -1,18 +1,26 @@
 """What intervals hold: of means over few individuals, and of single values on a new individual.
 
 Run `python benchmarks/coverage.py means` or `python benchmarks/coverage.py values` for the tables of docs/protocol.md,
-with a number behind for more or fewer simulations a cell.
+with a number behind for more or fewer simulations a cell; `python benchmarks/coverage.py mice DATA` for what intervals
+of values hold across two mice, DATA holding `mob_2k` (STUtility's examples as h5ad with their pictures).
 """
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from scipy import stats
 
+from mclstexp.analysis.pairs import Pair
+from mclstexp.core.tiles import TileSpec
+from mclstexp.data.folds import folds_by_patient
 from mclstexp.evaluation.calibration import interval_coverage
 from mclstexp.evaluation.conformal import Errors, Pool
+from mclstexp.evaluation.exam import Rules, prepare
 from mclstexp.evaluation.resampling import mean_interval
+from mclstexp.io.read import read_sections
+from mclstexp.methods import create
 
 UNITS = range(2, 13)
 DRAWS = {
@@ -124,6 +132,21 @@ def values(n_studies: int) -> None:
         _line(f"{apart:g}", "other individuals, as the package does", own)
 
 
+def mice(data: Path) -> None:
+    """Print what share of the values of one mouse intervals hold that were learnt on the other."""
+    sections = read_sections(data / "mob_2k", mpp=3.5, spec=TileSpec(64, 3.5))
+    exams = [prepare(fold, Rules()) for fold in folds_by_patient(sections)]
+    for name in ("mean", "coordinates", "knn", "ridge"):
+        options = {"encoder": "efficientnet_lite0"} if name in ("knn", "ridge") else {}
+        pairs = []
+        for exam in exams:
+            model = create(name, **options).fit(exam.fold.train, space=exam.space)
+            pairs += [Pair(section, model.predict(section.tiles)) for section in exam.fold.test]
+        table = interval_coverage(pairs)
+        of_sections = table.filter(like="coverage_").mean().round(3).to_dict()
+        print(f"{name}: {table['coverage'].mean():.3f}, ± {table['width'].mean():.3f}; {of_sections}", flush=True)
+
+
 def _studies(n_individuals: int, n_studies: int, *, apart: float) -> list[list[Made]]:
     rng = np.random.default_rng(n_individuals)
     return [[pair for k in range(n_individuals) for pair in _individual(rng, k, apart)] for _ in range(n_studies)]
@@ -175,5 +198,7 @@ if __name__ == "__main__":
         means(int(sys.argv[2]) if len(sys.argv) > 2 else 2000)
     elif sys.argv[1:2] == ["values"]:
         values(int(sys.argv[2]) if len(sys.argv) > 2 else 300)
+    elif sys.argv[1:2] == ["mice"]:
+        mice(Path(sys.argv[2]))
     else:
         print(__doc__)
