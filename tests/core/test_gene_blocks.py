@@ -2,6 +2,7 @@
 
 import math
 import tracemalloc
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,11 @@ from scipy import sparse
 
 from mclstexp.core import gene_blocks, panel
 from mclstexp.core.expression import ExpressionSpace
+from mclstexp.core.gene_blocks import blocks
 from mclstexp.core.panel import by_variability
 from mclstexp.core.pearson import constant_truth, pearson_per_gene
 from mclstexp.data.autocorrelation import morans_i, neighbour_weights
-from mclstexp.evaluation import metrics
+from mclstexp.evaluation import count_noise, metrics
 from mclstexp.evaluation.ceiling import noise_ceiling
 from mclstexp.evaluation.structure import gene_correlation_error
 
@@ -113,17 +115,10 @@ def test_expression_is_that_of_the_dense_formula(axis):
         assert space.counts(counts).dtype == np.float64
 
 
-def test_the_ceiling_splits_counts_as_the_dense_matrix_would():
+def test_the_ceiling_of_each_gene_is_its_own(monkeypatch):
     space = ExpressionSpace(tuple(NAMES))
     counts = AnnData(sparse.csr_matrix(COUNTS.astype(np.int32)), var=pd.DataFrame(index=NAMES))
 
-    def scaled(half):
-        return space(AnnData(sparse.csr_matrix(half), var=pd.DataFrame(index=NAMES)))
-
-    rng, r = np.random.default_rng(3), np.zeros(37)
-    for _ in range(4):
-        half = rng.binomial(COUNTS, 0.5)
-        r += np.nan_to_num(pearson_per_gene(scaled(half), scaled(COUNTS - half))) / 4
-    r = np.maximum(r, 0)
-    expected = np.where(np.ptp(space(counts), axis=0) > 0, np.sqrt(2 * r / (1 + r)), np.nan)
-    np.testing.assert_array_equal(noise_ceiling(counts, space=space, n_splits=4, seed=3), expected)
+    whole = noise_ceiling(counts, space=space)
+    monkeypatch.setattr(count_noise, "blocks", partial(blocks, most=3 * 33 * 16))
+    np.testing.assert_allclose(noise_ceiling(counts, space=space), whole, rtol=1e-12)

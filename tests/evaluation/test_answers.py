@@ -19,7 +19,9 @@ def _collect(n_genes=12, n_spots_side=12):
     space = ExpressionSpace(section.genes[:n_genes])
     truth = space(section.counts)
     predicted = truth + np.random.default_rng(0).normal(size=truth.shape).astype(np.float32)
-    return section, space, Answers.collect(section, predicted, space=space, train_mean=np.zeros(n_genes, np.float32))
+    residual_space = space.on_residuals([section])
+    given = {"space": space, "residual_space": residual_space, "train_mean": np.zeros(n_genes, np.float32)}
+    return section, space, Answers.collect(section, predicted, **given)
 
 
 def test_depth_is_over_all_measured_genes_and_counts_are_the_panels():
@@ -49,4 +51,10 @@ def test_every_metric_answers_for_every_gene_of_a_section():
 def test_a_prediction_of_another_shape_is_refused():
     section, space, answers = _collect()
     with pytest.raises(InputError, match="predict this section's tiles"):
-        Answers.collect(section, answers.predicted[:, :-1], space=space, train_mean=answers.train_mean)
+        Answers.collect(
+            section,
+            answers.predicted[:, :-1],
+            space=space,
+            residual_space=space.on_residuals([section]),
+            train_mean=answers.train_mean,
+        )

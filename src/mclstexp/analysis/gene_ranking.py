@@ -15,7 +15,7 @@ from mclstexp.analysis.pairs import Pair, over_patients
 from mclstexp.analysis.spatial_null import Unit, maps_of, spatial_p
 from mclstexp.core.pearson import pearson_per_gene
 from mclstexp.core.section import check_sections
-from mclstexp.evaluation.ceiling import noise_ceiling
+from mclstexp.evaluation.ceiling import ceiling_of, reliability
 
 VERDICTS: Final = ("predictable", "doubtful", "not predictable")
 FALSE_DISCOVERIES: Final = 0.05
@@ -52,7 +52,7 @@ def rank_genes(
         random correlations rise and fall together, as if they were one section; so do those of unknown patients.
         With "section" each counts on its own, which finds more genes and, on serial cuts, too many.
     seed
-        Of the random maps and of the noise ceiling.
+        Of the random maps.
 
     Returns
     -------
@@ -64,7 +64,8 @@ def rank_genes(
     pcc, pcc_SECTION
         Pearson correlation: its mean over sections within a patient, then over patients; and of each section.
     ceiling, share
-        The PCC a perfect predictor would reach (`noise_ceiling`), averaged likewise; pcc / ceiling.
+        The PCC a perfect predictor would reach: `ceiling_of` the mean `reliability`, 0 where that is below; pcc over
+        ceiling.
     p_spatial, q
         One-sided p of "pcc" against maps with the same spatial pattern (`null_correlations`); Benjamini and Hochberg
         (1995) over genes.
@@ -80,16 +81,17 @@ def rank_genes(
     """
     check_sections([pair.section for pair in pairs])
     genes = list(dict.fromkeys(gene for pair in pairs for gene in pair.genes))
-    per_section = [_of_section(pair, seed=seed) for pair in pairs]
+    per_section = [_of_section(pair) for pair in pairs]
     table = pd.DataFrame(index=pd.Index(genes, name="gene"))
     table["score"] = pd.concat([found["score"] for found in per_section], axis=1).reindex(genes).mean(axis=1)
-    for name in ("pcc", "ceiling"):
-        columns = pd.concat([found[name] for found in per_section], axis=1, keys=[pair.id for pair in pairs])
-        columns = columns.reindex(genes)
-        table[name] = over_patients(columns, pairs)
-        if name == "pcc":
-            of_section = columns.add_prefix("pcc_")
-    table = table.join(of_section)
+    of_section = {
+        name: pd.concat([found[name] for found in per_section], axis=1, keys=[pair.id for pair in pairs]).reindex(genes)
+        for name in ("pcc", "reliability")
+    }
+    table["pcc"] = over_patients(of_section["pcc"], pairs)
+    # each gene by itself: drawn to the others a shallow one would seem to be measured
+    table["ceiling"] = ceiling_of(over_patients(of_section["reliability"], pairs).to_numpy(np.float64)).clip(min=0)
+    table = table.join(of_section["pcc"].add_prefix("pcc_"))
     table["share"] = table["pcc"] / table["ceiling"].where(table["ceiling"] > 0)
     table["p_spatial"] = spatial_p(
         [maps_of(pair, pair.truth, pair.guess, names=pair.genes, unit=unit) for pair in pairs],
@@ -135,13 +137,13 @@ def minus_log10_p(r: Float[np.ndarray, " n_genes"], n_spots: int) -> Float[np.nd
         return -np.where(small, log_p, np.log(p)) / np.log(10)
 
 
-def _of_section(pair: Pair, *, seed: int) -> pd.DataFrame:
+def _of_section(pair: Pair) -> pd.DataFrame:
     pcc = pearson_per_gene(pair.truth, pair.guess)
     return pd.DataFrame(
         {
             "score": minus_log10_p(pcc, len(pair.section)),
             "pcc": pcc,
-            "ceiling": noise_ceiling(pair.section.counts, space=pair.space, seed=seed),
+            "reliability": reliability(pair.section.counts, space=pair.space),
         },
         index=list(pair.genes),
     )

@@ -23,6 +23,10 @@ class Answers:
 
     truth: Float[np.ndarray, "n_spots n_genes"]
     """Measured expression."""
+    log_truth: Float[np.ndarray, "n_spots n_genes"]
+    """The same on the log scale, whatever the prediction's."""
+    residual_truth: Float[np.ndarray, "n_spots n_genes"]
+    """The same as residuals of counts, whatever the prediction's scale."""
     predicted: Float[np.ndarray, "n_spots n_genes"]
     """Predicted expression, in the same space."""
     counts: Float[np.ndarray, "n_spots n_genes"]
@@ -43,6 +47,7 @@ class Answers:
         predicted: ArrayLike,
         *,
         space: ExpressionSpace,
+        residual_space: ExpressionSpace,
         train_mean: Float[np.ndarray, " n_genes"],
     ) -> Self:
         """Put a section's truth beside what was predicted for it.
@@ -55,6 +60,8 @@ class Answers:
             (n_spots, n_genes) in `space`, rows in the section's order.
         space
             Panel and scale of prediction and truth.
+        residual_space
+            The same panel on residuals, learnt from training sections.
         train_mean
             (n_genes,) mean expression over the training spots.
 
@@ -72,6 +79,8 @@ class Answers:
             raise InputError(msg)
         return cls(
             truth=truth,
+            log_truth=truth if space.scale == "log" else space.on_log()(section.counts),
+            residual_truth=truth if space == residual_space else residual_space(section.counts),
             predicted=np.asarray(predicted, np.float32),
             counts=space.panel(section.counts).astype(np.float32).toarray(),
             depth=np.asarray(section.counts.X.sum(axis=1), np.float64).ravel(),

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
-import pandas as pd
 from anndata import AnnData
 from jaxtyping import Float
-from scipy import sparse
 
 from mclstexp.core.expression import ExpressionSpace
-from mclstexp.core.pearson import pearson_per_gene
+from mclstexp.core.gene_blocks import genes_in_blocks
+from mclstexp.core.pearson import PerGene, Values, constant_truth, pearson_per_gene
+from mclstexp.evaluation.count_noise import noise_variance
+
+_HARDLY: Final = 0.01
+"""Mean reliability that an error of the noise variance by a hundredth would make."""
+_FEW_GENES: Final = 10
+"""Genes from which it cannot be seen how much the truths of genes differ."""
 
 
-def noise_ceiling(
-    counts: AnnData, *, space: ExpressionSpace, n_splits: int = 10, seed: int = 0
-) -> Float[np.ndarray, " n_genes"]:
-    """Estimate the PCC that a perfect predictor of the underlying rates would reach.
+def reliability(counts: AnnData, *, space: ExpressionSpace, given_depth: bool = False) -> PerGene:
+    """Estimate the share of each gene's variance that is not the noise of counting molecules.
 
-    Each count is split by a fair binomial into two halves, which for Poisson counts are independent measurements
-    of the same rates at half the depth. With r the correlation of the halves (mean over `n_splits`), Spearman and
-    Brown (1910) give the reliability of the whole as 2r / (1 + r); its square root bounds the correlation with
-    anything free of this noise.
+    One less noise variance (`noise_variance`) over variance: what two measurements of the same rates would correlate
+    by (Spearman 1904; Lord and Novick 1968, chapter 3). Halves of the counts, which are measured at half the depth,
+    would say too much of the log scale: there depth moves the mean of a gene, and more so where counts are few.
 
     Parameters
     ----------
@@ -28,33 +32,91 @@ def noise_ceiling(
         Raw counts of one section (a `Section.counts`).
     space
         Panel and scale on which predictions are scored.
-    n_splits
-        How many random splits are averaged.
-    seed
-        Of the splits.
+    given_depth
+        Whether a gene first loses all that ln(1 + total count) explains, as in `metrics.pcc_depth`.
 
     Returns
     -------
-    (n_genes,) in [0, 1]: 0 where the halves do not agree at all, NaN where the truth is constant.
+    (n_genes,) at most 1, NaN where the truth is constant. Nearly without bias, hence below 0 for about half of the
+    genes that have no signal: average first (over sections), then take the root (`ceiling_of`).
 
     Notes
     -----
-    Approximate: the logarithm of half the depth is not exactly half the measurement.
+    Noise beyond Poisson's (swaps, loss while mapping) cannot be told from signal by one measurement.
     """
-    rng = np.random.default_rng(seed)
-    panel = space.panel(counts).astype(np.int64)
-    r = np.zeros(panel.shape[1])
-    for _ in range(n_splits):
-        half = panel.copy()
-        half.data = rng.binomial(panel.data, 0.5)
-        # a half left without counts agrees with nothing
-        r += np.nan_to_num(pearson_per_gene(_scale(half, space), _scale(panel - half, space))) / n_splits
-    r = np.maximum(r, 0)
-    truth = space(counts)
-    return np.where(np.ptp(truth, axis=0) > 0, np.sqrt(2 * r / (1 + r)), np.nan)
+    panel, truth = space.panel(counts), space(counts)
+    n_spots, n_left = len(truth), len(truth) - (2 if given_depth else 1)
+    if n_left < 3:
+        return np.full(truth.shape[1], np.nan)
+    line = log_depth(counts)[:, None]
+    line = line - line.mean() if given_depth and not constant_truth(line)[0] else np.zeros_like(line)
+    square, fourth = _moments(truth, line).T
+    known = ~constant_truth(truth) & (square > 0)
+    square, mean = np.where(known, square, 1), np.asarray(panel.mean(axis=0)).ravel()
+    # a variance of few or heavy-tailed values errs, its reciprocal upwards; of Poisson's own tail the noise has it too
+    tail = np.maximum(fourth / square**2 - 1 - 1 / np.maximum(mean, 1 / n_spots), 2)
+    share = noise_variance(panel, space) / (square * n_spots / n_left) * (1 - np.minimum(tail / n_spots, 1))
+    return np.where(known, 1 - share, np.nan)
 
 
-def depth_oracle(counts: AnnData, *, space: ExpressionSpace) -> Float[np.ndarray, " n_genes"]:
+def ceiling_of(mean: PerGene, of_sections: Float[np.ndarray, "n_genes n_sections"] | None = None) -> PerGene:
+    """Return the PCC that a perfect predictor would reach: the root of the mean reliability.
+
+    A mean below 0 says that nothing was measured. Its sign is kept, for cut off at 0 genes without signal would seem to
+    have some, in the mean over genes; of one gene, or one mean, a ceiling below 0 is shown as 0. And the root bends: of
+    means that err, each as often up as down, it is too low on average where they are small. So the genes' means are
+    first drawn together until they differ by as much as their truths do (Louis 1984), how far they err being seen
+    between sections; unless all genes together have hardly any reliability (0.01, or three standard errors). That is
+    for means over genes; to judge one gene take its mean as it is.
+
+    Parameters
+    ----------
+    mean
+        (n_genes,) reliability, averaged over sections; NaN stays.
+    of_sections
+        (n_genes, n_sections) what was averaged, NaN where there is none. Without it, or with one section, means are
+        taken as they are.
+
+    Returns
+    -------
+    (n_genes,) in [-1, 1].
+    """
+    if of_sections is not None:
+        mean = _drawn_together(mean, of_sections)
+    return np.clip(np.sign(mean) * np.sqrt(np.abs(mean)), -1, 1)
+
+
+def _drawn_together(mean: PerGene, of_sections: Float[np.ndarray, "n_genes n_sections"]) -> PerGene:
+    n_known = np.isfinite(of_sections).sum(axis=1)
+    several = np.isfinite(mean) & (n_known > 1)
+    if several.sum() <= _FEW_GENES:
+        return mean
+    error = float(np.mean(np.nanvar(of_sections[several], axis=1, ddof=1) / n_known[several]))
+    centre, spread = float(mean[several].mean()), float(mean[several].var(ddof=1))
+    if spread <= 0 or centre <= max(_HARDLY, 3 * np.sqrt(error / several.sum())):
+        return mean
+    kept = np.sqrt(max(0.0, 1 - error / spread))
+    return np.where(several, centre + kept * (mean - centre), mean)
+
+
+def noise_ceiling(counts: AnnData, *, space: ExpressionSpace, given_depth: bool = False) -> PerGene:
+    """Estimate the PCC that a perfect predictor of the underlying rates would reach on one section.
+
+    Of several sections average their `reliability` and take `ceiling_of` it.
+
+    Parameters
+    ----------
+    counts, space, given_depth
+        See `reliability`.
+
+    Returns
+    -------
+    (n_genes,) in [-1, 1], see `ceiling_of`; NaN where the truth is constant.
+    """
+    return ceiling_of(reliability(counts, space=space, given_depth=given_depth))
+
+
+def depth_oracle(counts: AnnData, *, space: ExpressionSpace) -> PerGene:
     """PCC reached by knowing only each spot's total count, ln(1 + total over all measured genes).
 
     Not a predictor (it reads the truth) but a confound: scores near it may come from cell density alone.
@@ -79,5 +141,10 @@ def log_depth(counts: AnnData) -> Float[np.ndarray, " n_spots"]:
     return np.log1p(np.asarray(counts.X.sum(axis=1), np.float64).ravel())
 
 
-def _scale(panel: sparse.csr_matrix, space: ExpressionSpace) -> np.ndarray:
-    return space(AnnData(panel, var=pd.DataFrame(index=pd.Index(space.genes))))
+@genes_in_blocks
+def _moments(truth: Values, line: Float[np.ndarray, "n_spots 1"]) -> Float[np.ndarray, "n_genes 2"]:
+    """Return mean square and mean fourth power of what a centred line leaves of each gene."""
+    rest = truth.astype(np.float64) - truth.mean(axis=0, dtype=np.float64)
+    rest -= line * (line * rest).sum(axis=0) / max(float((line**2).sum()), 1e-300)
+    square = rest**2
+    return np.stack([square.mean(axis=0), (square**2).mean(axis=0)], axis=1)

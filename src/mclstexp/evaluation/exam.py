@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
@@ -20,7 +21,7 @@ from mclstexp.core.section import Section
 from mclstexp.data.folds import Fold
 from mclstexp.data.genes import select_heg
 from mclstexp.evaluation.answers import Answers
-from mclstexp.evaluation.ceiling import log_depth, noise_ceiling
+from mclstexp.evaluation.ceiling import log_depth, reliability
 from mclstexp.evaluation.metrics import GENE_METRICS
 from mclstexp.evaluation.score_table import COLUMNS
 from mclstexp.evaluation.scored import Scored, scored, usual_genes
@@ -47,7 +48,7 @@ MIN_SPOTS: Final = 10
 is above 0.38, more than most methods score, and the section would weigh in a mean as much as one of thousands."""
 ORACLE: Final = "depth oracle"
 CEILING: Final = "noise ceiling"
-_OF_RANKS: Final = ("pcc", "spearman", "nmi", "auc")
+_OF_RANKS: Final = ("pcc", "pcc_depth", "pcc_residual", "spearman", "nmi", "auc")
 """Metrics that mean something for the depth oracle, which is on no scale of expression."""
 
 
@@ -70,6 +71,12 @@ class Rules:
     transductive: bool = False
     """Whether steps that look at the test sections (other than their tiles one by one) are let in; rows say so."""
 
+    def __post_init__(self) -> None:
+        taken = [name for name in self.gene_sets if f"pcc_{name}" in GENE_METRICS]
+        if taken:
+            msg = f"a name of a gene set that no metric ends with expected, found {taken[0]!r}: call it otherwise"
+            raise InputError(msg)
+
 
 @dataclass(frozen=True)
 class Exam:
@@ -79,6 +86,8 @@ class Exam:
     """Train and test sections, with the genes that the training sections share."""
     space: ExpressionSpace
     """Scale and panel of truth and prediction."""
+    residual_space: ExpressionSpace
+    """The same panel on residuals of counts, learnt from the training sections."""
     train_mean: np.ndarray
     """(n_genes,) mean expression over the training spots."""
     gene_sets: dict[str, np.ndarray]
@@ -169,6 +178,7 @@ def prepare(fold: Fold, rules: Rules) -> Exam:
     return Exam(
         fold=replace(fold, train=tuple(train), test=tuple(found.section for found in marked.values())),
         space=space,
+        residual_space=space if space.scale == "residual" else replace(space, axis="spot").on_residuals(train),
         train_mean=np.asarray(total / n_spots, np.float32),
         gene_sets={name: np.isin(space.genes, rule(chosen_on, space=space)) for name, rule in rules.gene_sets.items()},
         rules=rules,
@@ -210,7 +220,9 @@ def _answers(exam: Exam, section: Section, predicted: np.ndarray) -> Answers:
     spots, predicted = exam.scored[section.id].spots, np.asarray(predicted)
     if not spots.all() and len(predicted) == len(section):
         section, predicted = section.take(spots), predicted[spots]
-    return Answers.collect(section, predicted, space=exam.space, train_mean=exam.train_mean)
+    return Answers.collect(
+        section, predicted, space=exam.space, residual_space=exam.residual_space, train_mean=exam.train_mean
+    )
 
 
 def references(exam: Exam) -> pd.DataFrame:
@@ -221,10 +233,19 @@ def references(exam: Exam) -> pd.DataFrame:
         answers = _answers(exam, section, np.array(depth, np.float32))
         oracle = {name: GENE_METRICS[name](answers) for name in _OF_RANKS}
         spots = exam.scored[section.id].spots
-        ceiling = {"ceiling": noise_ceiling(section.counts[spots], space=exam.space)}
+        ceiling = _reliabilities(exam, section.counts[spots])
         for label, values in ((ORACLE, oracle), (CEILING, ceiling)):
             tables.append(_per_gene(exam, values, _where(exam, label, section=section)))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*COLUMNS, *exam.gene_sets])
+
+
+def _reliabilities(exam: Exam, counts: AnnData) -> dict[str, np.ndarray]:
+    log, residual = exam.space.on_log(), exam.residual_space
+    return {
+        "reliability": reliability(counts, space=log),
+        "reliability_depth": reliability(counts, space=log, given_depth=True),
+        "reliability_residual": reliability(counts, space=residual),
+    }
 
 
 def failure(exam: Exam, *, label: str, method: Predictor, reason: str) -> pd.DataFrame:

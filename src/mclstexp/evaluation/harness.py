@@ -32,7 +32,7 @@ from mclstexp.evaluation.exam import (
     scorable,
     too_small,
 )
-from mclstexp.evaluation.score_table import COLUMNS
+from mclstexp.evaluation.score_table import COLUMNS, with_ceilings
 from mclstexp.io.writing import is_of_writing
 from mclstexp.methods import create
 
@@ -182,6 +182,6 @@ def check_methods(methods: Mapping[str, Predictor], *, transductive: bool) -> No
 
 
 def join_scores(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Put tables of scores one below the other; text that repeats is kept once (categories)."""
-    scores = pd.concat(tables, ignore_index=True)
+    """Put tables of scores one below the other, with the ceilings; text that repeats is kept once (categories)."""
+    scores = with_ceilings(pd.concat(tables, ignore_index=True))
     return scores.astype({name: "category" for name in COLUMNS if name not in ("transductive", "tuned", "value")})

@@ -204,9 +204,10 @@ def auc(counts: Values, predicted: Values) -> PerGene:
 
 
 GENE_METRICS: Final[dict[str, Callable[[Answers], PerGene]]] = {
-    "pcc": lambda a: pcc(a.truth, a.predicted),
+    "pcc": lambda a: pcc(a.log_truth, a.predicted),
     "spearman": lambda a: spearman(a.truth, a.predicted),
-    "pcc_depth": lambda a: pcc_depth(a.truth, a.predicted, depth=a.depth),
+    "pcc_depth": lambda a: pcc_depth(a.log_truth, a.predicted, depth=a.depth),
+    "pcc_residual": lambda a: pcc(a.residual_truth, a.predicted),
     "mse": lambda a: mse(a.truth, a.predicted),
     "mae": lambda a: mae(a.truth, a.predicted),
     "r2": lambda a: r2(a.truth, a.predicted, train_mean=a.train_mean),
@@ -218,4 +219,8 @@ GENE_METRICS: Final[dict[str, Callable[[Answers], PerGene]]] = {
     "dispersion": lambda a: dispersion(a.truth, a.predicted),
     "moran_error": lambda a: moran_error(a.truth, a.predicted, weights=a.weights),
 }
-"""Metrics with one number per gene and section, by name."""
+"""Metrics with one number per gene and section, by name.
+
+The three correlations ask the same questions of predictions on either scale: how much of the log expression, how much
+of it when depth is known, how much of the residuals. All others are on the prediction's own scale.
+"""

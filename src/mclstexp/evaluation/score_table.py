@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Literal
 
+import numpy as np
 import pandas as pd
 
 from mclstexp.core.errors import InputError
+from mclstexp.evaluation.ceiling import ceiling_of
 
 Over = Literal["patient", "section"]
 """What counts once in the last average."""
@@ -32,6 +34,12 @@ COLUMNS: Final = (
 
 CEILING_METRIC: Final = "ceiling"
 """Metric of the reference that says what a perfect predictor would reach; its scale is that of the PCC."""
+CEILINGS: Final = {"pcc": CEILING_METRIC, "pcc_depth": "ceiling_depth", "pcc_residual": "ceiling_residual"}
+"""The ceiling of each correlation that has one of its own."""
+RELIABILITIES: Final = {"reliability": CEILING_METRIC} | {
+    f"reliability_{what}": f"ceiling_{what}" for what in ("depth", "residual")
+}
+"""The ceiling that comes of each reliability, which is a section's; a ceiling is all sections'."""
 RUN: Final = ("failed", "seconds", "peak_mib")
 """Metrics of a method in a whole fold; they are no scores."""
 LOWER_IS_BETTER: Final = frozenset(
@@ -224,15 +232,51 @@ def gene_means(scores: pd.DataFrame, *, metric: str, gene_set: str | None = None
     return table.rename(index=str, columns=str)
 
 
-def beside_ceiling(pcc: pd.DataFrame) -> pd.DataFrame:
+def with_ceilings(scores: pd.DataFrame) -> pd.DataFrame:
+    """Add the noise ceilings that the reliabilities of all sections say: each gene's mean, and its root.
+
+    The root of each section's own would be the higher the noisier it is. A gene has one ceiling, which stands
+    beside each section that has a truth of it. What the table said of ceilings before is replaced.
+
+    Parameters
+    ----------
+    scores
+        Rows of `evaluate`; those of `RELIABILITIES` are looked at. Without any nothing is changed.
+    """
+    rows = scores[scores["metric"].isin(list(RELIABILITIES))]
+    if rows.empty:
+        return scores
+    others = scores[~scores["metric"].isin(list(CEILINGS.values()))]
+    return pd.concat([others, *(_as_ceilings(some) for _, some in rows.groupby("metric", observed=True))])[
+        list(scores.columns)
+    ].reset_index(drop=True)
+
+
+def _as_ceilings(rows: pd.DataFrame) -> pd.DataFrame:
+    """Write each gene's ceiling over the reliabilities of one kind."""
+    counted = averaged(rows)
+    over = usual_over(rows)
+    mean = unit_means(counted, over=over, per=("gene",)).groupby("gene", observed=True).mean()
+    of_sections = counted.pivot(index="gene", columns=["fold", "section"], values="value").reindex(mean.index)
+    ceiling = ceiling_of(mean.to_numpy(np.float64), of_sections.to_numpy(np.float64))
+    value = pd.Series(ceiling, index=mean.index.astype(str)).reindex(rows["gene"].astype(str)).to_numpy()
+    kind = RELIABILITIES[str(rows["metric"].iloc[0])]
+    return rows.assign(metric=kind, value=np.where(rows["value"].notna(), value, np.nan))
+
+
+def beside_ceiling(rows: pd.DataFrame, *, metric: str = "pcc") -> pd.DataFrame:
     """Write the noise ceiling of the same gene and section into the column "value_ceiling".
 
     Parameters
     ----------
-    pcc
-        Rows of the metrics "pcc" and "ceiling"; those without a value, or whose gene has no ceiling, are left out.
+    rows
+        Rows of a metric of `CEILINGS` and of its ceiling; those without a value, or whose gene has no ceiling, are left
+        out.
+    metric
+        Which one.
     """
-    ceiling = pcc.loc[pcc["metric"] == CEILING_METRIC, [*CELL, "value"]]
+    ceiling = rows.loc[rows["metric"] == CEILINGS[metric], [*CELL, "value"]]
+    pcc = rows[rows["metric"].isin((metric, CEILINGS[metric]))]
     return pcc.merge(ceiling, on=list(CELL), suffixes=("", "_ceiling")).dropna(subset=["value", "value_ceiling"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from textwrap import shorten
 from typing import Final
 
@@ -11,6 +12,8 @@ import pandas as pd
 from mclstexp.evaluation.resampling import cannot_tell, mean_interval
 from mclstexp.evaluation.score_table import (
     CEILING_METRIC,
+    CEILINGS,
+    RELIABILITIES,
     RUN,
     Over,
     averaged,
@@ -29,6 +32,8 @@ TUNED: Final = "§"
 """Mark of methods whose defaults were chosen by scores on these very data; they are never bold."""
 FAILED: Final = "‡"
 """Mark of methods that failed in a fold, and are averaged over fewer sections than others."""
+_MEASURED: Final = 0.05
+"""Mean ceiling below which a share of it would be one of noise."""
 _REASONS: Final = 300  # letters; the table of scores has them all
 
 
@@ -54,15 +59,19 @@ def summarise(scores: pd.DataFrame, *, over: Over | None = None) -> pd.DataFrame
     - "pcc" and "pcc_<gene set>", each with "…_sd" (standard deviation over patients; with `over` "section", over
       sections) and "…_low", "…_high" (95 % t interval over patients within -1 and 1, NaN with fewer than two; over
       sections only where those of one patient, or of unknown ones, are averaged).
-    - "ceiling_share" and "ceiling_share_<gene set>": mean PCC over mean noise ceiling, both over those genes of those
-      sections whose ceiling is above 0, averaged as above. A ratio of means, for single ceilings near 0 would rule a
-      mean of ratios. NaN where no ceiling was computed.
+    - "pcc_depth", "pcc_residual" and "pcc_depth_<gene set>", "pcc_residual_<gene set>": the same means of the
+      correlation given depth and of that with residuals.
+    - "ceiling_share", "ceiling_share_<gene set>" and so on, "ceiling_share_depth…" and "ceiling_share_residual…": mean
+      correlation over its own mean noise ceiling, both over the genes of sections that have one, chosen by no estimate.
+      A ratio of means, for single ceilings near 0 would rule a mean of ratios. NaN where none was computed, or the mean
+      ceiling is below 0.05: nothing was measured that could be shared.
     - the means of all other metrics, under their names;
     - "kind", "transductive", "tuned" (defaults chosen on these data), "n_constant" (genes of sections without a PCC),
       "n_patients", "n_sections", "n_folds", "n_failed" (folds), "failed" (those folds and reasons, "" if none),
       "seconds" (sum over folds), "peak_mib" (largest of the folds).
 
-    The row of the noise ceiling has its mean in "pcc": the PCC of a perfect predictor. ``attrs`` says "by", "over",
+    The row of the noise ceiling has the mean ceilings in the columns of the correlations: what a perfect predictor
+    would score, of all sections together, hence without spread; 0 where the mean is below. ``attrs`` says "by", "over",
     "units" (what intervals are over), "protocol", "n_patients" (those known), "n_unknown" (sections whose
     patient is not), "n_sections" (those averaged), "n_folds" and "gene_sets".
 
@@ -77,7 +86,7 @@ def summarise(scores: pd.DataFrame, *, over: Over | None = None) -> pd.DataFrame
     between, n_unknown = independent(scores, over=over), unknown_patients(scores)
     scores = averaged(scores)
     sets, protocol = gene_set_names(scores), str(scores["protocol"].iloc[0])
-    pcc = scores[scores["metric"].isin(("pcc", CEILING_METRIC))]
+    pcc, ceilings = scores[scores["metric"].isin(("pcc", CEILING_METRIC))], list(CEILINGS.values())
     table = pd.DataFrame(index=pd.Index(scores["method"].unique().astype(str), name="method"))
     for name in (None, *sets):
         rows = pcc if name is None else pcc[pcc[name].astype(bool)]
@@ -85,7 +94,14 @@ def summarise(scores: pd.DataFrame, *, over: Over | None = None) -> pd.DataFrame
         units = _units(rows, over=over, keep_nan=protocol == "paper" and (name or "").startswith("heg"))
         _with_spread(table, units, column=column, between=between)
         table[column.replace("pcc", "ceiling_share")] = _ceiling_share(rows, over=over)
-    others = scores[~scores["metric"].isin(("pcc", CEILING_METRIC, *RUN))]
+    for metric, name in itertools.product(("pcc_depth", "pcc_residual"), (None, *sets)):
+        rows = scores[scores["metric"].isin((metric, CEILINGS[metric]))]
+        rows = rows if name is None else rows[rows[name].astype(bool)]
+        column = metric if name is None else f"{metric}_{name}"
+        table[column] = unit_means(rows, over=over).groupby("method", observed=True).mean()
+        table[column.replace("pcc", "ceiling_share")] = _ceiling_share(rows, over=over, metric=metric)
+    _settle_ceilings(table, scores[scores["metric"].isin(ceilings)])
+    others = scores[~scores["metric"].isin((*CEILINGS, *ceilings, *RELIABILITIES, *RUN))]
     means = unit_means(others, over=over, per=("metric", "method")).groupby(["metric", "method"], observed=True).mean()
     for metric in others["metric"].unique():
         table[str(metric)] = means.loc[metric]
@@ -130,14 +146,22 @@ def _with_spread(table: pd.DataFrame, units: pd.Series, *, column: str, between:
     table[list(ends.index)] = ends.T.clip(-1, 1)  # no correlation lies beyond
 
 
-def _ceiling_share(rows: pd.DataFrame, *, over: Over) -> pd.Series:
-    both = beside_ceiling(rows)
-    both = both[both["value_ceiling"] > 0]
+def _settle_ceilings(table: pd.DataFrame, ceilings: pd.DataFrame) -> None:
+    """Leave the mean alone, 0 at least, of what is no section's own."""
+    rows = table.index.isin(ceilings["method"].unique())
+    spread = [column for column in table if column.endswith(("_sd", "_low", "_high"))]
+    means = [column for column in table if column.startswith("pcc") and column not in spread]
+    table.loc[rows, spread] = np.nan
+    table.loc[rows, means] = table.loc[rows, means].clip(lower=0)
+
+
+def _ceiling_share(rows: pd.DataFrame, *, over: Over, metric: str = "pcc") -> pd.Series:
+    both = beside_ceiling(rows, metric=metric)
     reached, reachable = (
         unit_means(both, over=over, value=value).groupby("method", observed=True).mean()
         for value in ("value", "value_ceiling")
     )
-    return reached / reachable
+    return reached / reachable.where(reachable >= _MEASURED)
 
 
 def _with_numbers(table: pd.DataFrame, scores: pd.DataFrame, pcc: pd.DataFrame) -> None:

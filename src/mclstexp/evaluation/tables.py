@@ -148,7 +148,9 @@ def _columns(summary: pd.DataFrame) -> list[_Column]:
     return [
         _Column(f"PCC{interval}", "pcc", _number),
         *(_Column(_set_heading(name), f"pcc_{name}", _number) for name in summary.attrs["gene_sets"]),
-        _Column("share of ceiling", "ceiling_share", lambda value: f"{100 * value:.0f} %"),
+        _Column("share of ceiling", "ceiling_share", _percent),
+        *_of_another_question("PCC given depth", "depth", summary),
+        *_of_another_question("PCC on residuals", "residual", summary),
         _Column("R²", "r2", _number),
         _Column("MSE", "mse", _number),
         _Column("MAE", "mae", _number),
@@ -157,6 +159,16 @@ def _columns(summary: pd.DataFrame) -> list[_Column]:
         _Column("dispersion", "dispersion", lambda value: f"{value:.2f}"),
         _Column("time", "seconds", _time, compete=False),
         _Column("memory", "peak_mib", _memory, compete=False),
+    ]
+
+
+def _of_another_question(heading: str, name: str, summary: pd.DataFrame) -> list[_Column]:
+    """List a correlation over all genes, over the highest, and its share of its own ceiling."""
+    highest = [each for each in summary.attrs["gene_sets"] if each.startswith("heg")]
+    return [
+        _Column(heading, f"pcc_{name}", _number),
+        *(_Column(_set_heading(each).replace("PCC", heading, 1), f"pcc_{name}_{each}", _number) for each in highest),
+        _Column(f"share of ceiling, {heading.removeprefix('PCC ')}", f"ceiling_share_{name}", _percent),
     ]
 
 
@@ -190,6 +202,10 @@ def _marks(row: pd.Series) -> list[str]:
     seen = bool(row["transductive"]) and row["kind"] != "reference"
     marks = {TRANSDUCTIVE: seen, TUNED: row["tuned"], FAILED: row["n_failed"]}
     return [mark for mark, there in marks.items() if there]
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.0f} %"
 
 
 def _number(value: float) -> str:

@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 from mclstexp.core.errors import InputError
 from mclstexp.evaluation.score_table import (
     CEILING_METRIC,
+    CEILINGS,
     averaged,
     beside_ceiling,
     comparable,
@@ -39,7 +40,7 @@ def plot_score_distributions(
     scores
         A table of `evaluate`.
     metric
-        What is shown; beside the PCC stands the noise ceiling.
+        What is shown; beside a correlation that has one stands its noise ceiling.
     gene_set
         Only these genes.
     ax
@@ -57,8 +58,9 @@ def plot_score_distributions(
     """
     scores = comparable(scores)
     table = gene_means(scores, metric=metric, gene_set=gene_set)
-    if metric == "pcc" and (scores["metric"] == CEILING_METRIC).any():
-        table = table.join(gene_means(scores, metric=CEILING_METRIC, gene_set=gene_set), how="left")
+    ceiling = CEILINGS.get(metric, "")
+    if (scores["metric"] == ceiling).any():
+        table = table.join(gene_means(scores, metric=ceiling, gene_set=gene_set).clip(lower=0), how="left")
     kinds = scores.groupby("method", observed=True)["kind"].first().astype(str)
     order = _order(merit(metric, table.mean()), kinds)
     with style():
@@ -217,6 +219,7 @@ def _beside_ceiling(scores: pd.DataFrame, method: str) -> pd.DataFrame:
         for name, value in (("ceiling", "value_ceiling"), ("pcc", "value"))
     }
     table, sets = pd.DataFrame(means), gene_set_names(scores)
+    table["ceiling"] = table["ceiling"].clip(lower=0)  # below it nothing was measured
     table["set"] = "other"
     for name in reversed(sets):
         table.loc[rows.groupby("gene", observed=True)[name].mean() >= 0.5, "set"] = name
