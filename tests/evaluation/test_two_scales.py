@@ -16,7 +16,7 @@ from mclstexp.evaluation.ceiling import reliability
 from mclstexp.evaluation.exam import Rules, prepare
 from mclstexp.evaluation.harness import evaluate, join_scores
 from mclstexp.evaluation.metrics import pcc_depth
-from mclstexp.evaluation.score_table import with_ceilings
+from mclstexp.evaluation.score_ceilings import with_ceilings
 from mclstexp.evaluation.summary import summarise
 from mclstexp.evaluation.tables import latex_table, markdown_table, summary_rows
 from mclstexp.methods import create

@@ -9,7 +9,6 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
-from anndata import AnnData
 
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
@@ -21,8 +20,9 @@ from mclstexp.core.section import Section
 from mclstexp.data.folds import Fold
 from mclstexp.data.genes import select_heg
 from mclstexp.evaluation.answers import Answers
-from mclstexp.evaluation.ceiling import log_depth, reliability
+from mclstexp.evaluation.ceiling import log_depth
 from mclstexp.evaluation.metrics import GENE_METRICS
+from mclstexp.evaluation.score_ceilings import reliabilities
 from mclstexp.evaluation.score_table import COLUMNS
 from mclstexp.evaluation.scored import Scored, scored, usual_genes
 from mclstexp.evaluation.structure import SECTION_METRICS
@@ -233,19 +233,10 @@ def references(exam: Exam) -> pd.DataFrame:
         answers = _answers(exam, section, np.array(depth, np.float32))
         oracle = {name: GENE_METRICS[name](answers) for name in _OF_RANKS}
         spots = exam.scored[section.id].spots
-        ceiling = _reliabilities(exam, section.counts[spots])
+        ceiling = reliabilities(section.counts[spots], log=exam.space.on_log(), residual=exam.residual_space)
         for label, values in ((ORACLE, oracle), (CEILING, ceiling)):
             tables.append(_per_gene(exam, values, _where(exam, label, section=section)))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=[*COLUMNS, *exam.gene_sets])
-
-
-def _reliabilities(exam: Exam, counts: AnnData) -> dict[str, np.ndarray]:
-    log, residual = exam.space.on_log(), exam.residual_space
-    return {
-        "reliability": reliability(counts, space=log),
-        "reliability_depth": reliability(counts, space=log, given_depth=True),
-        "reliability_residual": reliability(counts, space=residual),
-    }
 
 
 def failure(exam: Exam, *, label: str, method: Predictor, reason: str) -> pd.DataFrame:

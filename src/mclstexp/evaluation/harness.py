@@ -32,7 +32,8 @@ from mclstexp.evaluation.exam import (
     scorable,
     too_small,
 )
-from mclstexp.evaluation.score_table import COLUMNS, with_ceilings
+from mclstexp.evaluation.score_ceilings import with_ceilings
+from mclstexp.evaluation.score_table import COLUMNS
 from mclstexp.io.writing import is_of_writing
 from mclstexp.methods import create
 
