@@ -149,8 +149,9 @@ def _with_spread(table: pd.DataFrame, units: pd.Series, *, column: str, between:
 def _settle_ceilings(table: pd.DataFrame, ceilings: pd.DataFrame) -> None:
     """Leave the mean alone, 0 at least, of what is no section's own."""
     rows = table.index.isin(ceilings["method"].unique())
-    spread = [column for column in table if column.endswith(("_sd", "_low", "_high"))]
-    means = [column for column in table if column.startswith("pcc") and column not in spread]
+    columns = [str(column) for column in table]
+    spread = [column for column in columns if column.endswith(("_sd", "_low", "_high"))]
+    means = [column for column in columns if column.startswith("pcc") and column not in spread]
     table.loc[rows, spread] = np.nan
     table.loc[rows, means] = table.loc[rows, means].clip(lower=0)
 
