@@ -29,7 +29,7 @@ TITLES = {
     "her2st_c_paper": "The same sections of her2st under the published evaluation",
     "mob_st_paper": "The same replicates of the olfactory bulb under the published evaluation",
 }
-MORE = ["pcc_hvg50", "pcc_svg50", "spearman", "pcc_depth", "nrmse", "nmi", "js", "moran_error"]
+MORE = ["pcc_hvg50", "pcc_svg50", "spearman", "nrmse", "nmi", "js", "moran_error"]
 MORE += ["gene_correlation_error", "svg_recovery"]
 INTRODUCTION = """# Benchmarks
 

@@ -339,13 +339,13 @@ def test_an_experiment_leaves_scores_tables_figures_predictions_and_its_record(d
     assert sorted(path.name for path in results.iterdir()) == [*names, "summary.csv", "summary.md", "summary.tex"]
     scores = pd.read_parquet(results / "scores.parquet")
     assert set(scores["method"].unique()) == {
-        *("zero", "coordinates", "knn", "ridge"),
+        *("zero", "coordinates", "density", "knn", "ridge"),
         *("depth oracle", "noise ceiling"),
     }
     assert not (scores["metric"] == "failed").any()
     assert pd.read_csv(results / "summary.csv", index_col=0).loc["zero", "n_sections"] == 3
     assert (results / "summary.md").read_text().startswith("| method |")
-    assert sorted(path.name for path in (results / "predictions").rglob("r1.h5ad")) == ["r1.h5ad"] * 4
+    assert sorted(path.name for path in (results / "predictions").rglob("r1.h5ad")) == ["r1.h5ad"] * 5
     assert np.asarray(Image.open(results / "figures" / "summary.png")).std() > 10
     record = json.loads((results / "experiment.json").read_text())
     assert record["experiment"]["folds"] == {"by": "section", "n_folds": None, "min_spots": 10}

@@ -56,7 +56,10 @@ def test_configs_fit_the_data(name, data_dir, monkeypatch):
 def test_the_small_one_is_run(tmp_path):
     experiment = read_experiment(Path(__file__).parents[1] / "configs" / "synthetic.toml")
     summary = run_experiment(experiment, out=tmp_path / "results")
-    assert set(summary.index) == {"mean", "coordinates", "knn", "ridge", "noise ceiling", "depth oracle"}
+    assert set(summary.index) == {
+        *("mean", "coordinates", "density", "knn", "ridge"),
+        *("noise ceiling", "depth oracle"),
+    }
     assert summary.loc["mean", "pcc"] == 0
     assert summary.loc[["knn", "ridge"], "pcc"].min() > 0.2
     assert (summary["failed"] == "").all()

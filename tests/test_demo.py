@@ -13,7 +13,7 @@ from mclstexp.demo import FLAGSHIP, GENES, run_demo
 from mclstexp.evaluation.summary import summarise
 from mclstexp.io.synthetic import make_sections
 
-METHODS = {"mean", "coordinates", "knn", "ridge", "mclstexp"}
+METHODS = {"mean", "coordinates", "density", "knn", "ridge", "mclstexp"}
 REFERENCES = {"noise ceiling", "depth oracle"}
 
 

@@ -80,7 +80,8 @@ def test_a_whole_experiment_is_read(write):
     methods = experiment.make_methods()
     names = {label: method.name for label, method in methods.items()}
     given = {"mean": "mean", "near": "knn", "mclstexp": "mclstexp", "other": "mclstexp"}
-    assert names == {**given, "coordinates": "coordinates", "ridge": "ridge"}, "controls are in every table"
+    controls = {name: name for name in ("coordinates", "density", "ridge")}
+    assert names == {**given, **controls}, "controls are in every table"
     assert {methods[label].encoder for label in ("near", "mclstexp", "ridge")} == {"efficientnet_lite0"}
     assert methods["near"].k == 3
     assert methods["mclstexp"].context_radii_um == (100.0, 200.0)

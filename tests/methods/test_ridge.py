@@ -13,7 +13,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.inference.embed import embed_tiles
 from mclstexp.methods import create
-from mclstexp.methods.ridge import _splits
+from mclstexp.methods.ridge import tuning_splits
 from small_methods import ENCODER, small_sections
 
 
@@ -58,7 +58,7 @@ def test_counts_that_nothing_tells_get_a_large_penalty(sections):
 def test_the_penalty_is_chosen_over_whole_patients_or_whole_sections(sections):
     def sides_share_nothing(sections, units):
         rows = np.repeat(units, [len(section) for section in sections])
-        splits = _splits(sections)
+        splits = tuning_splits(sections)
         assert sorted(np.concatenate([test for _, test in splits])) == list(range(len(rows)))
         return all(not set(rows[train]) & set(rows[test]) for train, test in splits)
 
@@ -66,7 +66,7 @@ def test_the_penalty_is_chosen_over_whole_patients_or_whole_sections(sections):
     assert sides_share_nothing(twice, [s.patient for s in twice])
     serial = [replace(section, patient="P") for section in sections]
     assert sides_share_nothing(serial, [s.id for s in serial])
-    assert _splits(sections[:1]) is None
+    assert tuning_splits(sections[:1]) is None
 
 
 def test_a_twin_of_each_section_does_not_fool_the_choice(sections):

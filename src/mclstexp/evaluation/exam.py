@@ -41,7 +41,7 @@ GeneSetRule = Callable[..., Sequence[str]]
 HEG50: Final[Mapping[str, GeneSetRule]] = {"heg50": select_heg}
 """The gene set of the published tables, chosen before the test."""
 
-CONTROLS: Final = ("mean", "coordinates", "knn", "ridge")
+CONTROLS: Final = ("mean", "coordinates", "density", "knn", "ridge")
 """Methods that stand in every table: without them a score says nothing."""
 MIN_SPOTS: Final = 10
 """Spots below which a section is not scored. Over fewer, the standard error of one correlation (Fisher's 1 / √(n - 3))

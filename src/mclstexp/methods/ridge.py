@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.linear_model import RidgeCV
@@ -19,6 +20,9 @@ from mclstexp.core.tiles import Tiles
 from mclstexp.data.folds import tuning_units
 from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
 from mclstexp.inference.numerics import numerics
+
+Splits = list[tuple[NDArray, NDArray]]
+"""Rows to fit on and rows to choose by."""
 
 
 @register("ridge")
@@ -51,18 +55,11 @@ class Ridge(Predictor):
         self.encoder_ = frozen_encoder(self.encoder)
         features = np.concatenate([embed_tiles(section.tiles, self.encoder) for section in sections]).astype(np.float64)
         expression = np.concatenate([self.space_(section.counts) for section in sections]).astype(np.float64)
-        scaler = StandardScaler().fit(features)
-        # a full decomposition, unlike a randomised one, needs no seed
-        pca = PCA(min(self.n_components, *features.shape), svd_solver="full")
-        components = pca.fit_transform(scaler.transform(features))
-        alphas = np.logspace(0, 6, 13) if self.alpha is None else [self.alpha]
-        cv = _splits(sections) if self.alpha is None else None
-        ridge = RidgeCV(alphas, cv=cv, scoring="neg_mean_squared_error").fit(components, expression)
-        # scaling, rotation and regression are affine: together they are one matrix and one intercept
-        self.alpha_ = float(ridge.alpha_)
-        coef = ridge.coef_.reshape(expression.shape[1], -1) @ pca.components_ / scaler.scale_
-        self.intercept_ = np.atleast_1d(ridge.intercept_) - coef @ scaler.mean_ - coef @ (pca.mean_ * scaler.scale_)
-        self.coef_ = coef.T.copy()
+        alphas = np.logspace(0, 6, 13) if self.alpha is None else np.array([self.alpha])
+        splits = tuning_splits(sections) if self.alpha is None else None
+        self.coef_, self.intercept_, self.alpha_ = fit_probe(
+            features, expression, n_components=self.n_components, alphas=alphas, splits=splits
+        )
 
     def _predict(self, tiles: Tiles) -> NDArray[np.float32]:
         check_encoder(self.encoder, self.encoder_, n_features=len(self.coef_))
@@ -82,7 +79,42 @@ class Ridge(Predictor):
         self.alpha_ = state.meta["alpha"]
 
 
-def _splits(sections: list[Section]) -> list[tuple[NDArray, NDArray]] | None:
+def fit_probe(
+    features: Float[np.ndarray, "n_tiles n_features"],
+    values: Float[np.ndarray, "n_tiles n_values"],
+    *,
+    n_components: int,
+    alphas: Float[np.ndarray, " n_alphas"],
+    splits: Splits | None,
+) -> tuple[Float[np.ndarray, "n_features n_values"], Float[np.ndarray, " n_values"], float]:
+    """Fit a ridge regression on principal components of standardised features.
+
+    Parameters
+    ----------
+    features, values
+        Of the training tiles, float64.
+    n_components
+        Principal components kept (fewer where there are fewer tiles or features).
+    alphas
+        L2 penalties to choose from.
+    splits
+        Rows to fit on and to choose by; None: leave out single tiles.
+
+    Returns
+    -------
+    Matrix and intercept of the whole, which is affine, and the penalty.
+    """
+    scaler = StandardScaler().fit(features)
+    # a full decomposition, unlike a randomised one, needs no seed
+    pca = PCA(min(n_components, *features.shape), svd_solver="full")
+    components = pca.fit_transform(scaler.transform(features))
+    ridge = RidgeCV(alphas, cv=splits, scoring="neg_mean_squared_error").fit(components, values)
+    coef = ridge.coef_.reshape(values.shape[1], -1) @ pca.components_ / scaler.scale_
+    intercept = np.atleast_1d(ridge.intercept_) - coef @ scaler.mean_ - coef @ (pca.mean_ * scaler.scale_)
+    return coef.T.copy(), intercept, float(ridge.alpha_)
+
+
+def tuning_splits(sections: list[Section]) -> Splits | None:
     """Row splits by patient (by section within one, or where none is known); None: leave out single spots."""
     patients = tuning_units(sections)
     units = patients if len(set(patients)) > 1 else [section.id for section in sections]
