@@ -42,7 +42,8 @@ def reliability(counts: AnnData, *, space: ExpressionSpace, given_depth: bool = 
 
     Notes
     -----
-    Noise beyond Poisson's (swaps, loss while mapping) cannot be told from signal by one measurement.
+    Noise beyond Poisson's (swaps, loss while mapping) cannot be told from signal by one measurement. On the log scale
+    rates of two kinds, 50 times apart, make the estimate too low by up to 0.05 in its root; ten times apart, by 0.01.
     """
     panel, truth = space.panel(counts), space(counts)
     n_spots, n_left = len(truth), len(truth) - (2 if given_depth else 1)
