@@ -48,8 +48,6 @@ class SyntheticConfig:
 class DataConfig:
     """Where sections come from and how they are read."""
 
-    name: str = ""
-    """Name of the data set, such as "mob_st"; a method whose defaults were chosen on it is never bold in its tables."""
     path: str = ""
     """A file or folder that `read_sections` knows, relative to the working directory."""
     format: str | None = None
@@ -74,6 +72,8 @@ class DataConfig:
     """h5ad: distance in µm between neighbouring spots, where that is what is known of the scale."""
     synthetic: SyntheticConfig | None = None
     """Sections made here instead of read."""
+    name: str = ""
+    """Name of the data set, such as "mob_st"; a method whose defaults were chosen on it is never bold in its tables."""
 
     def read(self, spec: TileSpec) -> list[Section]:
         """Read the sections, or make them.

@@ -13,6 +13,8 @@ import h5py
 from mclstexp.core.errors import InputError
 from mclstexp.io.bounds import RATIO, SPARE_BYTES
 from mclstexp.io.guard import reading
+from mclstexp.io.heaps import check_heaps
+from mclstexp.io.sparse_checks import check_sparse
 
 _FILTERS: Final = {
     h5py.h5z.FILTER_DEFLATE: "gzip",
@@ -51,6 +53,7 @@ def opened_hdf5(path: Path | str, what: str) -> Iterator[h5py.File]:
         data than it holds; and for whatever is raised while it is read inside the block.
     """
     with reading(path, what), h5py.File(path, "r") as file:
+        check_heaps(path)
         _inspect(file, path, what)
         yield file
 
@@ -75,7 +78,7 @@ def read_anndata(path: Path | str, what: str, *, backed: bool = False) -> ad.Ann
     with opened_hdf5(path, what):
         pass
     with reading(path, what):
-        return ad.read_h5ad(path, backed="r" if backed else None)
+        return check_sparse(ad.read_h5ad(path, backed="r" if backed else None))
 
 
 @contextmanager

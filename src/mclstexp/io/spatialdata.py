@@ -25,6 +25,7 @@ from mclstexp.io.guard import guarded, reading
 from mclstexp.io.patients import patient_of
 from mclstexp.io.raw_counts import raw_counts
 from mclstexp.io.slides import ArraySlide
+from mclstexp.io.sparse_checks import check_sparse
 from mclstexp.io.witnesses import Statement, settle_mpp, tell, weigh
 from mclstexp.io.zarr_store import check_zarr
 
@@ -146,6 +147,8 @@ def read_spatialdata(
     check_zarr(path, "a SpatialData store")
     with reading(path, "a SpatialData store"):
         store = package.read_zarr(path)
+        for kept in store.tables.values():
+            check_sparse(kept)
     adata = store.tables[_choose(store.tables, table, option="table", where=name)]
     picture = store.images[_choose(store.images, image, option="image", where=name, preferred="full_image")]
     adata.obsm[keys.SPATIAL] = _centres(store, adata, picture=picture, system=coordinate_system, where=name)

@@ -19,6 +19,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.io.bounds import check_gzip
 from mclstexp.io.guard import first_of, reading
 from mclstexp.io.hdf5 import opened_hdf5
+from mclstexp.io.sparse_checks import check_compressed
 from mclstexp.io.tables import read_text
 from mclstexp.io.tenx_positions import unique_barcodes
 from mclstexp.io.unasked import counts_are_asked, without_counts
@@ -184,9 +185,9 @@ def _read_h5(path: Path) -> tuple[sparse.csr_matrix, np.ndarray, pd.DataFrame]:
         )
         n_features, n_barcodes = group["shape"][:]
         # 10x stores features × barcodes by column, which is barcodes × features by row
-        parts = (group["data"][:], group["indices"].astype(np.int32)[:], group["indptr"][:])
-        counts = sparse.csr_matrix(parts, shape=(n_barcodes, n_features))
-        counts.check_format()
+        counts = sparse.csr_matrix((int(n_barcodes), int(n_features)), dtype=group["data"].dtype)
+        counts.data, counts.indices, counts.indptr = (group[part][:] for part in ("data", "indices", "indptr"))
+        check_compressed(counts, "the matrix")
     return counts, barcodes, features
 
 

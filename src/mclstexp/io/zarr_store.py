@@ -16,6 +16,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.wording import shown
 from mclstexp.io.bounds import SPARE_BYTES, require_stored
 from mclstexp.io.guard import reading
+from mclstexp.io.sparse_checks import check_sparse
 
 _CODECS: Final = (
     "blosc", "zstd", "gzip", "zlib", "lz4", "bz2", "lzma", "zlib-ng", "shuffle", "delta", "bitround", "quantize",
@@ -42,7 +43,7 @@ def read_anndata_zarr(path: Path | str, what: str) -> ad.AnnData:
     """
     check_zarr(path, what)
     with reading(path, what):
-        return ad.read_zarr(path)
+        return check_sparse(ad.read_zarr(path))
 
 
 def check_zarr(path: Path | str, what: str) -> None:
