@@ -53,6 +53,7 @@ def _predicted(plan, label="knn"):
     return {path.stem: read_prediction(path).X for path in (plan.folder / "predictions" / label).iterdir()}
 
 
+@pytest.mark.slow
 def test_an_option_changed_and_changed_back_gives_scores_and_predictions_of_one_setting(tmp_path, computed):
     first = _plan(tmp_path)
     scores, predicted = _scores(first, "knn"), _predicted(first)
@@ -71,7 +72,9 @@ def test_an_option_changed_and_changed_back_gives_scores_and_predictions_of_one_
     assert all(np.array_equal(found[name], predicted[name]) for name in predicted)
 
 
-@pytest.mark.parametrize("what", ["scores", "prediction", "seal", "gone"])
+@pytest.mark.parametrize(
+    "what", ["prediction", *(pytest.param(what, marks=pytest.mark.slow) for what in ("scores", "seal", "gone"))]
+)
 def test_a_damaged_part_is_computed_again_in_the_same_run(tmp_path, computed, what):
     plan = _plan(tmp_path)
     scores, predicted = _scores(plan, "knn"), _predicted(plan)

@@ -84,6 +84,7 @@ def _run(content, folder):
     return scores, seen
 
 
+@pytest.mark.slow
 def test_a_death_is_a_row_and_the_next_run_computes_that_part_alone(content, tmp_path):
     (tmp_path / "die").touch()
     scores, seen = _run(content, tmp_path / "run")
