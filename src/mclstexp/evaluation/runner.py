@@ -141,7 +141,8 @@ def _collect(plan: Plan, died: Mapping[tuple[str, str], str]) -> pd.DataFrame:
                 if (label, name) not in died:
                     msg = (
                         f"finished parts that can be read back expected in {plan.folder}, found that of {label} on "
-                        f"{name} damaged {_ATTEMPTS} times: check that disk and run the same again"
+                        f"{name} damaged, or of code that was edited meanwhile, {_ATTEMPTS} times: check that disk, "
+                        "leave the code as it is, and run the same again"
                     )
                     raise InputError(msg)
                 scores = failure(exam, label=label, method=method, reason=died[label, name])
