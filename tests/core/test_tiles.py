@@ -74,3 +74,11 @@ def test_a_grid_keeps_to_its_mask_at_any_scale():
         Tiles.grid(SLIDE, np.zeros((5, 5), bool), spec=TileSpec(10, 2.0))
     with pytest.raises(InputError, match="stride must be a positive"):
         Tiles.grid(SLIDE, stride_um=0)
+
+
+@pytest.mark.parametrize("mpp", [1e-300, 9e-4, 1.1e4, 1e300])
+def test_a_scale_beyond_every_microscope_and_camera_is_refused(mpp):
+    for make in (lambda: TileSpec(8, mpp), lambda: ArraySlide(np.zeros((8, 8, 3), np.uint8), mpp=mpp, id="a")):
+        with pytest.raises(InputError, match=r"mpp must be 0.001 to 10000 µm per pixel, found .*: check its unit"):
+            make()
+    assert TileSpec(8, 1e-3).mpp == 1e-3

@@ -5,12 +5,33 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mclstexp.core.errors import InputError
+
+_SCALES_MPP: Final = (1e-3, 1e4)
+"""µm per pixel of a picture of tissue; beyond, a unit was mistaken, and a tile would be all of the slide or nothing."""
+
+
+def check_mpp(value: float, what: str) -> float:
+    """Return a number that is given as µm per pixel.
+
+    Raises
+    ------
+    InputError
+        If it is not positive, or beyond every microscope and camera.
+    """
+    if not (math.isfinite(value) and value > 0):
+        msg = f"{what} must be a positive number of µm per pixel, found {value!r}"
+        raise InputError(msg)
+    least, most = _SCALES_MPP
+    if not least <= value <= most:
+        msg = f"{what} must be {least:g} to {most:g} µm per pixel, found {value!r}: check its unit"
+        raise InputError(msg)
+    return value
 
 
 @dataclass(frozen=True)
@@ -20,7 +41,7 @@ class TileSpec:
     Raises
     ------
     InputError
-        If `size_px` is not a positive integer or `mpp` is not a positive finite number.
+        If `size_px` is not a positive integer or `mpp` is no scale (`check_mpp`).
     """
 
     size_px: int = 224
@@ -32,9 +53,7 @@ class TileSpec:
         if int(self.size_px) != self.size_px or self.size_px <= 0:
             msg = f"tile size_px must be a positive integer, found {self.size_px!r}"
             raise InputError(msg)
-        if not (math.isfinite(self.mpp) and self.mpp > 0):
-            msg = f"tile mpp must be a positive number of µm per pixel, found {self.mpp!r}"
-            raise InputError(msg)
+        check_mpp(self.mpp, "tile mpp")
 
     @property
     def size_um(self) -> float:

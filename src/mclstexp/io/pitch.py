@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
+from mclstexp.core.tiles import check_mpp
 
 VISIUM_PITCH_UM = 100.0
 """Centre-to-centre distance of neighbouring Visium spots (10x Genomics)."""
@@ -100,9 +101,8 @@ def choose_mpp(
     InputError
         If no source knows it, or a given one is not a positive number.
     """
-    if given is not None and not (math.isfinite(given) and given > 0):
-        msg = f"{where}: mpp must be a positive number of µm per pixel, found {given!r}"
-        raise InputError(msg)
+    if given is not None:
+        check_mpp(given, f"{where}: mpp")
     sources = {"the given mpp": given, "the spots' spacing": measured, "the image's header": header}
     known = [(name, value) for name, value in sources.items() if value is not None]
     if not known:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
@@ -15,7 +14,7 @@ from PIL import Image
 
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
-from mclstexp.core.tiles import Slide, TileSpec
+from mclstexp.core.tiles import Slide, TileSpec, check_mpp
 from mclstexp.io.entries import entries, files_within
 from mclstexp.io.guard import guarded, reading
 from mclstexp.io.pixel_sources import ArrayPixels, OpenSlidePixels, PixelSource, PlainPixels
@@ -44,9 +43,7 @@ class _PyramidSlide(Slide):
     """The geometry that all slides share: level, region, white outside, antialiased resampling."""
 
     def __init__(self, source: PixelSource, *, id: str, mpp: float) -> None:  # noqa: A002 - the name in `Slide`
-        if not (math.isfinite(mpp) and mpp > 0):
-            msg = f"{id}: mpp must be a positive number of µm per pixel, found {mpp!r}"
-            raise InputError(msg)
+        check_mpp(mpp, f"{id}: mpp")
         self.id, self.mpp, self.size_px = id, float(mpp), source.sizes_px[0]
         self._source = source
         self._scales = [_scale(source.sizes_px[0], size) for size in source.sizes_px]

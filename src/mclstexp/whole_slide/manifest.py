@@ -14,6 +14,7 @@ import pandas as pd
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.options import suggest
+from mclstexp.core.tiles import check_mpp
 from mclstexp.io.guard import guarded
 from mclstexp.io.slides import SUFFIXES
 from mclstexp.whole_slide.places import Place
@@ -205,10 +206,10 @@ def _mpp(text: str, *, where: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not (math.isfinite(value) and value > 0):
+    if math.isnan(value):
         msg = f"{where}: mpp must be a positive number of µm per pixel, found {text!r}"
         raise InputError(msg)
-    return value
+    return check_mpp(value, f"{where}: mpp")
 
 
 def _check_names(jobs: list[SlideJob]) -> None:

@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
+from mclstexp.core.tiles import check_mpp
 from mclstexp.io.pitch import VISIUM_PITCH_UM, VISIUM_SPOT_UM
 from mclstexp.io.witnesses.evidence import Evidence, Finding, Statement
 
@@ -52,7 +53,7 @@ def settle_mpp(statements: Sequence[Statement], *, where: str, hint: str = "") -
         option = word("mpp")
         msg = f"{where}: mpp unknown (micrometres per pixel are neither in the image nor in the data): "
         raise InputError(msg + f"give {option}{hint}")
-    return statements[0].mpp
+    return check_mpp(statements[0].mpp, f"{where}: {statements[0].source}")
 
 
 def spacing(xy: Float[np.ndarray, "n 2"]) -> Spacing | None:
