@@ -35,7 +35,7 @@ def _mend(folder: Path, chance: Random) -> None:
         content = json.loads(description.read_text(encoding="utf-8"))
         content["weights_sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
         description.write_text(json.dumps(content), encoding="utf-8")
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return
 
 

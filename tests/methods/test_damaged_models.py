@@ -44,6 +44,7 @@ def _mutants(description, arrays):
             yield f"nan in {name}", description, others | {name: np.full_like(array, np.nan)}
         if array.ndim and array.shape[0] > 1:
             yield f"{name} cut", description, others | {name: array[:-1]}
+            yield f"{name} longer", description, others | {name: np.concatenate([array, array])}
     for key in description["state"]:
         for strange in _STRANGE:
             yield f"{key}: {strange}", description | {"state": description["state"] | {key: strange}}, arrays

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import socket
+import stat
 import time
 import warnings
 from collections.abc import Iterator
@@ -114,7 +114,7 @@ def _claim(path: Path, wait_s: float) -> FileLock:
     for _ in range(100):
         # its owner may finish, and remove it, at any moment: then what we got is the lock of nothing, and we try again
         with suppress(FileNotFoundError, FileExistsError):
-            if os.path.lexists(path) and not path.is_dir():
+            if _is_no_folder(path):
                 _set_aside(path)
             path.mkdir(parents=True, exist_ok=True)
             (path / _LOCK).touch()
@@ -161,6 +161,14 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def _is_no_folder(path: Path) -> bool:
+    """Whether something else is there; asked once, for between two questions another process may make the folder."""
+    try:
+        return not stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError:
+        return path.is_symlink()
 
 
 def _is_foreign(path: Path) -> bool:

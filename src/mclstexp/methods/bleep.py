@@ -273,6 +273,9 @@ class Bleep(Predictor):
         if "reduction.mean" in weights:
             reduction = Reduction(weights["reduction.mean"], weights["reduction.components"])
         if "scaling.mean" in weights:
+            stored_arrays(
+                state, dict.fromkeys(("model.scaling.mean", "model.scaling.spread"), "genes"), genes=len(self.genes_)
+            )
             scaling = Standardise(weights["scaling.mean"], weights["scaling.spread"])
         dim, n_features = weights["image_projection.projection.weight"].shape
         self.model_ = self._build(

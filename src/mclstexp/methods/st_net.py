@@ -218,6 +218,8 @@ class StNetRegression(Predictor):
         n_features = weights["head.weight"].shape[1]
         self.model_ = StNet(backbone, n_features=n_features, mean=weights["head.bias"])
         if "scaling.mean" in weights:
+            scaling = dict.fromkeys(("model.scaling.mean", "model.scaling.spread"), "features")
+            stored_arrays(state, scaling, features=n_features)
             self.model_.scaling = Standardise(weights["scaling.mean"], weights["scaling.spread"])
         self.model_.load_state_dict(weights)
         self.model_.eval().to(torch_device(self.device))
