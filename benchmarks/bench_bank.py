@@ -32,7 +32,7 @@ def normalised(x: np.ndarray) -> np.ndarray:
 
 
 def by_bank(keys: np.ndarray) -> Search:
-    from mclstexp.inference.bank import ReferenceBank
+    from mclstexp.retrieval.bank import ReferenceBank
 
     expression, names = np.zeros((len(keys), 1), np.float32), ("",) * len(keys)
     bank = ReferenceBank(keys, expression, section_ids=names, patients=names)
@@ -40,7 +40,7 @@ def by_bank(keys: np.ndarray) -> Search:
 
 
 def by_plain_bank(keys: np.ndarray) -> Search:
-    from mclstexp.inference import exact_index
+    from mclstexp.retrieval import exact_index
 
     exact_index.FAISS_FROM = sys.maxsize
     return by_bank(keys)

@@ -22,10 +22,10 @@ import numpy as np
 import torch
 
 from mclstexp.core.tiles import Tiles, TileSpec
-from mclstexp.inference.embed import embed_tiles
 from mclstexp.io.slides import ArraySlide
 from mclstexp.nn.cpu import fast_dtype, prepare_cpu
 from mclstexp.nn.image_encoders import create_encoder
+from mclstexp.sight.embed import embed_tiles
 
 NAME, SIZE_PX, BATCH, N_BATCHES, N_ROUNDS = "random:densenet121", 224, 32, 4, 5
 Run = Callable[[], np.ndarray]

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from mclstexp.core.expression import ExpressionSpace
-from mclstexp.inference.symmetries import embed_symmetries
-from mclstexp.inference.views import embed_views
 from mclstexp.io.read import read_sections
 from mclstexp.methods import create
 from mclstexp.methods.mclstexp import MclSTExp
+from mclstexp.sight.symmetries import embed_symmetries
+from mclstexp.sight.views import embed_views
 
 ENCODER = "efficientnet_lite0"
 

@@ -100,8 +100,8 @@ def serve(way: Way, slide: Path) -> None:
     import lazyslide as zs
 
     from mclstexp.core.tiles import TileSpec
-    from mclstexp.inference.embed import embed_tiles
     from mclstexp.nn.image_encoders import create_encoder
+    from mclstexp.sight.embed import embed_tiles
     from mclstexp.whole_slide.wsi_tiles import tiles_of
 
     wsi = open_store(slide, N_TILES)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from sklearn.metrics.pairwise import cosine_similarity
 
-from mclstexp.inference.bank import ReferenceBank
+from mclstexp.retrieval.bank import ReferenceBank
 
 N_KEYS, N_QUERIES, DIM, N_GENES, K = 10_000, 10_000, 256, 785, 200
 N_LOOPED = 200

@@ -19,8 +19,8 @@ from PIL import Image
 import mclstexp as mx
 from mclstexp.core.pearson import pearson_per_gene
 from mclstexp.core.tiles import Tiles, TileSpec
-from mclstexp.inference.embed import embed_tiles, features_kept_in
 from mclstexp.nn.image_encoders import ImageEncoder, create_encoder
+from mclstexp.sight.embed import embed_tiles, features_kept_in
 from mclstexp.whole_slide.wsi_tiles import hold, tiles_of
 
 ENCODER, SIZE_PX = "efficientnet_lite0", 224

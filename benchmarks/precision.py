@@ -26,11 +26,11 @@ import mclstexp as mx
 from mclstexp.core.panel import select_hvg
 from mclstexp.core.pearson import pearson_per_gene
 from mclstexp.core.section import Section
-from mclstexp.inference import embed
-from mclstexp.inference.embed import PRECISION, embed_tiles
 from mclstexp.io.read import read_sections
 from mclstexp.nn.cpu import fast_dtype
 from mclstexp.nn.image_encoders import ImageEncoder
+from mclstexp.sight import embed
+from mclstexp.sight.embed import PRECISION, embed_tiles
 
 ENCODER = "efficientnet_lite0"
 METHODS = {"knn": {}, "ridge": {}, "pls": {}, "mclstexp": {"symmetric": False}}

@@ -28,12 +28,12 @@ from PIL import Image
 
 from mclstexp.core.predictor import Predictor
 from mclstexp.core.tiles import TileSpec
-from mclstexp.inference.embed import BATCH_SIZE
 from mclstexp.io.slides import open_slide
 from mclstexp.io.synthetic import make_sections
 from mclstexp.methods import create
 from mclstexp.nn.cpu import fast_dtype, prepare_cpu
 from mclstexp.nn.image_encoders import create_encoder
+from mclstexp.sight.embed import BATCH_SIZE
 from mclstexp.whole_slide.grid import lay_grid
 from mclstexp.whole_slide.one import predict_slide_file
 from mclstexp.whole_slide.settings import SlideSettings

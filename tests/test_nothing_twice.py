@@ -11,10 +11,10 @@ from mclstexp.core import identity
 from mclstexp.core.code import source_hash
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.method import described
-from mclstexp.inference import embed
 from mclstexp.io.slides import ArraySlide
 from mclstexp.methods import create
 from mclstexp.nn.image_encoders import create_encoder
+from mclstexp.sight import embed
 from small_methods import ENCODER, SPEC, small_sections
 
 OPTIONS = {"encoder": ENCODER, "epochs": 2, "n_components": 4, "dim": 4, "batch_size": 16, "k": 2, "dropout": 0.1}

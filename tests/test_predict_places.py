@@ -14,10 +14,10 @@ import tenx_files as files
 from mclstexp.api import holds_slides, predict_files
 from mclstexp.core.errors import InputError
 from mclstexp.evaluation.config import DataConfig
-from mclstexp.inference.views import embed_views
 from mclstexp.io.predictions import read_prediction
 from mclstexp.io.read import read_sections
 from mclstexp.io.slides import SUFFIXES
+from mclstexp.sight.views import embed_views
 from small_methods import SPEC, small_sections
 
 SIDE = SPEC.size_px

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from mclstexp.core.errors import InputError
-from mclstexp.inference.surroundings import embed_subtiles, embed_window
 from mclstexp.methods import create
+from mclstexp.sight.surroundings import embed_subtiles, embed_window
 from small_methods import ENCODER, small_sections
 
 SMALL = {"encoder": ENCODER, "n_components": 8, "dim": 8, "n_members": 2, "n_models": 1, "batch_size": 16}

@@ -8,8 +8,8 @@ from scipy import sparse
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
-from mclstexp.inference.embed import embed_tiles
 from mclstexp.methods import create
+from mclstexp.sight.embed import embed_tiles
 from small_methods import ENCODER, small_sections
 
 

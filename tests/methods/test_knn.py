@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from mclstexp.core.errors import InputError
-from mclstexp.inference.embed import embed_tiles
 from mclstexp.methods import create
+from mclstexp.sight.embed import embed_tiles
 from small_methods import ENCODER, small_sections
 
 

@@ -7,8 +7,8 @@ from sklearn.cross_decomposition import PLSRegression
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.data.neighbours import mean_of_neighbours
-from mclstexp.inference.embed import embed_tiles
 from mclstexp.methods import create, pls
+from mclstexp.sight.embed import embed_tiles
 from small_methods import ENCODER, small_sections
 
 

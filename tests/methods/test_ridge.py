@@ -11,9 +11,9 @@ from sklearn.preprocessing import StandardScaler
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
-from mclstexp.inference.embed import embed_tiles
 from mclstexp.methods import create
 from mclstexp.methods.ridge import tuning_splits
+from mclstexp.sight.embed import embed_tiles
 from small_methods import ENCODER, small_sections
 
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from mclstexp.core.errors import InputError
-from mclstexp.inference.embed import embed_tiles
 from mclstexp.methods import create
 from mclstexp.nn.local_graph import LocalGraphNetwork, LocalGraphs
+from mclstexp.sight.embed import embed_tiles
 from mclstexp.training.deltas import squared_error
 from small_methods import ENCODER, small_sections
 

@@ -8,10 +8,10 @@ from torchvision.models import densenet121
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.tiles import TileSpec
-from mclstexp.inference.embed import embed_tiles
-from mclstexp.inference.symmetries import turned
 from mclstexp.methods import create
 from mclstexp.methods import st_net as module
+from mclstexp.sight.embed import embed_tiles
+from mclstexp.sight.symmetries import turned
 from small_methods import ENCODER, small_sections
 
 SMALL = {"encoder": ENCODER, "epochs": 2, "batch_size": 16}

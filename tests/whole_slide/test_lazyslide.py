@@ -8,9 +8,9 @@ import tifffile
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Tiles
-from mclstexp.inference.embed import embed_tiles
 from mclstexp.io.slides import open_slide
 from mclstexp.methods import create
+from mclstexp.sight.embed import embed_tiles
 from mclstexp.whole_slide.lazyslide import as_feature_model, predict_wsi
 from small_methods import ENCODER, SPEC, small_sections
 

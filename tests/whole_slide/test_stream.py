@@ -8,8 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Slide, Tiles
-from mclstexp.inference import embed
 from mclstexp.methods import create
+from mclstexp.sight import embed
 from mclstexp.whole_slide import stream as module
 from mclstexp.whole_slide.blocks import cut
 from mclstexp.whole_slide.stream import stream

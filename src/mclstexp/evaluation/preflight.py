@@ -7,8 +7,8 @@ import warnings
 from mclstexp.core.predictor import options
 from mclstexp.evaluation.exam import prepare, too_small
 from mclstexp.evaluation.run_plan import Plan
-from mclstexp.inference.embed import frozen_encoder
 from mclstexp.io.checks import check_section
+from mclstexp.sight.embed import frozen_encoder
 
 
 def preflight(plan: Plan) -> list[str]:

@@ -18,13 +18,13 @@ from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section
 from mclstexp.core.stored import stored_arrays, stored_encoder, stored_number, stored_patients, stored_texts
 from mclstexp.core.tiles import Tiles
-from mclstexp.inference.bank import ReferenceBank
-from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
-from mclstexp.inference.numerics import numerics
 from mclstexp.nn.bleep import BleepModel, load_bleep
 from mclstexp.nn.device import torch_device
 from mclstexp.nn.heads import Reduction, Standardise
 from mclstexp.nn.image_encoders import ImageEncoder, create_encoder, untrained_encoder
+from mclstexp.retrieval.bank import ReferenceBank
+from mclstexp.sight.embed import check_encoder, embed_tiles, frozen_encoder
+from mclstexp.sight.numerics import numerics
 from mclstexp.training.aligned import fit_reduction, flat_state, unflatten
 from mclstexp.training.augment import symmetries
 from mclstexp.training.choice import choose, mean_pcc

@@ -20,12 +20,12 @@ from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.section import Section
 from mclstexp.core.stored import stored_arrays, stored_encoder, stored_number
 from mclstexp.core.tiles import Tiles
-from mclstexp.inference.images import ImageKind, TileImages
-from mclstexp.inference.numerics import numerics
 from mclstexp.nn.device import torch_device
 from mclstexp.nn.histogene import HisToGeneNet, PixelEmbedding, load_histogene
 from mclstexp.nn.position import array_positions, table_rows
 from mclstexp.nn.slide_inputs import FeatureEmbedding, SlideInputs
+from mclstexp.sight.images import ImageKind, TileImages
+from mclstexp.sight.numerics import numerics
 from mclstexp.training.aligned import flat_state, unflatten
 from mclstexp.training.loop import TrainingOptions
 from mclstexp.training.slides import SlideTable, SlideTruth, fit_slides

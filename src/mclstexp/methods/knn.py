@@ -13,9 +13,9 @@ from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section
 from mclstexp.core.stored import stored_arrays, stored_encoder
 from mclstexp.core.tiles import Tiles
-from mclstexp.inference.bank import ReferenceBank
-from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
-from mclstexp.inference.numerics import numerics
+from mclstexp.retrieval.bank import ReferenceBank
+from mclstexp.sight.embed import check_encoder, embed_tiles, frozen_encoder
+from mclstexp.sight.numerics import numerics
 
 
 @register("knn")

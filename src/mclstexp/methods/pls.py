@@ -19,8 +19,8 @@ from mclstexp.core.section import Section
 from mclstexp.core.stored import stored_arrays, stored_encoder, stored_number
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.neighbours import mean_of_neighbours
-from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
-from mclstexp.inference.numerics import numerics
+from mclstexp.sight.embed import check_encoder, embed_tiles, frozen_encoder
+from mclstexp.sight.numerics import numerics
 from mclstexp.training.choice import choose, mean_pcc
 
 N_COMPONENTS = (4, 8, 12, 16, 24)

@@ -18,8 +18,8 @@ from mclstexp.core.section import Section
 from mclstexp.core.stored import stored_arrays, stored_encoder
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.folds import tuning_units
-from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
-from mclstexp.inference.numerics import numerics
+from mclstexp.sight.embed import check_encoder, embed_tiles, frozen_encoder
+from mclstexp.sight.numerics import numerics
 
 Splits = list[tuple[NDArray, NDArray]]
 """Rows to fit on and rows to choose by."""

@@ -16,10 +16,10 @@ from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.section import Section
 from mclstexp.core.stored import stored_arrays, stored_encoder
 from mclstexp.core.tiles import Tiles
-from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
-from mclstexp.inference.numerics import numerics
 from mclstexp.nn.device import torch_device
 from mclstexp.nn.local_graph import Join, Layer, LocalGraphNetwork, LocalGraphs
+from mclstexp.sight.embed import check_encoder, embed_tiles, frozen_encoder
+from mclstexp.sight.numerics import numerics
 from mclstexp.training.aligned import fit_reduction, flat_state, unflatten
 from mclstexp.training.deltas import fit_deltas
 from mclstexp.training.loop import TrainingOptions

@@ -18,13 +18,13 @@ from mclstexp.core.section import Section
 from mclstexp.core.stored import stored_arrays, stored_encoder, stored_patients, stored_texts
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.neighbours import find_neighbours
-from mclstexp.inference.bank import ReferenceBank
-from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
-from mclstexp.inference.numerics import numerics
 from mclstexp.nn.aligned_graphs import AlignedGraphs, Branch, Gather
 from mclstexp.nn.device import torch_device
 from mclstexp.nn.hsic import hsic_bottleneck
 from mclstexp.nn.losses import contrastive_loss, soft_targets
+from mclstexp.retrieval.bank import ReferenceBank
+from mclstexp.sight.embed import check_encoder, embed_tiles, frozen_encoder
+from mclstexp.sight.numerics import numerics
 from mclstexp.training.aligned import SpotTable, fit_reduction, flat_state, unflatten
 from mclstexp.training.infomax import fit_infomax
 from mclstexp.training.loop import TrainingOptions

@@ -18,13 +18,13 @@ from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.section import Section
 from mclstexp.core.stored import stored_arrays, stored_encoder, stored_number
 from mclstexp.core.tiles import Tiles
-from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
-from mclstexp.inference.numerics import numerics
-from mclstexp.inference.symmetries import N_SYMMETRIES, embed_symmetries, turned
 from mclstexp.nn.device import torch_device
 from mclstexp.nn.heads import Standardise
 from mclstexp.nn.image_encoders import ImageEncoder, create_encoder, untrained_encoder
 from mclstexp.nn.st_net import StNet, load_st_net
+from mclstexp.sight.embed import check_encoder, embed_tiles, frozen_encoder
+from mclstexp.sight.numerics import numerics
+from mclstexp.sight.symmetries import N_SYMMETRIES, embed_symmetries, turned
 from mclstexp.training.aligned import flat_state, unflatten
 from mclstexp.training.augment import symmetries as any_symmetry
 from mclstexp.training.choice import choose, mean_pcc

@@ -20,13 +20,13 @@ from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.section import Section
 from mclstexp.core.stored import stored_arrays, stored_encoder, stored_part
 from mclstexp.core.tiles import Tiles
-from mclstexp.inference.images import ImageKind, TileImages
-from mclstexp.inference.numerics import numerics
 from mclstexp.nn.device import torch_device
 from mclstexp.nn.position import table_rows
 from mclstexp.nn.slide_inputs import FeatureEmbedding, SlideInputs
 from mclstexp.nn.thitogene import TILE_PX, CapsuleEncoder, Sizes, THItoGeneNet
 from mclstexp.nn.thitogene_weights import load_thitogene
+from mclstexp.sight.images import ImageKind, TileImages
+from mclstexp.sight.numerics import numerics
 from mclstexp.training.aligned import flat_state, unflatten
 from mclstexp.training.loop import TrainingOptions
 from mclstexp.training.slides import SlideTable, SlideTruth, fit_slides

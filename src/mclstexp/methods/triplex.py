@@ -18,12 +18,12 @@ from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.section import Section
 from mclstexp.core.stored import stored_arrays, stored_encoder, stored_number
 from mclstexp.core.tiles import Tiles
-from mclstexp.inference.embed import check_encoder, frozen_encoder
-from mclstexp.inference.numerics import numerics
-from mclstexp.inference.scene import Scene, join, look_at
 from mclstexp.nn.device import torch_device
 from mclstexp.nn.position import array_positions
 from mclstexp.nn.triplex import Triplex, TriplexSizes
+from mclstexp.sight.embed import check_encoder, frozen_encoder
+from mclstexp.sight.numerics import numerics
+from mclstexp.sight.scene import Scene, join, look_at
 from mclstexp.training.aligned import fit_reduction, flat_state, unflatten
 from mclstexp.training.choice import choose, mean_pcc
 from mclstexp.training.loop import TrainingOptions

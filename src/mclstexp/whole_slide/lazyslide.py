@@ -20,7 +20,7 @@ from mclstexp.core.predictor import Predictor
 from mclstexp.core.tiles import Slide, Tiles, TileSpec
 from mclstexp.data.features import places
 from mclstexp.data.recent_features import RecentFeatures
-from mclstexp.inference.embed import features_kept_in
+from mclstexp.sight.embed import features_kept_in
 from mclstexp.whole_slide.grid import check_scale
 from mclstexp.whole_slide.wsi_tiles import (
     INSTANCE_KEY,

@@ -17,8 +17,8 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import Predictor, options
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.recent_features import RecentFeatures
-from mclstexp.inference.embed import features_kept_in
 from mclstexp.io.provenance import source_hash
+from mclstexp.sight.embed import features_kept_in
 from mclstexp.whole_slide.blocks import Block, cut
 from mclstexp.whole_slide.readable import ReadableSlide
 from mclstexp.whole_slide.store import BlockStore

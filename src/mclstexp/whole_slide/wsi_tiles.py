@@ -16,9 +16,9 @@ from mclstexp.core import identity
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Slide, Tiles, TileSpec
 from mclstexp.data.recent_features import LIMIT_BYTES, RecentFeatures
-from mclstexp.inference.embed import embed_tiles, features_kept_in, frozen_encoder
 from mclstexp.io.pixel_sources import Box, PixelSource
 from mclstexp.io.slides import FileSlide, open_slide
+from mclstexp.sight.embed import embed_tiles, features_kept_in, frozen_encoder
 
 REGION_KEY: Final = "library_id"
 """obs of a table of the store: the name of the shapes it describes."""

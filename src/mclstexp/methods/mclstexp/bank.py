@@ -8,7 +8,7 @@ import numpy as np
 
 from mclstexp.core.predictor import State
 from mclstexp.core.stored import stored_arrays, stored_patients, stored_texts
-from mclstexp.inference.bank import ReferenceBank
+from mclstexp.retrieval.bank import ReferenceBank
 from mclstexp.training.aligned import SpotTable
 from mclstexp.training.published import PublishedTable
 

@@ -12,10 +12,10 @@ from jaxtyping import Float
 
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.neighbours import mean_of_neighbours
-from mclstexp.inference.embed import embed_tiles
-from mclstexp.inference.symmetries import embed_symmetries
-from mclstexp.inference.views import embed_views
 from mclstexp.nn.heads import Reduction
+from mclstexp.sight.embed import embed_tiles
+from mclstexp.sight.symmetries import embed_symmetries
+from mclstexp.sight.views import embed_views
 from mclstexp.training.aligned import fit_reduction
 
 Sight = Literal["place", "surroundings"]

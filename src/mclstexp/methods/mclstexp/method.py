@@ -1,7 +1,7 @@
 """mclSTExp (Min et al., arXiv 2407.08216): tiles and measured spots aligned by contrast; expression retrieved.
 
 `MclSTExp` holds the options; `strict` and `paper` fit the two protocols. Their parts lie in `nn`,
-`training` and `inference`.
+`training`, `sight` and `retrieval`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles
-from mclstexp.inference.numerics import numerics
 from mclstexp.methods.mclstexp.paper import Paper
 from mclstexp.methods.mclstexp.strict import Strict
 from mclstexp.nn.cpu import fast_dtype
+from mclstexp.sight.numerics import numerics
 from mclstexp.training.loop import TrainingOptions
 
 

@@ -20,11 +20,11 @@ from mclstexp.core.section import Section
 from mclstexp.core.stored import stored_encoder
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.features import cache_folder
-from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
 from mclstexp.methods.mclstexp.bank import bank_of, origins, saved_bank
 from mclstexp.nn.image_encoders import ImageEncoder, create_encoder, untrained_encoder
 from mclstexp.nn.published import PublishedModel, as_released, embed_in_batches
 from mclstexp.nn.published_weights import load_published
+from mclstexp.sight.embed import check_encoder, embed_tiles, frozen_encoder
 from mclstexp.training.aligned import flat_state, unflatten
 from mclstexp.training.augment import as_published
 from mclstexp.training.published import PublishedTable, fit_published

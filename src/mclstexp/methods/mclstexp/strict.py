@@ -23,8 +23,6 @@ from mclstexp.core.section import Section
 from mclstexp.core.stored import stored_arrays, stored_encoder, stored_part, stored_texts
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.folds import split_validation
-from mclstexp.inference.bank import ReferenceBank
-from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
 from mclstexp.methods.mclstexp.bank import bank_of, origins, saved_bank
 from mclstexp.methods.mclstexp.choice import Choice
 from mclstexp.methods.mclstexp.features import Sight, TileFeatures
@@ -32,6 +30,8 @@ from mclstexp.nn.contrastive import ContrastiveModel, TileEncoder, TunedTileEnco
 from mclstexp.nn.heads import Reduction
 from mclstexp.nn.image_encoders import ImageEncoder, create_encoder, untrained_encoder
 from mclstexp.nn.spot_encoders import NeighbourTransformer
+from mclstexp.retrieval.bank import ReferenceBank
+from mclstexp.sight.embed import check_encoder, embed_tiles, frozen_encoder
 from mclstexp.training.aligned import Objective, SpotTable, embed_table, fit_aligned, flat_state, unflatten
 from mclstexp.training.augment import stain_jitter, symmetries
 from mclstexp.training.tile_batches import TileBatches

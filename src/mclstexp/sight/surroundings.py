@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Tiles, TileSpec
-from mclstexp.inference.embed import embed_tiles, fixed_size_px
 from mclstexp.nn.image_encoders import ImageEncoder
+from mclstexp.sight.embed import embed_tiles, fixed_size_px
 
 _STEPS_PER_PX: Final = 1024
 _SMALLEST_PX: Final = 32  # of less, a network that halves five times leaves nothing

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mclstexp.core.method import Method
-from mclstexp.inference.embed import frozen_encoder
 from mclstexp.nn.device import torch_device
+from mclstexp.sight.embed import frozen_encoder
 
 
 def numerics(method: Method, *, encoder: str | None = None, tuned: bool = False, **more: Any) -> dict[str, str]:

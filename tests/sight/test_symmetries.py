@@ -6,10 +6,10 @@ import torch
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Tiles, TileSpec
-from mclstexp.inference.embed import embed_tiles
-from mclstexp.inference.symmetries import TurnedSlide, embed_symmetries, turned
 from mclstexp.io.slides import ArraySlide
 from mclstexp.nn.image_encoders import create_encoder
+from mclstexp.sight.embed import embed_tiles
+from mclstexp.sight.symmetries import TurnedSlide, embed_symmetries, turned
 from mclstexp.training.augment import symmetries
 
 ENCODER = "random:test_efficientnet"

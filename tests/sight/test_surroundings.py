@@ -6,10 +6,10 @@ import torch
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Tiles, TileSpec
-from mclstexp.inference.embed import embed_tiles
-from mclstexp.inference.surroundings import embed_subtiles, embed_window, window_around
 from mclstexp.io.slides import ArraySlide
 from mclstexp.nn.image_encoders import ImageEncoder, create_encoder
+from mclstexp.sight.embed import embed_tiles
+from mclstexp.sight.surroundings import embed_subtiles, embed_window, window_around
 
 TINY = "random:test_efficientnet"
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.pixels import read_patches
-from mclstexp.inference.embed import check_encoder, embed_tiles, frozen_encoder
+from mclstexp.sight.embed import check_encoder, embed_tiles, frozen_encoder
 
 ImageKind = Literal["features", "pixels"]
 

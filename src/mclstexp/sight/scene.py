@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from mclstexp.core.tiles import Tiles
-from mclstexp.inference.embed import embed_tiles
-from mclstexp.inference.surroundings import embed_subtiles, window_around
+from mclstexp.sight.embed import embed_tiles
+from mclstexp.sight.surroundings import embed_subtiles, window_around
 
 
 @dataclass(frozen=True, eq=False)

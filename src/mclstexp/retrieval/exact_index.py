@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mclstexp.inference.cosines import best, cosines_with, row_lengths
+from mclstexp.retrieval.cosines import best, cosines_with, row_lengths
 
 QUERY_CHUNK = 512
 """Queries of one search."""

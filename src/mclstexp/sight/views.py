@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from mclstexp.core.tiles import Slide, Tiles, TileSpec
-from mclstexp.inference.embed import embed_tiles, fixed_size_px
-from mclstexp.inference.symmetries import embed_symmetries
+from mclstexp.sight.embed import embed_tiles, fixed_size_px
+from mclstexp.sight.symmetries import embed_symmetries
 
 
 @final

@@ -15,9 +15,9 @@ from torch.nn import functional
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.retrieval import Retrieval
-from mclstexp.inference.cosines import row_lengths, row_sums
-from mclstexp.inference.exact_index import QUERY_CHUNK, ROUNDING, ExactIndex
 from mclstexp.nn.cpu import prepare_cpu
+from mclstexp.retrieval.cosines import row_lengths, row_sums
+from mclstexp.retrieval.exact_index import QUERY_CHUNK, ROUNDING, ExactIndex
 
 Weights = Literal["uniform", "inverse_distance", "inverse_square", "gaussian", "softmax"]
 

@@ -8,12 +8,12 @@ import pytest
 from safetensors.torch import save_file
 
 from mclstexp.core.errors import InputError
-from mclstexp.inference import embed
 from mclstexp.io.models import load_model, save_model
 from mclstexp.io.predictions import read_prediction, write_prediction
 from mclstexp.methods import create, list_methods
 from mclstexp.nn.image_encoders import create_encoder
 from mclstexp.nn.local_weights import FOLDERS
+from mclstexp.sight import embed
 from small_methods import ENCODER, small_sections
 
 

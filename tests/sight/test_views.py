@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from mclstexp.core.tiles import TileSpec
-from mclstexp.inference.embed import embed_tiles
-from mclstexp.inference.symmetries import embed_symmetries
-from mclstexp.inference.views import embed_views
 from mclstexp.io.synthetic import make_sections
+from mclstexp.sight.embed import embed_tiles
+from mclstexp.sight.symmetries import embed_symmetries
+from mclstexp.sight.views import embed_views
 
 ENCODER = "random:test_efficientnet"
 

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Slide, Tiles, TileSpec
-from mclstexp.inference.embed import embed_tiles
 from mclstexp.nn.image_encoders import ImageEncoder
+from mclstexp.sight.embed import embed_tiles
 
 N_SYMMETRIES: Final = 8
 """Quarter turns of a square, and the same mirrored."""

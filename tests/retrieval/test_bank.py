@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from mclstexp.core.errors import InputError
-from mclstexp.inference import bank as module
-from mclstexp.inference import exact_index
-from mclstexp.inference.bank import ReferenceBank
+from mclstexp.retrieval import bank as module
+from mclstexp.retrieval import exact_index
+from mclstexp.retrieval.bank import ReferenceBank
 
 RNG = np.random.default_rng(0)
 

@@ -6,10 +6,10 @@ import torch
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import Slide, Tiles, TileSpec
-from mclstexp.inference import embed
-from mclstexp.inference.embed import embed_tiles
 from mclstexp.io.slides import ArraySlide
 from mclstexp.nn.image_encoders import create_encoder
+from mclstexp.sight import embed
+from mclstexp.sight.embed import embed_tiles
 
 TINY = "random:test_efficientnet"
 PIXELS = np.random.default_rng(0).integers(0, 256, (320, 320, 3), dtype=np.uint8)

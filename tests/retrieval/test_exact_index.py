@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from mclstexp.inference import exact_index
-from mclstexp.inference.cosines import row_sums
-from mclstexp.inference.exact_index import ExactIndex
+from mclstexp.retrieval import exact_index
+from mclstexp.retrieval.cosines import row_sums
+from mclstexp.retrieval.exact_index import ExactIndex
 
 RNG = np.random.default_rng(0)
 # what SWIG makes says so at its first import from Python 3.12 on
@@ -79,7 +79,7 @@ def test_sums_are_the_same_elsewhere(monkeypatch):
     """A GPU's way to add up, on this machine's processor."""
     for n in (1, 2, 7, 64, 129):
         values = _random(30, n)
-        monkeypatch.setattr("mclstexp.inference.cosines._on_cpu", lambda tensor: False)
+        monkeypatch.setattr("mclstexp.retrieval.cosines._on_cpu", lambda tensor: False)
         apart = torch.cat([row_sums(value[None]) for value in values])
         np.testing.assert_array_equal(apart, row_sums(values))
         np.testing.assert_allclose(apart, values.double().sum(dim=1), rtol=1e-5, atol=1e-5)

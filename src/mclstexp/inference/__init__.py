@@ -1,1 +1,0 @@
-"""How fitted parts are used."""

@@ -1,0 +1,1 @@
+"""What is looked up: measured spots and the index that finds them."""

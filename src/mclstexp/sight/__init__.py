@@ -1,0 +1,1 @@
+"""What is seen of a place: features of tiles, their views, symmetries and surroundings."""
