@@ -17,9 +17,9 @@ UM_PER_PX = 10.0
 GROUND = (230, 200, 220)
 DOMAINS = {"left": "#0072b2", "right": "#d55e00"}
 _VERDICTS = {
-    "predictable": "beyond chance, and at least half of the ceiling",
-    "doubtful": "beyond chance, but below half of the ceiling",
-    "not predictable": "neither beyond chance nor half of the ceiling",
+    "predictable": "given depth, beyond chance and at least half of the ceiling",
+    "doubtful": "given depth, beyond chance, but below half of the ceiling",
+    "not predictable": "given depth, neither beyond chance nor half of the ceiling",
 }
 
 
@@ -114,7 +114,7 @@ def _rank(gene, place, sections):
     if gene == "G3":
         of_section[sections[-1]] = None
     said = {"gene": gene, "verdict": verdict, "why": _VERDICTS[verdict], "sections": of_section}
-    return {**said, "pcc": pcc, "ceiling": 0.95, "share": pcc / 0.95, "q": 0.001 * place, "score": 100.0 - place}
+    return {**said, "pcc": pcc, "given_depth": 0.9 * pcc, "ceiling_given_depth": 0.95, "share": 0.9 * pcc / 0.95, "q": 0.001 * place, "score": 100.0 - place}
 
 
 def _html(data, blobs):

@@ -9,6 +9,7 @@ from scipy import stats
 from made_pairs import made_pair, smooth_maps, square
 from mclstexp.analysis.gene_ranking import minus_log10_p, rank_genes
 from mclstexp.analysis.spatial_null import draw_signs, moran_basis, null_correlations
+from mclstexp.core.depth import depth_patterns
 from mclstexp.core.errors import InputError
 from mclstexp.core.pearson import pearson_per_gene
 from mclstexp.data.autocorrelation import morans_i, neighbour_weights
@@ -101,7 +102,7 @@ def test_verdicts(ranked):
     others = ranked.loc[[f"G{i}" for i in range(10, 40)], "verdict"]
     assert (others == "predictable").sum() == 0
     assert (others == "not predictable").sum() >= 25
-    assert ranked.loc["G40", ["verdict", "why"]].tolist() == ["doubtful", "measured too shallowly to judge"]
+    assert ranked.loc["G40", ["verdict", "why"]].tolist() == ["doubtful", "too little of its own was measured to judge"]
     assert ranked.loc["G41", ["pcc", "p_spatial", "verdict"]].tolist() == [0, 1, "not predictable"]
     assert np.isnan(ranked.loc["G42", "q"])
     assert ranked.loc["G42", "verdict"] == "doubtful"
@@ -116,7 +117,7 @@ def test_numbers_are_those_of_the_sections(pairs, ranked):
         assert row[["pcc_S0", "pcc_S1"]].tolist() == pytest.approx([x.statistic for x in r], abs=1e-6)
         assert row["pcc"] == pytest.approx(np.mean([x.statistic for x in r]), abs=1e-6)
         assert row["score"] == pytest.approx(np.mean([_score(x.statistic, len(ARRAY)) for x in r]), rel=1e-4)
-        assert row["share"] == pytest.approx(row["pcc"] / row["ceiling"])
+        assert row["share"] == pytest.approx(row["given_depth"] / row["ceiling_given_depth"])
 
 
 def test_serial_cuts_of_one_patient_are_not_independent_evidence():
@@ -139,3 +140,80 @@ def test_panels_may_differ_and_nonsense_is_refused(pairs):
         rank_genes([pair, few])
     with pytest.raises(InputError, match="at least 19"):
         rank_genes([pair], n_permutations=5)
+
+
+def _made_of_depth(depths, loadings, guess, *, seed=0):
+    """Sections whose counts are Poisson of depth times share; `guess(log_depth, own, rng)` is what is predicted."""
+    rng, pairs = np.random.default_rng(seed), []
+    base = rng.lognormal(0, 1.2, len(loadings))
+    for n, depth in enumerate(depths):
+        own = smooth_maps(rng, ARRAY, len(loadings), length=2) * loadings
+        rates = base * np.exp(own)
+        rates *= np.asarray(depth)[:, None] / base.sum()
+        pairs.append(made_pair(np.log(rates), guess(depth, own, rng), id=f"S{n}", patient=f"P{n}", depth=1, seed=n))
+    return pairs
+
+
+def _depth_fields(rng):
+    smooth = smooth_maps(rng, ARRAY, 1)[:, 0]
+    return {
+        "smooth": 2000 * np.exp(smooth),
+        "rough": 2000 * np.exp(0.7 * rng.normal(size=len(ARRAY))),
+        "two tissues": np.where(smooth > 0.3, 6000.0, 300.0),
+        "gradient": 200 + 8000 * ARRAY[:, 0] / 13,
+        "shallow": 150 * np.exp(0.8 * smooth),
+    }
+
+
+_MAPS = {
+    "log": lambda depth, rng: np.log(depth),
+    "plain": lambda depth, rng: depth,
+    "noisy": lambda depth, rng: np.log(depth) + 0.3 * np.log(depth).std() * rng.normal(size=len(depth)),
+    "smooth error": lambda depth, rng: np.log(depth) + 0.5 * np.log(depth).std() * smooth_maps(rng, ARRAY, 1)[:, 0],
+}
+
+
+@pytest.mark.parametrize("field", list(_depth_fields(np.random.default_rng(0))))
+@pytest.mark.parametrize("shown", list(_MAPS))
+def test_a_map_of_depth_for_all_genes_makes_none_predictable(field, shown):
+    n_genes, seed = 60, len(field) * len(shown)
+    depths = [_depth_fields(np.random.default_rng((seed, n)))[field] for n in range(3)]
+
+    def guess(depth, own, rng):
+        return np.tile(_MAPS[shown](depth, rng)[:, None], (1, n_genes))
+
+    ranked = rank_genes(_made_of_depth(depths, np.zeros(n_genes), guess, seed=seed), n_permutations=99)
+    assert (ranked["verdict"] == "predictable").mean() <= 0.05
+    assert (ranked["q"] < 0.05).mean() <= 0.05
+
+
+def test_a_gene_with_a_pattern_of_its_own_is_found_below_depth():
+    loadings = np.where(np.arange(60) < 20, 0.8, 0.0)
+    depths = [_depth_fields(np.random.default_rng(n))["smooth"] for n in range(3)]
+
+    def guess(depth, own, rng):
+        return np.log(depth)[:, None] + own + 0.5 * smooth_maps(rng, ARRAY, own.shape[1])
+
+    ranked = rank_genes(_made_of_depth(depths, loadings, guess), n_permutations=199)
+    deep = ranked[ranked["ceiling_given_depth"] >= 0.3]
+    with_own = deep.index.isin([f"G{g}" for g in range(20)])
+    assert with_own.sum() >= 15
+    assert (deep.loc[with_own, "verdict"] == "predictable").mean() > 0.9
+    assert (deep.loc[~with_own, "verdict"] == "predictable").sum() <= 1
+
+
+def test_given_depth_random_maps_lose_depth_too():
+    rng = np.random.default_rng(3)
+    truth, guess = smooth_maps(rng, ARRAY, 4), smooth_maps(rng, ARRAY, 4)
+    depth = smooth_maps(rng, ARRAY, 1)[:, 0]
+    given = depth_patterns(depth, powers=2)
+    signs = draw_signs(rng, n_permutations=5, basis=BASIS)
+    observed, null = null_correlations(truth, guess, basis=BASIS, signs=signs, given=given)
+    curve = np.column_stack([np.ones(len(depth)), depth, depth**2])
+
+    def left(maps):
+        return maps - curve @ np.linalg.lstsq(curve, maps, rcond=None)[0]
+
+    np.testing.assert_allclose(observed, pearson_per_gene(left(truth), left(guess)), atol=1e-10)
+    random_maps = BASIS @ (signs[2][:, None] * (BASIS.T @ left(guess)))
+    np.testing.assert_allclose(null[2], pearson_per_gene(left(truth), left(random_maps)), atol=1e-10)

@@ -18,7 +18,7 @@ def test_what_is_shown_is_said_in_words(page):
     said = page.locator("#says").inner_text()
     assert "G3 on section S1: PCC 0.87 (mean of 1 sections" not in said
     assert said.startswith("G3 on section S1: PCC 0.87. ")
-    assert said.endswith("Doubtful: beyond chance, but below half of the ceiling.")
+    assert said.endswith("Doubtful: given depth, beyond chance, but below half of the ceiling.")
     page.locator("#section").select_option("1")
     page.evaluate(SETTLED)
     assert "on section S2: no PCC" in page.locator("#says").inner_text()

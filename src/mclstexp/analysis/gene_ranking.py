@@ -13,9 +13,11 @@ from scipy.stats import false_discovery_control
 
 from mclstexp.analysis.pairs import Pair, over_patients
 from mclstexp.analysis.spatial_null import Unit, maps_of, spatial_p
+from mclstexp.core.depth import CURVE, Patterns, depth_patterns, log_depth
 from mclstexp.core.pearson import pearson_per_gene
 from mclstexp.core.section import check_sections
 from mclstexp.evaluation.ceiling import ceiling_of, reliability
+from mclstexp.evaluation.metrics import pcc_depth
 
 VERDICTS: Final = ("predictable", "doubtful", "not predictable")
 FALSE_DISCOVERIES: Final = 0.05
@@ -23,7 +25,7 @@ FALSE_DISCOVERIES: Final = 0.05
 HALF: Final = 0.5
 """Share of the ceiling that a gene must reach: below, three quarters of the variance that can be explained is not."""
 MEASURED: Final = 0.3
-"""Ceiling below which a section says too little about a gene to judge its prediction."""
+"""Ceiling given depth below which a section says too little about a gene to judge its prediction."""
 
 
 def rank_genes(
@@ -35,11 +37,13 @@ def rank_genes(
 ) -> pd.DataFrame:
     """Rank genes by how well they are predicted, and say of each whether that is more than chance.
 
-    The verdict rests on two questions. *More than chance?* q < 0.05: two unrelated maps, each as smooth as these,
-    would seldom correlate so well. *Enough?* share ≥ 0.5: the correlation is at least half of what the noise of the
-    counts lets anybody reach. "predictable" is a gene with both answers yes, "not predictable" one with both no;
-    all others are "doubtful": real but weak, strong but possibly by chance, or (ceiling below 0.3) measured too
-    shallowly for either. "why" says which. A verdict holds for tissue like the tested sections'.
+    The verdict rests on what a gene adds to the density of cells, which moves most genes at once: truth and prediction
+    first lose all that a curve over log depth explains. Then there are two questions. *More than chance?* q < 0.05:
+    two unrelated maps, each as smooth as these, would seldom correlate so well. *Enough?* share ≥ 0.5: the
+    correlation is at least half of what the noise of the counts lets anybody reach. "predictable" is a gene with both
+    answers yes, "not predictable" one with both no; all others are "doubtful": real but weak, strong but possibly by
+    chance, or (ceiling below 0.3) with too little of its own in the counts for either. "why" says which. A verdict holds
+    for tissue like the tested sections'.
 
     Parameters
     ----------
@@ -63,11 +67,12 @@ def rank_genes(
         analysis). It takes spots for independent, hence for ranking only; a negative correlation scores too.
     pcc, pcc_SECTION
         Pearson correlation: its mean over sections within a patient, then over patients; and of each section.
-    ceiling, share
-        The PCC a perfect predictor would reach: `ceiling_of` the mean `reliability`, 0 where that is below; pcc over
-        ceiling.
+    ceiling
+        The PCC a perfect predictor would reach: `ceiling_of` the mean `reliability`, 0 where that is below.
+    given_depth, ceiling_given_depth, share
+        Both again, depth taken out (`metrics.pcc_depth` and `reliability` with `CURVE` powers); their ratio.
     p_spatial, q
-        One-sided p of "pcc" against maps with the same spatial pattern (`null_correlations`); Benjamini and Hochberg
+        One-sided p of "given_depth" against maps with the same spatial pattern (`null_correlations`); Benjamini and Hochberg
         (1995) over genes.
     verdict, why
         See above.
@@ -86,22 +91,24 @@ def rank_genes(
     table["score"] = pd.concat([found["score"] for found in per_section], axis=1).reindex(genes).mean(axis=1)
     of_section = {
         name: pd.concat([found[name] for found in per_section], axis=1, keys=[pair.id for pair in pairs]).reindex(genes)
-        for name in ("pcc", "reliability")
+        for name in ("pcc", "reliability", "given_depth", "reliability_given_depth")
     }
-    table["pcc"] = over_patients(of_section["pcc"], pairs)
-    # each gene by itself: drawn to the others a shallow one would seem to be measured
-    table["ceiling"] = ceiling_of(over_patients(of_section["reliability"], pairs).to_numpy(np.float64)).clip(min=0)
+    for name, without in (("pcc", ""), ("given_depth", "_given_depth")):
+        table[name] = over_patients(of_section[name], pairs)
+        # each gene by itself: drawn to the others a shallow one would seem to be measured
+        mean = over_patients(of_section[f"reliability{without}"], pairs).to_numpy(np.float64)
+        table[f"ceiling{without}"] = ceiling_of(mean).clip(min=0)
     table = table.join(of_section["pcc"].add_prefix("pcc_"))
-    table["share"] = table["pcc"] / table["ceiling"].where(table["ceiling"] > 0)
+    table["share"] = table["given_depth"] / table["ceiling_given_depth"].where(table["ceiling_given_depth"] > 0)
     table["p_spatial"] = spatial_p(
-        [maps_of(pair, pair.truth, pair.guess, names=pair.genes, unit=unit) for pair in pairs],
+        [maps_of(pair, pair.truth, pair.guess, names=pair.genes, unit=unit, given=_depth_of(pair)) for pair in pairs],
         names=genes,
         n_permutations=n_permutations,
         seed=seed,
     )
     known = table["p_spatial"].notna()
     table.loc[known, "q"] = false_discovery_control(table.loc[known, "p_spatial"]) if known.any() else np.nan
-    verdicts = [_judge(*row) for row in zip(table["q"], table["share"], table["ceiling"], strict=True)]
+    verdicts = [_judge(*row) for row in zip(table["q"], table["share"], table["ceiling_given_depth"], strict=True)]
     table[["verdict", "why"]] = pd.DataFrame(verdicts, index=table.index)
     return table.sort_values("score", ascending=False, kind="stable")
 
@@ -138,25 +145,32 @@ def minus_log10_p(r: Float[np.ndarray, " n_genes"], n_spots: int) -> Float[np.nd
 
 
 def _of_section(pair: Pair) -> pd.DataFrame:
-    pcc = pearson_per_gene(pair.truth, pair.guess)
+    pcc, counts = pearson_per_gene(pair.truth, pair.guess), pair.section.counts
+    totals = np.asarray(counts.X.sum(axis=1), np.float64).ravel()
     return pd.DataFrame(
         {
             "score": minus_log10_p(pcc, len(pair.section)),
             "pcc": pcc,
-            "reliability": reliability(pair.section.counts, space=pair.space),
+            "reliability": reliability(counts, space=pair.space),
+            "given_depth": pcc_depth(pair.truth, pair.guess, depth=totals, powers=CURVE),
+            "reliability_given_depth": reliability(counts, space=pair.space, given_depth=True, powers=CURVE),
         },
         index=list(pair.genes),
     )
 
 
+def _depth_of(pair: Pair) -> Patterns:
+    return depth_patterns(log_depth(pair.section.counts), powers=CURVE)
+
+
 def _judge(q: float, share: float, ceiling: float) -> tuple[str, str]:
     if not ceiling >= MEASURED:
-        return "doubtful", "measured too shallowly to judge"
+        return "doubtful", "too little of its own was measured to judge"
     real, enough = q < FALSE_DISCOVERIES, share >= HALF
     if real and enough:
-        return "predictable", "beyond chance, and at least half of the ceiling"
+        return "predictable", "given depth, beyond chance and at least half of the ceiling"
     if real:
-        return "doubtful", "beyond chance, but below half of the ceiling"
+        return "doubtful", "given depth, beyond chance, but below half of the ceiling"
     if enough:
-        return "doubtful", "at least half of the ceiling, but an unrelated map as smooth might be"
-    return "not predictable", "neither beyond chance nor half of the ceiling"
+        return "doubtful", "given depth, at least half of the ceiling, but an unrelated map as smooth might be"
+    return "not predictable", "given depth, neither beyond chance nor half of the ceiling"

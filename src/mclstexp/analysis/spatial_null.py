@@ -20,6 +20,7 @@ from scipy.spatial.distance import cdist
 
 from mclstexp.analysis.coarse_patterns import coarse_patterns
 from mclstexp.analysis.pairs import Pair
+from mclstexp.core.depth import Patterns, beyond
 from mclstexp.core.errors import InputError
 from mclstexp.core.gene_blocks import blocks
 from mclstexp.core.pearson import PerGene, Values, constant_prediction, constant_truth
@@ -30,6 +31,8 @@ MOST_EXACT: Final = 5000
 _NUMBERS = 2**23  # of a map's values held at once
 Basis = Float[np.ndarray, "n_spots n_patterns"]
 """Orthonormal patterns over the spots of a section, from coarse to fine, none with a mean."""
+_Parts = tuple[Float[np.ndarray, "n_patterns _"], Float[np.ndarray, "n_spots _"]]  # by pattern; by spot
+_HARDLY = 1e-9
 Unit = Literal["patient", "section"]
 """What is independent: all sections of a patient together (those of unknown patients as of one), or each section."""
 
@@ -48,12 +51,16 @@ class Maps:
     """(n_spots, n_maps) predicted."""
     names: tuple[str, ...]
     """Names of the maps: genes, gene sets."""
+    given: Patterns | None = None
+    """What all maps first lose."""
 
 
-def maps_of(pair: Pair, truth: Values, predicted: Values, *, names: Sequence[str], unit: Unit) -> Maps:
+def maps_of(
+    pair: Pair, truth: Values, predicted: Values, *, names: Sequence[str], unit: Unit, given: Patterns | None = None
+) -> Maps:
     """Put maps over a pair's spots."""
     of = (pair.section.patient or UNKNOWN) if unit == "patient" else pair.id
-    return Maps(of, pair.section.tiles.xy_um, truth, predicted, tuple(names))
+    return Maps(of, pair.section.tiles.xy_um, truth, predicted, tuple(names), given)
 
 
 def spatial_p(
@@ -116,7 +123,9 @@ def _unit_mean(
         else:
             basis, squares = coarse_patterns(maps.xy_um)
         signs = draw_signs(rng, n_permutations=n_permutations, basis=basis, squares=squares)
-        observed, null = null_correlations(maps.truth, maps.predicted, basis=basis, signs=signs, squares=squares)
+        observed, null = null_correlations(
+            maps.truth, maps.predicted, basis=basis, signs=signs, squares=squares, given=maps.given
+        )
         known = ~constant_truth(maps.truth)
         at = pd.Index(names).get_indexer(pd.Index(maps.names))[known]
         total[:-1, at] += np.sort(null, axis=0)[:, known]
@@ -159,6 +168,7 @@ def null_correlations(
     basis: Basis,
     signs: Float[np.ndarray, "n_permutations n_parts"],
     squares: Int[np.ndarray, " n_spots"] | None = None,
+    given: Patterns | None = None,
 ) -> tuple[PerGene, Float[np.ndarray, "n_permutations n_genes"]]:
     """Correlate truth and prediction, and truth and random maps that are as smooth as the prediction.
 
@@ -177,6 +187,10 @@ def null_correlations(
         -1 or 1, drawn at random; the same for all genes, which keeps what binds them. Of patterns, then of squares.
     squares
         (n_spots,) of `coarse_patterns`; None where the basis leaves nothing.
+    given
+        Orthonormal patterns without means, of depth say, that truth and prediction first lose: the correlation is then
+        the partial one. The random maps are made of what the prediction keeps, and lose the patterns again, which they
+        have come by with their new signs.
 
     Returns
     -------
@@ -184,17 +198,19 @@ def null_correlations(
     (n_permutations, n_genes) those with the random maps.
     """
     flat = constant_truth(truth) | constant_prediction(predicted)
+    given = np.zeros((len(truth), 0)) if given is None else given
     observed, null = np.empty(len(flat)), np.empty((len(signs), len(flat)))
     for some in blocks(len(flat), len(truth), most=_NUMBERS):
-        maps = [
-            _unit_maps(values[:, some], flat[some], basis, complete=squares is None) for values in (truth, predicted)
-        ]
-        (of_truth, t), (of_predicted, p) = maps
-        shared = of_truth * of_predicted
-        if squares is not None:
-            rest = (t - basis @ of_truth) * (p - basis @ of_predicted)
-            shared = np.concatenate([shared, _sums(rest, squares)])
-        observed[some], null[:, some] = shared.sum(axis=0), signs @ shared
+        t, p = (
+            _unit_maps(values[:, some], flat[some], basis, given, complete=squares is None)
+            for values in (truth, predicted)
+        )
+        shared = _shared(t, p, basis, squares)
+        kept = np.ones((len(signs), shared.shape[1]))
+        for pattern in given.T:
+            column = pattern[:, None]
+            kept -= (signs @ _shared((basis.T @ column, column), p, basis, squares)) ** 2
+        observed[some], null[:, some] = shared.sum(axis=0), signs @ shared / np.sqrt(np.maximum(kept, _HARDLY))
     return observed, null
 
 
@@ -206,16 +222,26 @@ def draw_signs(
     return rng.choice([-1.0, 1.0], size=(n_permutations, n_parts))
 
 
-def _unit_maps(
-    values: Values, flat: np.ndarray, basis: Basis, *, complete: bool
-) -> tuple[Float[np.ndarray, "n_patterns n_genes"], Float[np.ndarray, "n_spots n_genes"]]:
-    """How much of each pattern a map holds, and the map, scaled to length 1; zeros for genes that say nothing."""
-    centred = values.astype(np.float64) - values.mean(axis=0, dtype=np.float64)
+def _unit_maps(values: Values, flat: np.ndarray, basis: Basis, given: Patterns, *, complete: bool) -> _Parts:
+    """Scale maps to length 1, without what is given; zeros for genes that say nothing."""
+    centred, left = beyond(values, given)
+    flat = flat | ~left if given.shape[1] else flat
     share = basis.T @ centred
     share[:, flat], centred[:, flat] = 0, 0
     length = np.sqrt(((share if complete else centred) ** 2).sum(axis=0))
     length = np.where(length > 0, length, 1)
     return share / length, centred / length
+
+
+def _shared(
+    one: _Parts, two: _Parts, basis: Basis, squares: Int[np.ndarray, " n_spots"] | None
+) -> Float[np.ndarray, "n_parts _"]:
+    """Multiply maps part by part: pattern by pattern, and what patterns leave square by square."""
+    shared = one[0] * two[0]
+    if squares is None:
+        return shared
+    rest = (one[1] - basis @ one[0]) * (two[1] - basis @ two[0])
+    return np.concatenate([shared, _sums(rest, squares)])
 
 
 def _sums(values: Float[np.ndarray, "n_spots n"], squares: Int[np.ndarray, " n_spots"]) -> np.ndarray:

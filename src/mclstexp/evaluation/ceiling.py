@@ -8,6 +8,7 @@ import numpy as np
 from anndata import AnnData
 from jaxtyping import Float
 
+from mclstexp.core.depth import beyond, depth_patterns, log_depth
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.gene_blocks import genes_in_blocks
 from mclstexp.core.pearson import PerGene, Values, constant_truth, pearson_per_gene
@@ -19,7 +20,9 @@ _FEW_GENES: Final = 10
 """Genes from which it cannot be seen how much the truths of genes differ."""
 
 
-def reliability(counts: AnnData, *, space: ExpressionSpace, given_depth: bool = False) -> PerGene:
+def reliability(
+    counts: AnnData, *, space: ExpressionSpace, given_depth: bool = False, powers: int = 1
+) -> PerGene:
     """Estimate the share of each gene's variance that is not the noise of counting molecules.
 
     One less noise variance (`noise_variance`) over variance: what two measurements of the same rates would correlate
@@ -34,6 +37,8 @@ def reliability(counts: AnnData, *, space: ExpressionSpace, given_depth: bool = 
         Panel and scale on which predictions are scored.
     given_depth
         Whether a gene first loses all that ln(1 + total count) explains, as in `metrics.pcc_depth`.
+    powers
+        Of ln(1 + total count) that it then loses.
 
     Returns
     -------
@@ -46,12 +51,12 @@ def reliability(counts: AnnData, *, space: ExpressionSpace, given_depth: bool = 
     rates of two kinds, 50 times apart, make the estimate too low by up to 0.05 in its root; ten times apart, by 0.01.
     """
     panel, truth = space.panel(counts), space(counts)
-    n_spots, n_left = len(truth), len(truth) - (2 if given_depth else 1)
+    n_spots, depth = len(truth), log_depth(counts)
+    powers = powers if given_depth else 0
+    n_left = n_spots - 1 - powers
     if n_left < 3:
         return np.full(truth.shape[1], np.nan)
-    line = log_depth(counts)[:, None]
-    line = line - line.mean() if given_depth and not constant_truth(line)[0] else np.zeros_like(line)
-    square, fourth = _moments(truth, line).T
+    square, fourth = _moments(truth, depth, powers=powers).T
     known = ~constant_truth(truth) & (square > 0)
     square, mean = np.where(known, square, 1), np.asarray(panel.mean(axis=0)).ravel()
     # a variance of few or heavy-tailed values errs, its reciprocal upwards; of Poisson's own tail the noise has it too
@@ -137,15 +142,8 @@ def depth_oracle(counts: AnnData, *, space: ExpressionSpace) -> PerGene:
     return pearson_per_gene(truth, np.broadcast_to(log_depth(counts)[:, None], truth.shape))
 
 
-def log_depth(counts: AnnData) -> Float[np.ndarray, " n_spots"]:
-    """Return ln(1 + total over all measured genes) of each spot."""
-    return np.log1p(np.asarray(counts.X.sum(axis=1), np.float64).ravel())
-
-
 @genes_in_blocks
-def _moments(truth: Values, line: Float[np.ndarray, "n_spots 1"]) -> Float[np.ndarray, "n_genes 2"]:
-    """Return mean square and mean fourth power of what a centred line leaves of each gene."""
-    rest = truth.astype(np.float64) - truth.mean(axis=0, dtype=np.float64)
-    rest -= line * (line * rest).sum(axis=0) / max(float((line**2).sum()), 1e-300)
-    square = rest**2
+def _moments(truth: Values, depth: Float[np.ndarray, " n_spots"], *, powers: int) -> Float[np.ndarray, "n_genes 2"]:
+    """Return mean square and mean fourth power of what powers of log depth leave of each gene."""
+    square = beyond(truth, depth_patterns(depth, powers=powers))[0] ** 2
     return np.stack([square.mean(axis=0), (square**2).mean(axis=0)], axis=1)

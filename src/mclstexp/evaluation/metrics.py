@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from scipy.special import entr, rel_entr
 from scipy.stats import rankdata
 
+from mclstexp.core.depth import beyond, depth_patterns
 from mclstexp.core.gene_blocks import genes_in_blocks
 from mclstexp.core.pearson import PerGene, Values, constant_prediction, constant_truth, pearson_per_gene
 from mclstexp.evaluation.answers import Answers
@@ -45,7 +46,9 @@ def spearman(truth: Values, predicted: Values) -> PerGene:
 
 
 @genes_in_blocks
-def pcc_depth(truth: Values, predicted: Values, *, depth: Float[np.ndarray, " n_spots"]) -> PerGene:
+def pcc_depth(
+    truth: Values, predicted: Values, *, depth: Float[np.ndarray, " n_spots"], powers: int = 1
+) -> PerGene:
     """Partial correlation given sequencing depth: what is left when both lose all that log depth explains.
 
     The Pearson correlation of the residuals of two least-squares lines over ln(1 + depth), which equals
@@ -58,28 +61,21 @@ def pcc_depth(truth: Values, predicted: Values, *, depth: Float[np.ndarray, " n_
         (n_spots, n_genes) in one expression space.
     depth
         (n_spots,) total raw count of each spot.
+    powers
+        Of ln(1 + depth) that are taken out: more than one take a curve where the line would leave its bend.
 
     Returns
     -------
     (n_genes,) in [-1, 1]: 0 where the prediction is constant or follows from depth alone, NaN where the truth is or
     does. Plain Pearson where all depths are equal.
     """
-    line = np.log1p(depth.astype(np.float64))[:, None]
-    centred = line - line.mean() if not constant_truth(line)[0] else np.zeros_like(line)
-    t, t_left = _beyond(truth, centred)
-    p, p_left = _beyond(predicted, centred)
+    patterns = depth_patterns(np.log1p(depth.astype(np.float64)), powers=powers)
+    t, t_left = beyond(truth, patterns)
+    p, p_left = beyond(predicted, patterns)
     t_left &= ~constant_truth(truth)
     p_left &= ~constant_prediction(predicted)
     r = pearson_per_gene(t, np.where(p_left, p, 0))
     return np.where(t_left, r, np.nan)
-
-
-def _beyond(values: Values, line: Float[np.ndarray, "n_spots 1"]) -> tuple[Values, np.ndarray]:
-    """Return the part of each gene orthogonal to a centred line, and where it is more than rounding to float32."""
-    centred = values.astype(np.float64) - values.mean(axis=0, dtype=np.float64)
-    rest = centred - line * (line * centred).sum(axis=0) / max(float((line**2).sum()), 1e-300)
-    rounding = 3e-7 * np.abs(values).max(axis=0, initial=0) * np.sqrt(len(values))
-    return rest, np.linalg.norm(rest, axis=0) > np.maximum(rounding, 1e-6 * np.linalg.norm(centred, axis=0))
 
 
 @genes_in_blocks

@@ -32,8 +32,8 @@ def plot_gene_ranking(ranking: pd.DataFrame, *, n_genes: int = 20, ax: Axes | No
 
     Returns
     -------
-    The axes, the first gene on top. Small dots: sections; large dot: mean, in the colour of the verdict; upright:
-    ceiling. Right of them the published score (mean of -log10 p).
+    The axes, the first gene on top. Small dots: sections; large dot: mean, in the colour of the verdict (which rests on
+    the PCC given depth); upright: ceiling. Right of them the published score (mean of -log10 p).
 
     Raises
     ------

@@ -78,7 +78,8 @@ def draw_ranking(study: Study) -> Drawing:
     return Drawing(
         _svg(plot_gene_ranking(ranked, ax=ax).figure),
         alt=f"The best genes with their mean PCC: {said}.",
-        caption="The 20 best genes: mean PCC (large dot), each section (small), and the noise ceiling (upright).",
+        caption="The 20 best genes: mean PCC (large dot, in the colour of the verdict), each section (small), and the "
+        "noise ceiling (upright).",
     )
 
 

@@ -100,7 +100,7 @@ def rank_rows(study: Study, genes: Sequence[str]) -> list[dict[str, Any]]:
             "gene": str(gene),
             "verdict": str(row["verdict"]),
             "why": str(row["why"]),
-            **{name: number(row[name]) for name in ("pcc", "ceiling", "share", "q", "score")},
+            **{name: number(row[name]) for name in ("pcc", "given_depth", "ceiling_given_depth", "share", "q", "score")},
             "sections": {name: number(pcc[place]) for name, pcc in of_section.items()},
         }
         for place, (gene, row) in enumerate(table.iterrows())

@@ -31,11 +31,12 @@ def on_genes(study: Study) -> list[str]:
     good = [str(gene) for gene in table.index[table["verdict"] == VERDICTS[0]]]
     share = f"{len(good)} of {len(table)} genes" + (f" ({percent(len(good) / len(table))})" if len(table) else "")
     first = (
-        f"{share} are predictable: on held-out sections their pattern is reproduced beyond chance, and to at least "
-        f"half of what the noise of the counts lets anybody reach. The best are {_listed(good[:_BEST])}."
+        f"{share} are predictable: on held-out sections what they add to the density of cells is reproduced beyond "
+        "chance, and to at least half of what the noise of the counts lets anybody reach. "
+        f"The best are {_listed(good[:_BEST])}."
         if good
-        else f"None of {len(table)} genes is predictable: no pattern is reproduced both beyond chance and to at least "
-        "half of what the noise of the counts lets anybody reach."
+        else f"None of {len(table)} genes is predictable: of none what it adds to the density of cells is reproduced both "
+        "beyond chance and to at least half of what the noise of the counts lets anybody reach."
     )
     return [
         first,
