@@ -114,7 +114,8 @@ def _rank(gene, place, sections):
     if gene == "G3":
         of_section[sections[-1]] = None
     said = {"gene": gene, "verdict": verdict, "why": _VERDICTS[verdict], "sections": of_section}
-    return {**said, "pcc": pcc, "given_depth": 0.9 * pcc, "ceiling_given_depth": 0.95, "share": 0.9 * pcc / 0.95, "q": 0.001 * place, "score": 100.0 - place}
+    given = {"given_depth": 0.9 * pcc, "ceiling_given_depth": 0.95, "share": 0.9 * pcc / 0.95}
+    return {**said, "pcc": pcc, **given, "q": 0.001 * place, "score": 100.0 - place}
 
 
 def _html(data, blobs):

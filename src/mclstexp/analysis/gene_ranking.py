@@ -13,10 +13,10 @@ from scipy.stats import false_discovery_control
 
 from mclstexp.analysis.pairs import Pair, over_patients
 from mclstexp.analysis.spatial_null import Unit, maps_of, spatial_p
-from mclstexp.core.depth import CURVE, Patterns, depth_patterns, log_depth
+from mclstexp.core.depth import CURVE, Patterns, depth_patterns
 from mclstexp.core.pearson import pearson_per_gene
 from mclstexp.core.section import check_sections
-from mclstexp.evaluation.ceiling import ceiling_of, reliability
+from mclstexp.evaluation.ceiling import ceiling_of, log_depth, reliability
 from mclstexp.evaluation.metrics import pcc_depth
 
 VERDICTS: Final = ("predictable", "doubtful", "not predictable")
@@ -42,8 +42,8 @@ def rank_genes(
     two unrelated maps, each as smooth as these, would seldom correlate so well. *Enough?* share ≥ 0.5: the
     correlation is at least half of what the noise of the counts lets anybody reach. "predictable" is a gene with both
     answers yes, "not predictable" one with both no; all others are "doubtful": real but weak, strong but possibly by
-    chance, or (ceiling below 0.3) with too little of its own in the counts for either. "why" says which. A verdict holds
-    for tissue like the tested sections'.
+    chance, or (ceiling below 0.3) with too little of its own in the counts for either. "why" says which. A verdict
+    holds for tissue like the tested sections'.
 
     Parameters
     ----------
@@ -72,8 +72,8 @@ def rank_genes(
     given_depth, ceiling_given_depth, share
         Both again, depth taken out (`metrics.pcc_depth` and `reliability` with `CURVE` powers); their ratio.
     p_spatial, q
-        One-sided p of "given_depth" against maps with the same spatial pattern (`null_correlations`); Benjamini and Hochberg
-        (1995) over genes.
+        One-sided p of "given_depth" against maps with the same spatial pattern (`null_correlations`); Benjamini and
+        Hochberg (1995) over genes.
     verdict, why
         See above.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from anndata import AnnData
 from jaxtyping import Bool, Float
 
 from mclstexp.core.pearson import Values, constant_truth
@@ -19,18 +18,13 @@ Patterns = Float[np.ndarray, "n_spots n_given"]
 """Orthonormal columns, none with a mean."""
 
 
-def log_depth(counts: AnnData) -> Float[np.ndarray, " n_spots"]:
-    """Return ln(1 + total over all measured genes) of each spot."""
-    return np.log1p(np.asarray(counts.X.sum(axis=1), np.float64).ravel())
-
-
 def depth_patterns(depth: Float[np.ndarray, " n_spots"], *, powers: int = 1) -> Patterns:
     """Return what can be said of a spot by powers of its log depth.
 
     Parameters
     ----------
     depth
-        (n_spots,) of `log_depth`.
+        (n_spots,) ln(1 + total count) of each spot.
     powers
         1 for a line, `CURVE` for a curve.
 

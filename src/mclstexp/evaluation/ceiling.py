@@ -8,7 +8,7 @@ import numpy as np
 from anndata import AnnData
 from jaxtyping import Float
 
-from mclstexp.core.depth import beyond, depth_patterns, log_depth
+from mclstexp.core.depth import beyond, depth_patterns
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.gene_blocks import genes_in_blocks
 from mclstexp.core.pearson import PerGene, Values, constant_truth, pearson_per_gene
@@ -20,9 +20,7 @@ _FEW_GENES: Final = 10
 """Genes from which it cannot be seen how much the truths of genes differ."""
 
 
-def reliability(
-    counts: AnnData, *, space: ExpressionSpace, given_depth: bool = False, powers: int = 1
-) -> PerGene:
+def reliability(counts: AnnData, *, space: ExpressionSpace, given_depth: bool = False, powers: int = 1) -> PerGene:
     """Estimate the share of each gene's variance that is not the noise of counting molecules.
 
     One less noise variance (`noise_variance`) over variance: what two measurements of the same rates would correlate
@@ -140,6 +138,11 @@ def depth_oracle(counts: AnnData, *, space: ExpressionSpace) -> PerGene:
     """
     truth = space(counts)
     return pearson_per_gene(truth, np.broadcast_to(log_depth(counts)[:, None], truth.shape))
+
+
+def log_depth(counts: AnnData) -> Float[np.ndarray, " n_spots"]:
+    """Return ln(1 + total over all measured genes) of each spot."""
+    return np.log1p(np.asarray(counts.X.sum(axis=1), np.float64).ravel())
 
 
 @genes_in_blocks

@@ -10,7 +10,6 @@ from typing import Any, Final, Literal
 import numpy as np
 import pandas as pd
 
-from mclstexp.core.depth import log_depth
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
@@ -21,6 +20,7 @@ from mclstexp.core.section import Section
 from mclstexp.data.folds import Fold
 from mclstexp.data.genes import select_heg
 from mclstexp.evaluation.answers import Answers
+from mclstexp.evaluation.ceiling import log_depth
 from mclstexp.evaluation.metrics import GENE_METRICS
 from mclstexp.evaluation.score_ceilings import reliabilities
 from mclstexp.evaluation.score_table import COLUMNS

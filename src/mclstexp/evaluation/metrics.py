@@ -46,9 +46,7 @@ def spearman(truth: Values, predicted: Values) -> PerGene:
 
 
 @genes_in_blocks
-def pcc_depth(
-    truth: Values, predicted: Values, *, depth: Float[np.ndarray, " n_spots"], powers: int = 1
-) -> PerGene:
+def pcc_depth(truth: Values, predicted: Values, *, depth: Float[np.ndarray, " n_spots"], powers: int = 1) -> PerGene:
     """Partial correlation given sequencing depth: what is left when both lose all that log depth explains.
 
     The Pearson correlation of the residuals of two least-squares lines over ln(1 + depth), which equals

@@ -27,6 +27,8 @@ WIDTHS: Final = "magma"
 ERRORS: Final = "YlOrRd"
 """Colour map of relative errors over all genes."""
 
+_NUMBERS: Final = ("pcc", "given_depth", "ceiling_given_depth", "share", "q", "score")  # of a row of the ranking
+
 
 @dataclass(frozen=True)
 class Payload:
@@ -100,7 +102,7 @@ def rank_rows(study: Study, genes: Sequence[str]) -> list[dict[str, Any]]:
             "gene": str(gene),
             "verdict": str(row["verdict"]),
             "why": str(row["why"]),
-            **{name: number(row[name]) for name in ("pcc", "given_depth", "ceiling_given_depth", "share", "q", "score")},
+            **{name: number(row[name]) for name in _NUMBERS},
             "sections": {name: number(pcc[place]) for name, pcc in of_section.items()},
         }
         for place, (gene, row) in enumerate(table.iterrows())

@@ -35,8 +35,8 @@ def on_genes(study: Study) -> list[str]:
         "chance, and to at least half of what the noise of the counts lets anybody reach. "
         f"The best are {_listed(good[:_BEST])}."
         if good
-        else f"None of {len(table)} genes is predictable: of none what it adds to the density of cells is reproduced both "
-        "beyond chance and to at least half of what the noise of the counts lets anybody reach."
+        else f"None of {len(table)} genes is predictable: of none is what it adds to the density of cells reproduced "
+        "both beyond chance and to at least half of what the noise of the counts lets anybody reach."
     )
     return [
         first,
