@@ -14,6 +14,7 @@ _ROW = {
     "space": "log10(1 + 1e4)",
     "transductive": False,
     "tuned": False,
+    "sees": "",
     "patient": "A",
     "section": "A1",
     "gene": "G",

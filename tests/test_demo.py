@@ -13,7 +13,9 @@ from mclstexp.demo import FLAGSHIP, GENES, run_demo
 from mclstexp.evaluation.summary import summarise
 from mclstexp.io.synthetic import make_sections
 
-METHODS = {"mean", "coordinates", "density", "knn", "ridge", "mclstexp"}
+METHODS = {"mean", "coordinates", "colour", "density", "knn", "ridge", "mclstexp"} | {
+    f"{name}, common sight" for name in ("knn", "pls", "ridge")
+}
 REFERENCES = {"noise ceiling", "depth oracle"}
 
 

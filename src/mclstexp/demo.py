@@ -17,7 +17,8 @@ from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.predictor import Predictor
 from mclstexp.core.section import Section
 from mclstexp.data.folds import Fold
-from mclstexp.evaluation.harness import evaluate, missing_controls
+from mclstexp.evaluation.controls import missing_controls
+from mclstexp.evaluation.harness import evaluate
 from mclstexp.evaluation.summary import summarise
 from mclstexp.io.atomic import atomic_path
 from mclstexp.io.synthetic import make_sections

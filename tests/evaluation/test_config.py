@@ -80,9 +80,11 @@ def test_a_whole_experiment_is_read(write):
     methods = experiment.make_methods()
     names = {label: method.name for label, method in methods.items()}
     given = {"mean": "mean", "near": "knn", "mclstexp": "mclstexp", "other": "mclstexp"}
-    controls = {name: name for name in ("coordinates", "density", "ridge")}
+    controls = {name: name for name in ("coordinates", "colour", "density", "ridge")}
+    controls |= {f"{name}, common sight": name for name in ("knn", "pls", "ridge")}
     assert names == {**given, **controls}, "controls are in every table"
     assert {methods[label].encoder for label in ("near", "mclstexp", "ridge")} == {"efficientnet_lite0"}
+    assert methods["pls, common sight"].sight == methods["mclstexp"].sight, "which sees the most"
     assert methods["near"].k == 3
     assert methods["mclstexp"].context_radii_um == (100.0, 200.0)
     assert (methods["mclstexp"].seed, methods["other"].seed) == (7, 9), "a method's own seed counts for more"
@@ -96,6 +98,14 @@ def test_sections_folds_space_and_gene_sets_follow_it(write, sections):
     space = experiment.space.rule()(made)
     assert (len(space.genes), space.axis) == (5, "gene")
     assert len(experiment.gene_sets["top"].rule()(made, space=space)) == 2
+
+
+def test_sections_may_lie_in_several_places(write):
+    more = "[[data.also]]\nsynthetic = { n_patients = 1, n_spots_side = 4, n_genes = 10, mpp = 4.0, seed = 2 }\n"
+    experiment = read_experiment(write(WHOLE + more))
+    with pytest.raises(InputError, match="section names must be unique, found 'P1_S1' 2 times"):
+        experiment.data.read(experiment.tile)
+    assert experiment.data.also[0].synthetic.n_patients == 1
 
 
 def test_an_empty_file_is_an_experiment_without_methods(write):
@@ -112,6 +122,7 @@ def test_an_empty_file_is_an_experiment_without_methods(write):
         ("[data]\npaht = '.'", r", data has no option 'paht': did you mean 'path'"),
         ("[data.synthetic]\nspots = 3", r", data, synthetic has no option 'spots'"),
         ("[gene_sets]\ntop = { svgs = 3 }", r", gene_sets.top has no option 'svgs': did you mean 'svg'"),
+        ("[[data.also]]\npaht = '.'", r", data, also 1 has no option 'paht': did you mean 'path'"),
         ("[tile]\nsize = 3", r", tile has no option 'size': did you mean 'size_px'"),
         ("[tile]\nsize_px = 'big'", r", tile: size_px must be int, found 'big'"),
         ("[tile]\nmpp = -1.0", r"tile mpp must be a positive number .* found -1.0"),

@@ -101,7 +101,7 @@ def test_a_bug_is_a_row_too_and_its_place_is_logged(sections, caplog):
 def test_controls_stand_in_every_table_on_the_methods_encoder(sections):
     scores = evaluate(folds_by_patient(sections)[:1], {"mine": create("knn", encoder=ENCODER, k=3)})
     assert set(scores["method"].unique()) == {
-        *("mean", "coordinates", "density", "ridge", "mine"),
+        *("mean", "coordinates", "colour", "density", "ridge", "mine", "pls, common sight"),
         *("depth oracle", "noise ceiling"),
     }
     assert not (scores["metric"] == "failed").any()

@@ -18,10 +18,17 @@ def sections():
 
 def test_a_tile_is_seen_with_its_parts_and_surroundings(sections):
     tiles = sections[0].tiles
-    scene = create("deepspot", **SMALL, window_stride_um=100.0)._look(tiles)
+    scene = create("deepspot", **SMALL, window_stride_um=100.0, epochs=1).fit(sections[:1])._scene(tiles)
     np.testing.assert_array_equal(scene.parts, embed_subtiles(tiles, ENCODER))
     np.testing.assert_array_equal(scene.places[scene.index], embed_window(tiles, ENCODER, n_side=3, stride_um=100.0))
     np.testing.assert_array_equal(scene.own, scene.places[scene.index[:, 4]])
+
+
+def test_parts_and_window_are_seen_by_one_sight(sections):
+    wide = create("deepspot", **SMALL, view_widths=(2.0,), colour=True, context_radii_um=(300.0,), epochs=1)
+    scene = wide.fit(sections[:1])._scene(sections[0].tiles)
+    assert scene.parts.shape[2] == scene.places.shape[1] == 2 * embed_subtiles(sections[0].tiles, ENCODER).shape[2] + 15
+    assert wide.context_um == 0, "its window is its surroundings"
 
 
 def test_without_training_it_says_about_the_mean(sections):
@@ -55,7 +62,7 @@ def test_epochs_are_chosen_on_training_sections_and_not_with_one_section(section
 
 def test_the_features_themselves_may_be_taken(sections):
     model = create("deepspot", **SMALL | {"n_components": None}, epochs=1).fit(sections[:1])
-    assert model.models_[0].phi.members.in_features == model._look(sections[0].tiles).own.shape[1]
+    assert model.models_[0].phi.members.in_features == model._scene(sections[0].tiles).own.shape[1]
 
 
 def test_the_published_preset_is_the_published_size():

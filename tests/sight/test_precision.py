@@ -94,7 +94,7 @@ def test_a_model_names_its_local_weights_by_hash_and_finds_them_again(sections, 
     made = read_prediction(write_prediction(expected, tmp_path / "p.h5ad")).uns["mclstexp"]
     for text in ((folder / "model.json").read_text(), json.dumps(made)):
         assert "anna" not in text
-        assert f"test_efficientnet@weights:{model.encoder_['weights_hash']}" in text
+        assert f"test_efficientnet@weights:{model.seen_.encoder['weights_hash']}" in text
     loaded = load_model(folder, methods=list_methods())
     assert np.array_equal(loaded.predict(sections[1].tiles).X, expected.X), "on the machine where it was made"
 

@@ -22,7 +22,7 @@ from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.identity import hash_section
 from mclstexp.core.section import UNKNOWN, Section
 from mclstexp.data.autocorrelation import neighbour_weights
-from mclstexp.evaluation.exam import CONTROLS
+from mclstexp.evaluation.controls import CONTROLS
 from mclstexp.evaluation.experiment import experiment_of
 from mclstexp.evaluation.results import RECORD
 from mclstexp.evaluation.run_plan import safe_name

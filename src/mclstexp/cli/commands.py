@@ -94,7 +94,7 @@ def evaluate(
         summary = run_experiment(
             experiment, out=out, overwrite=overwrite, jobs=jobs, on_event=on_event, on_warning=warn
         )
-    heading, rows = summary_rows(summary)
+    heading, rows = summary_rows(summary, sees=False)
     print_table(rows, heading=heading, title=experiment.title or config.stem)
     for sentence in headline(summary):
         say(sentence)

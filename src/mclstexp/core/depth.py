@@ -57,6 +57,9 @@ def beyond(values: Values, patterns: Patterns) -> tuple[Values, Bool[np.ndarray,
     single-precision arithmetic.
     """
     centred = values.astype(np.float64) - values.mean(axis=0, dtype=np.float64)
-    rest = centred - patterns @ (patterns.T @ centred)
+    rest = centred.copy()
+    for pattern in patterns.T[:, :, None]:
+        # no product of matrices: what it rounds depends on how many genes stand side by side
+        rest -= pattern * (pattern * centred).sum(axis=0)
     rounding = 3e-7 * np.abs(values).max(axis=0, initial=0) * np.sqrt(len(values))
     return rest, np.linalg.norm(rest, axis=0) > np.maximum(rounding, 1e-6 * np.linalg.norm(centred, axis=0))

@@ -24,6 +24,10 @@ class State:
     meta: dict[str, Any]
     """Anything else, as plain JSON types."""
 
+    def joined(self, other: State) -> State:
+        """Return both, whose names differ, as one."""
+        return State(self.arrays | other.arrays, self.meta | other.meta)
+
 
 class Method(ABC):
     """A dataclass whose fields are its options: every option has a default and a sentence under it.

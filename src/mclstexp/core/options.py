@@ -208,6 +208,8 @@ def _convert(hint: Any, value: Any, *, where: str) -> Any:
         if get_origin(hint) is dict:
             return {name: _convert(parts[0], part, where=f"{where}.{name}") for name, part in value.items()}
         return build(parts[0], value, where=where)
+    if parts and get_origin(hint) is tuple and isinstance(value, Sequence) and not isinstance(value, str):
+        return tuple(_convert(parts[0], part, where=f"{where} {number + 1}") for number, part in enumerate(value))
     return TypeAdapter(hint).validate_python(value)
 
 

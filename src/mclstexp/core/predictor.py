@@ -51,6 +51,11 @@ class Predictor(Method):
         return 0.0
 
     @property
+    def sees(self) -> str:
+        """What it sees of a place, in the words of a table; nothing where it does not say."""
+        return ""
+
+    @property
     def genes_(self) -> tuple[str, ...]:
         """The predicted genes, in column order."""
         return self.space_.genes
@@ -220,7 +225,12 @@ class Predictor(Method):
             "predicted_with": self._numerics(),
             # then wider views showed the tile itself
             **({} if tiles.slide.stored is None else {"ready_made_tiles": True}),
+            **self._stamps(tiles),
         }
+
+    def _stamps(self, tiles: Tiles) -> dict[str, Any]:  # noqa: ARG002  for those that do
+        """Return what else a prediction says of how it was made, such as what the method saw."""
+        return {}
 
     def _default_space(self, sections: list[Section]) -> ExpressionSpace:
         """Learn the space where the caller names none; a method that was published on another scale says so here."""

@@ -98,6 +98,10 @@ class Slide(ABC):
         """Return what tells this slide from others: pixels, scale, size, where its coordinates begin; not its name."""
         return self.fingerprint(), float(self.mpp), self.size_px, self.origin_px
 
+    def stored_xy(self) -> NDArray[np.float64]:
+        """Return (n, 2) centres of the tiles that were cut beforehand; none where pixels are read at will."""
+        return np.zeros((0, 2))
+
     @abstractmethod
     def read(self, xy: ArrayLike, spec: TileSpec) -> NDArray[np.uint8]:
         """Read the tile of `spec` centred on `xy`.

@@ -15,7 +15,7 @@ from mclstexp.core.options import typed_options
 from mclstexp.core.panel import common_genes, select_hvg
 from mclstexp.core.predictor import Predictor
 from mclstexp.core.residuals import THETA
-from mclstexp.core.section import Section
+from mclstexp.core.section import Section, check_sections
 from mclstexp.core.tiles import TileSpec
 from mclstexp.data.folds import Fold, folds_by_patient, folds_by_section
 from mclstexp.data.genes import select_heg, select_hvg_set, select_svg
@@ -74,6 +74,8 @@ class DataConfig:
     """Sections made here instead of read."""
     name: str = ""
     """Name of the data set, such as "mob_st"; a method whose defaults were chosen on it is never bold in its tables."""
+    also: tuple[DataConfig, ...] = ()
+    """More of them, that lie elsewhere or are read otherwise: tables [[data.also]], of paths and how they are read."""
 
     def read(self, spec: TileSpec) -> list[Section]:
         """Read the sections, or make them.
@@ -92,6 +94,9 @@ class DataConfig:
             raise InputError(msg)
         if self.synthetic is not None:
             return make_sections(**vars(self.synthetic), spec=spec)
+        return check_sections([*self._read_own(spec), *(section for more in self.also for section in more.read(spec))])
+
+    def _read_own(self, spec: TileSpec) -> list[Section]:
         return read_sections(
             self.path,
             format=self.format,

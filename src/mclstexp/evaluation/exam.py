@@ -21,6 +21,7 @@ from mclstexp.data.folds import Fold
 from mclstexp.data.genes import select_heg
 from mclstexp.evaluation.answers import Answers
 from mclstexp.evaluation.ceiling import log_depth
+from mclstexp.evaluation.controls import is_control
 from mclstexp.evaluation.metrics import GENE_METRICS
 from mclstexp.evaluation.score_ceilings import reliabilities
 from mclstexp.evaluation.score_table import COLUMNS
@@ -41,8 +42,6 @@ GeneSetRule = Callable[..., Sequence[str]]
 HEG50: Final[Mapping[str, GeneSetRule]] = {"heg50": select_heg}
 """The gene set of the published tables, chosen before the test."""
 
-CONTROLS: Final = ("mean", "coordinates", "density", "knn", "ridge")
-"""Methods that stand in every table: without them a score says nothing."""
 MIN_SPOTS: Final = 10
 """Spots below which a section is not scored. Over fewer, the standard error of one correlation (Fisher's 1 / √(n - 3))
 is above 0.38, more than most methods score, and the section would weigh in a mean as much as one of thousands."""
@@ -262,7 +261,7 @@ def _where(
 ) -> dict[str, Any]:
     """Return the columns that all rows of a table share; without a method it is a reference."""
     looks = exam.rules.protocol == "paper" or exam.space.axis == "gene" or (method is not None and method.transductive)
-    kind = "reference" if method is None else "control" if method.name in CONTROLS else "method"
+    kind = "reference" if method is None else "control" if is_control(label, method) else "method"
     return {
         "method": label,
         "kind": kind,
@@ -272,6 +271,7 @@ def _where(
         "space": str(exam.space),
         "transductive": looks,
         "tuned": method is not None and exam.rules.data_set.strip().casefold() in method.tuned_on,
+        "sees": "" if method is None else method.sees,
         "patient": "" if section is None else section.patient or "",
         "section": "" if section is None else section.id,
         "reason": "",

@@ -14,16 +14,43 @@ from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
 from mclstexp.data.folds import Fold
 from mclstexp.evaluation.config import DataConfig, FoldsConfig, GeneSetConfig, SpaceConfig, make_method
-from mclstexp.evaluation.exam import CONTROLS, Rules, scorable
-from mclstexp.evaluation.harness import check_methods, make_control, missing_controls
+from mclstexp.evaluation.controls import COMMON, CONTROLS, at_sight, common_sight, make_control, missing_controls
+from mclstexp.evaluation.exam import Rules, scorable
+from mclstexp.evaluation.harness import check_methods
 from mclstexp.evaluation.toml import read_toml
-from mclstexp.methods import load_method_file
+from mclstexp.methods import load_method_file, preset_options
+from mclstexp.sight.feature_predictor import learns_from_pixels
+from mclstexp.sight.sight import Sight
 
 _NOT_OPTIONS = ("method", "preset", "file")
 
 
 def _usual_sets() -> dict[str, GeneSetConfig]:
     return {"heg50": GeneSetConfig(heg=50), "hvg50": GeneSetConfig(hvg=50), "svg50": GeneSetConfig(svg=50)}
+
+
+@dataclass(frozen=True)
+class SightConfig:
+    """One sight for every method on frozen features: then a table compares what is learnt, and not what is seen."""
+
+    view_widths: tuple[float, ...] = ()
+    """Multiples of the tile's width at which the tissue around it is looked at too."""
+    view_size_px: int | None = None
+    """Side of such a view; by default half the tile's, or what the encoder takes."""
+    symmetric: bool = False
+    """Average features over a tile's eight symmetries."""
+    context_radii_um: tuple[float, ...] = ()
+    """For each radius (µm) the mean features of the tiles within it join the place's."""
+    colour: bool = False
+    """Let fifteen numbers of how a place is stained join the encoder's."""
+    slide_scale: bool = False
+    """Scale each slide's features by the mean and spread of its own tissue."""
+    own_too: bool = False
+    """Compare each method at its own sight too; labels at this one then end in ", common sight"."""
+
+    def options(self) -> dict[str, Any]:
+        """Return the options of methods that it stands for."""
+        return {name: value for name, value in vars(self).items() if name != "own_too"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +75,9 @@ class Experiment:
     """Gene sets by name; the training sections' 50 genes of highest mean, variance and spatial pattern by default."""
     encoder: str | None = None
     """Image encoder of every method that has one and is not given its own."""
+    sight: SightConfig | None = None
+    """The common sight, of every method that is not given its own; by default each looks as it was published, and
+    controls besides as the method does that sees the most."""
     methods: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Options by label; ``method`` names the method where the label does not, ``preset`` a set of options to start
     from, ``file`` a Python file with a method of one's own."""
@@ -68,7 +98,11 @@ class Experiment:
             msg = "at least one method expected, found none: add a table [methods.mclstexp]"
             raise InputError(msg)
         made = {label: self._make(label) for label in self.methods}
-        made = {**missing_controls(made, encoder=self.encoder), **made}
+        if self.sight is not None and self.sight.own_too:
+            seen = self.sight.options()
+            common = {label + COMMON: at_sight(method, seen) for label, method in made.items()}
+            made |= {label: method for label, method in common.items() if method is not None}
+        made = {**missing_controls(made, encoder=self.encoder, sight=self._common(made)), **made}
         check_methods(made, transductive=self.transductive)
         return made
 
@@ -76,15 +110,29 @@ class Experiment:
         """Make the one of `make_methods`, alone where that can be: each brings libraries that take time to import."""
         if label in self.methods:
             return self._make(label)
-        if label in CONTROLS and self.encoder is not None:
-            return make_control(label, encoder=self.encoder)
+        base = label.removesuffix(COMMON)
+        if self.encoder is not None and (label in CONTROLS or (self.sight is not None and base not in self.methods)):
+            return make_control(label, encoder=self.encoder, sight=self._common({}))
+        if self.sight is not None and base in self.methods:
+            method = at_sight(self._make(base), self.sight.options())
+            if method is not None:
+                return method
         return self.make_methods()[label]
+
+    def _common(self, made: Mapping[str, Predictor]) -> Sight | None:
+        """Return the common sight: what was asked for, or that of the method which sees the most."""
+        if self.sight is None:
+            return common_sight(made.values())
+        return Sight(**self.sight.options())
 
     def _make(self, label: str) -> Predictor:
         given = self.methods[label]
         options = {name: value for name, value in given.items() if name not in _NOT_OPTIONS}
         name = str(given.get("method", load_method_file(given["file"]) if "file" in given else label))
-        common = {"seed": self.seed, "encoder": self.encoder}
+        common: dict[str, Any] = {"seed": self.seed, "encoder": self.encoder}
+        shown = {**preset_options(name, given.get("preset")), **options}
+        if self.sight is not None and not self.sight.own_too and not learns_from_pixels(shown):
+            common |= self.sight.options()
         return make_method(name, options, preset=given.get("preset"), common=common)
 
     def make_folds(self, sections: Sequence[Section]) -> list[Fold]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -17,8 +16,8 @@ from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.measured import blank_spots
 from mclstexp.core.predictor import Predictor, options
 from mclstexp.data.folds import Fold
+from mclstexp.evaluation.controls import missing_controls
 from mclstexp.evaluation.exam import (
-    CONTROLS,
     HEG50,
     Exam,
     GeneSetRule,
@@ -35,7 +34,6 @@ from mclstexp.evaluation.exam import (
 from mclstexp.evaluation.score_ceilings import with_ceilings
 from mclstexp.evaluation.score_table import COLUMNS
 from mclstexp.io.writing import is_of_writing
-from mclstexp.methods import create
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +66,7 @@ def evaluate(
     space, gene_sets
         How scale and panel, and the subsets reported apart, are learnt in each fold.
     controls
-        Methods added to the table; by default those of `CONTROLS` that are missing, on the encoder most methods use.
+        Methods added to the table; by default those that are missing, see `missing_controls`.
     rules
         All of it, with protocol and `transductive`; then `space` and `gene_sets` are not looked at.
 
@@ -149,20 +147,6 @@ def left_out(folds: Sequence[Fold], rules: Rules) -> list[str]:
         for section in sections.values()
         for sentence in (*blank_spots(section, min_counts=rules.min_counts), *too_small(section, rules))
     ]
-
-
-def missing_controls(methods: Mapping[str, Predictor], *, encoder: str | None = None) -> dict[str, Predictor]:
-    """Return the controls that `methods` lack, on the encoder named or else on the one most of them use."""
-    used = Counter(used for method in methods.values() if (used := options(method).get("encoder")))
-    encoder = encoder or (used.most_common(1)[0][0] if used else None)
-    present = {method.name for method in methods.values()} | set(methods)
-    return {name: make_control(name, encoder=encoder) for name in CONTROLS if name not in present}
-
-
-def make_control(name: str, *, encoder: str | None) -> Predictor:
-    """Make a control, on the encoder named where it takes one."""
-    control = create(name)
-    return create(name, encoder=encoder) if encoder is not None and "encoder" in options(control) else control
 
 
 def check_methods(methods: Mapping[str, Predictor], *, transductive: bool) -> None:

@@ -21,6 +21,7 @@ COLUMNS: Final = (
     "space",
     "transductive",
     "tuned",
+    "sees",
     "patient",
     "section",
     "gene",
@@ -50,6 +51,7 @@ NEAREST_ONE_IS_BEST: Final = frozenset(("dispersion",))
 CELL: Final = ("fold", "patient", "section", "gene")
 """What a method scores: a gene of a tested section."""
 
+_LATER: Final = {"tuned": False, "sees": ""}
 _TEXT: Final = ("method", "kind", "fold", "by", "protocol", "space", "patient", "section", "gene", "metric")
 _ALIKE: Final = ("protocol", "space", "by")
 _ONE_SCORE: Final = ["method", "fold", "section", "gene", "metric"]
@@ -124,8 +126,9 @@ def comparable(scores: pd.DataFrame) -> pd.DataFrame:
         If columns or rows are missing; if rows differ in protocol, space or what folds keep apart; if the methods
         of a fold were scored on different genes or gene sets; or if one score stands there twice.
     """
-    if "tuned" not in scores.columns:  # of an earlier version, which did not say
-        scores = scores.assign(tuned=False)
+    later = {column: usual for column, usual in _LATER.items() if column not in scores.columns}
+    if later:  # of an earlier version, which did not say
+        scores = pd.concat([scores, pd.DataFrame(later, index=scores.index)], axis=1)
     missing = [column for column in COLUMNS if column not in scores.columns]
     if missing:
         msg = f"a table of scores as `evaluate` returns it expected, found no column {missing[0]!r}: give that table"

@@ -66,8 +66,9 @@ def summarise(scores: pd.DataFrame, *, over: Over | None = None) -> pd.DataFrame
       A ratio of means, for single ceilings near 0 would rule a mean of ratios. NaN where none was computed, or the mean
       ceiling is below 0.05: nothing was measured that could be shared.
     - the means of all other metrics, under their names;
-    - "kind", "transductive", "tuned" (defaults chosen on these data), "n_constant" (genes of sections without a PCC),
-      "n_patients", "n_sections", "n_folds", "n_failed" (folds), "failed" (those folds and reasons, "" if none),
+    - "kind", "transductive", "tuned" (defaults chosen on these data), "sees" (what of a place, in words),
+      "n_constant" (genes of sections without a PCC), "n_patients", "n_sections", "n_folds", "n_failed" (folds),
+      "failed" (those folds and reasons, "" if none),
       "seconds" (sum over folds), "peak_mib" (largest of the folds).
 
     The row of the noise ceiling has the mean ceilings in the columns of the correlations: what a perfect predictor
@@ -170,6 +171,7 @@ def _with_numbers(table: pd.DataFrame, scores: pd.DataFrame, pcc: pd.DataFrame) 
     table["kind"] = by_method["kind"].first().astype(str)
     table["transductive"] = by_method["transductive"].any()
     table["tuned"] = by_method["tuned"].any()
+    table["sees"] = by_method["sees"].first().astype(object).fillna("")
     table["n_constant"] = pcc["value"].isna().groupby(pcc["method"], observed=True).sum()
     for name in ("patient", "section", "fold"):
         rows = pcc[pcc[name] != ""]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
@@ -32,7 +32,7 @@ class _Column:
 
     heading: str
     name: str
-    show: Callable[[float], str]
+    show: Callable[[Any], str]
     compete: bool = True
 
 
@@ -46,15 +46,17 @@ class _Row:
     best: list[bool]
 
 
-def summary_rows(summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+def summary_rows(summary: pd.DataFrame, *, sees: bool = True) -> tuple[list[str], list[list[str]]]:
     """Return heading and cells as plain text, references last.
 
     Parameters
     ----------
     summary
         Of `summarise`. Columns that it lacks, or that no method has a value in, are left out.
+    sees
+        Whether the last column says what each method sees; a terminal has no room for it.
     """
-    columns, rows = _table(summary)
+    columns, rows = _table(summary if sees else summary.assign(sees=""))
     return ["method", *(column.heading for column in columns)], [[row.method, *row.cells] for row in rows]
 
 
@@ -128,6 +130,8 @@ def _markdown(text: str) -> str:
 
 
 def _table(summary: pd.DataFrame) -> tuple[list[_Column], list[_Row]]:
+    if "sees" in summary:
+        summary = summary.assign(sees=summary["sees"].astype(object).where(summary["sees"] != "", None))
     columns = [column for column in _columns(summary) if column.name in summary and summary[column.name].notna().any()]
     cells = {column.name: [_cell(row, column) for _, row in summary.iterrows()] for column in columns}
     best = {column.name: _best(summary, column, cells[column.name]) for column in columns}
@@ -159,6 +163,7 @@ def _columns(summary: pd.DataFrame) -> list[_Column]:
         _Column("dispersion", "dispersion", lambda value: f"{value:.2f}"),
         _Column("time", "seconds", _time, compete=False),
         _Column("memory", "peak_mib", _memory, compete=False),
+        _Column("sees", "sees", str, compete=False),
     ]
 
 
@@ -188,10 +193,12 @@ def _cell(row: pd.Series, column: _Column) -> str:
 
 def _best(summary: pd.DataFrame, column: _Column, cells: list[str]) -> list[bool]:
     """Mark the best of those scored on all sections and not tuned on them, and all that read the same."""
+    if not column.compete:
+        return [False] * len(cells)
     judged = (summary["kind"] != "reference") & (summary["n_sections"] == summary["n_sections"].max())
     judged &= ~summary["tuned"].astype(bool)
     merits = merit(column.name, summary[column.name].astype(float)).where(judged)
-    if not column.compete or merits.notna().sum() < 2:
+    if merits.notna().sum() < 2:
         return [False] * len(cells)
     shown = [column.show(value) for value in summary[column.name]]
     winner = shown[merits.argmax()]

@@ -26,6 +26,8 @@ FORMAT: Final = 1
 """Rises with every change that older code cannot read; every older format stays readable."""
 DESCRIPTION: Final = "model.json"
 WEIGHTS: Final = "weights.safetensors"
+_LATER: Final[Mapping[str, Any]] = {"colour": False, "slide_scale": False}
+"""What models of older versions did, of options that they do not name."""
 _PARTS: Final[dict[str, type]] = {
     "method": str,
     "options": dict,
@@ -115,7 +117,10 @@ def load_model(folder: Path | str, *, methods: Mapping[str, type[Predictor]]) ->
         raise InputError(msg)
     arrays = _read_weights(folder / WEIGHTS, sha256=description["weights_sha256"])
     with reading(folder, f"a saved {name} model"):
-        model = methods[name](**typed_options(methods[name], description["options"], where=f"method {name}"))
+        has = {field.name for field in dataclasses.fields(methods[name])}  # type: ignore[arg-type]
+        later = {option: value for option, value in _LATER.items() if option in has}
+        given = {**later, **description["options"]}
+        model = methods[name](**typed_options(methods[name], given, where=f"method {name}"))
         model.space_ = build(ExpressionSpace, description["space"], where=f"{folder}: the space")
         model.spec_ = build(TileSpec, description["spec"], where=f"{folder}: the tiles")
         model.provenance_ = {**description["provenance"], "options": options(model)}

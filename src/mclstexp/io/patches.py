@@ -57,6 +57,10 @@ class PatchSlide(Slide):
         self._tree = cKDTree(self.centres)
         self._side_px, self.stored = side_px, PATCH_SPEC
 
+    def stored_xy(self) -> NDArray[np.float64]:
+        """See `Slide.stored_xy`."""
+        return self.centres
+
     def read(self, xy: ArrayLike, spec: TileSpec) -> NDArray[np.uint8]:
         """Return the stored patch centred on `xy`.
 

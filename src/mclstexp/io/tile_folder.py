@@ -33,6 +33,10 @@ class TileFolder(Slide):
         self.size_px = (math.ceil(far[0] + spec.size_px / 2), math.ceil(far[1] + spec.size_px / 2))
         self.stored, self._hash = spec, ""
 
+    def stored_xy(self) -> NDArray[np.float64]:
+        """See `Slide.stored_xy`."""
+        return np.array(list(self._files), np.float64)
+
     def read(self, xy: ArrayLike, spec: TileSpec) -> NDArray[np.uint8]:
         """Return the tile centred on `xy` exactly as its file holds it.
 

@@ -13,17 +13,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mclstexp.core.errors import InputError
-from mclstexp.core.predictor import Predictor, State, register
+from mclstexp.core.predictor import State, register
 from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section
-from mclstexp.core.stored import stored_arrays, stored_encoder, stored_number, stored_patients, stored_texts
+from mclstexp.core.stored import stored_arrays, stored_number, stored_patients, stored_texts
 from mclstexp.core.tiles import Tiles
 from mclstexp.nn.bleep import BleepModel, load_bleep
 from mclstexp.nn.device import torch_device
 from mclstexp.nn.heads import Reduction, Standardise
 from mclstexp.nn.image_encoders import ImageEncoder, create_encoder, untrained_encoder
 from mclstexp.retrieval.bank import ReferenceBank
-from mclstexp.sight.embed import check_encoder, embed_tiles, frozen_encoder
+from mclstexp.sight.embed import embed_tiles
+from mclstexp.sight.feature_predictor import FeaturePredictor
 from mclstexp.sight.numerics import numerics
 from mclstexp.training.aligned import fit_reduction, flat_state, unflatten
 from mclstexp.training.augment import symmetries
@@ -39,7 +40,7 @@ USUAL_EPOCHS = 10
 
 @register("bleep")
 @dataclass
-class Bleep(Predictor):
+class Bleep(FeaturePredictor):
     """Tiles and expression through a projection head each, aligned by contrast; the mean of the 50 nearest spots.
 
     As published (Xie et al. 2023, §3, and its release): heads, soft targets softmax((VVᵀ + SSᵀ) / 2τ)
@@ -72,8 +73,6 @@ class Bleep(Predictor):
         }
     }
 
-    encoder: str = "densenet121"
-    """Image encoder (a timm name, or one of `create_encoder`)."""
     train_encoder: bool = False
     """Fit the image encoder too, end to end (a GPU's work), on turned and mirrored tiles."""
     checkpoint: str = ""
@@ -112,6 +111,9 @@ class Bleep(Predictor):
     """Start of the random numbers."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        if self._tuned:
+            self._require_plain("train_encoder or a checkpoint")
         for name in ("n_components", "dim", "k", "epochs", "batch_size"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 msg = f"bleep option {name} must be at least 1, found {getattr(self, name)}"
@@ -124,13 +126,15 @@ class Bleep(Predictor):
         return numerics(self, encoder=self.encoder, tuned=self._tuned)
 
     def _fit(self, sections: list[Section]) -> None:
-        self.encoder_ = {} if self._tuned else frozen_encoder(self.encoder)
+        self._learn_sight(sections, frozen=not self.checkpoint)
         if self.checkpoint:
             self.epochs_, self.model_ = 0, self._loaded()
         else:
             tried = EPOCHS if self.epochs is None else (self.epochs,)
             self.epochs_ = choose(sections, tried, self._score, usual=USUAL_EPOCHS, seed=self.seed)
             self.model_ = self._train(sections, epochs=self.epochs_, tuned=self.train_encoder, workdir=self._workdir)
+        if self._tuned:
+            self.seen_ = None  # its own backbone looks from here on
         self.bank_ = self._bank(self.model_, sections)
 
     @property
@@ -141,7 +145,7 @@ class Bleep(Predictor):
         # on frozen features even where the encoder is to be tuned: end to end it would cost as much as the fit
         model = self._train(fitted_on, epochs=epochs, tuned=False)
         bank = self._bank(model, fitted_on)
-        features = {section.id: embed_tiles(section.tiles, self.encoder) for section in held_out}
+        features = {section.id: self._look(section.tiles) for section in held_out}
         return mean_pcc(held_out, lambda section: self._retrieve(model, bank, features[section.id]), space=self.space_)
 
     def _train(
@@ -151,10 +155,12 @@ class Bleep(Predictor):
         backbone = create_encoder(self.encoder) if tuned else None
         n_features, reduction = 0 if backbone is None else backbone.dim, None
         if backbone is None or self.n_components is not None:
-            features = np.concatenate([embed_tiles(section.tiles, self.encoder) for section in sections])
+            features = self._look_at(sections)
             n_features = features.shape[1]
         if self.n_components is not None:
-            found = fit_reduction(features, n_components=self.n_components, seed=self.seed)
+            found = fit_reduction(
+                features, n_components=self.n_components, seed=self.seed, standardise=not self.slide_scale
+            )
             reduction, n_features = Reduction(*map(torch.from_numpy, found)), found[1].shape[1]
         scaling = Standardise(expression.mean(dim=0), expression.std(dim=0)) if self.standardise else None
         with torch.random.fork_rng():
@@ -245,8 +251,7 @@ class Bleep(Predictor):
         if self._tuned:
             assert isinstance(self.model_.backbone, ImageEncoder)  # `_train` or `_loaded` put it there
             return embed_tiles(tiles, self.model_.backbone, precision="float32")
-        check_encoder(self.encoder, self.encoder_)
-        return embed_tiles(tiles, self.encoder)
+        return self._look(tiles)
 
     def _predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:
         return self._retrieve(self.model_, self.bank_, self._features(tiles))
@@ -264,10 +269,11 @@ class Bleep(Predictor):
         arrays = {"bank.keys": self.bank_.keys, "bank.expression": self.bank_.expression}
         arrays |= {f"model.{name}": array for name, array in flat_state(self.model_).items()}
         origins = {"section_ids": list(self.bank_.section_ids), "patients": list(self.bank_.patients)}
-        return State(arrays=arrays, meta={"encoder": self.encoder_, "epochs": self.epochs_, **origins})
+        return State(arrays=arrays, meta={"epochs": self.epochs_, **origins}).joined(self._sight_state())
 
     def _set_state(self, state: State) -> None:
-        self.encoder_, self.epochs_ = stored_encoder(state), stored_number(state, "epochs")
+        self._take_sight(state)
+        self.epochs_ = stored_number(state, "epochs")
         weights = unflatten(state.arrays, "model.")
         reduction = scaling = None
         if "reduction.mean" in weights:

@@ -37,6 +37,11 @@ class Coordinates(Predictor):
     """How many training spots are averaged (all of them where there are fewer); None: chosen on held-out training
     sections, 100 where there is but one."""
 
+    @property
+    def sees(self) -> str:
+        """What it sees of a place."""
+        return "where it lies"
+
     def __post_init__(self) -> None:
         if self.k is not None and self.k < 1:
             msg = f"k must be at least 1, found {self.k}: leave it out to have it chosen"

@@ -12,15 +12,13 @@ import torch
 from jaxtyping import Float
 
 from mclstexp.core.errors import InputError
-from mclstexp.core.predictor import Predictor, State, register
+from mclstexp.core.predictor import State, register
 from mclstexp.core.section import Section
-from mclstexp.core.stored import stored_arrays, stored_encoder, stored_number
+from mclstexp.core.stored import stored_arrays, stored_number
 from mclstexp.core.tiles import Tiles
 from mclstexp.nn.deep_sets import DeepSets
 from mclstexp.nn.device import torch_device
-from mclstexp.sight.embed import check_encoder, frozen_encoder
-from mclstexp.sight.numerics import numerics
-from mclstexp.sight.scene import Scene, join, look_at
+from mclstexp.sight.scene import Scene, ScenePredictor, join
 from mclstexp.training.aligned import fit_reduction, flat_state, unflatten
 from mclstexp.training.choice import choose, mean_pcc
 from mclstexp.training.loop import TrainingOptions
@@ -33,7 +31,7 @@ _BATCH = 1024
 
 @register("deepspot")
 @dataclass
-class DeepSpot(Predictor):
+class DeepSpot(ScenePredictor):
     """Deep sets over frozen features: φ of the tile, the sum of φ over its parts, its maximum around it; then ρ.
 
     As published (Nonchev et al. 2025 and its release): one φ for the three levels, the median of an
@@ -63,14 +61,6 @@ class DeepSpot(Predictor):
         }
     }
 
-    encoder: str = "densenet121"
-    """Frozen image encoder (a timm name, or one of `create_encoder`)."""
-    parts_side: int = 3
-    """A tile is cut into so many parts a side."""
-    window_side: int = 3
-    """Tiles a side of the window around a tile, itself in the middle; odd, at least 3."""
-    window_stride_um: float | None = None
-    """Distance between the window's tiles (µm); None: the tile's side."""
     n_components: int | None = 128
     """Principal components of the features that phi sees; None: the features themselves."""
     dim: int = 128
@@ -99,6 +89,7 @@ class DeepSpot(Predictor):
     """Start of the random numbers."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("parts_side", "n_components", "dim", "n_members", "n_models", "epochs", "batch_size"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 msg = f"deepspot option {name} must be at least 1, found {getattr(self, name)}"
@@ -107,12 +98,9 @@ class DeepSpot(Predictor):
             msg = f"deepspot option window_side must be odd and at least 3, found {self.window_side}"
             raise InputError(msg)
 
-    def _numerics(self) -> dict[str, str]:
-        return numerics(self, encoder=self.encoder)
-
     def _fit(self, sections: list[Section]) -> None:
-        self.encoder_ = frozen_encoder(self.encoder)
-        scenes = {section.id: self._look(section.tiles) for section in sections}
+        self._learn_sight(sections)
+        scenes = {section.id: self._scene(section.tiles) for section in sections}
 
         def score(fitted_on: list[Section], held_out: list[Section], epochs: int) -> float:
             self._train(fitted_on, scenes, epochs=epochs, n_models=1, workdir=None)
@@ -123,17 +111,7 @@ class DeepSpot(Predictor):
         self._train(sections, scenes, epochs=self.epochs_, n_models=self.n_models, workdir=self._workdir)
 
     def _predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:
-        check_encoder(self.encoder, self.encoder_)
-        return self._apply(self._look(tiles))
-
-    def _look(self, tiles: Tiles) -> Scene:
-        return look_at(
-            tiles,
-            self.encoder,
-            parts_side=self.parts_side,
-            window_side=self.window_side,
-            stride_um=self.window_stride_um,
-        )
+        return self._apply(self._scene(tiles))
 
     def _train(
         self,
@@ -151,7 +129,9 @@ class DeepSpot(Predictor):
         self.spread_ = np.where(spread > 0, spread, 1).astype(np.float32)
         self.reduction_: tuple[np.ndarray, ...] = ()
         if self.n_components is not None:
-            self.reduction_ = fit_reduction(scene.own, n_components=self.n_components, seed=self.seed)
+            self.reduction_ = fit_reduction(
+                scene.own, n_components=self.n_components, seed=self.seed, standardise=not self.slide_scale
+            )
         scene = self._reduced(scene)
         truth = (expression - self.mean_) / self.spread_
         table = SceneTable(*map(torch.from_numpy, (scene.parts, scene.places, scene.index, truth)))
@@ -201,11 +181,12 @@ class DeepSpot(Predictor):
         arrays |= dict(zip(("reduction.mean", "reduction.components"), self.reduction_, strict=False))
         for number, model in enumerate(self.models_):
             arrays |= {f"model_{number}.{name}": array for name, array in flat_state(model).items()}
-        meta = {"encoder": self.encoder_, "epochs": self.epochs_, "n_models": len(self.models_)}
-        return State(arrays=arrays, meta=meta)
+        meta = {"epochs": self.epochs_, "n_models": len(self.models_)}
+        return State(arrays=arrays, meta=meta).joined(self._sight_state())
 
     def _set_state(self, state: State) -> None:
-        self.encoder_, self.epochs_ = stored_encoder(state), stored_number(state, "epochs")
+        self._take_sight(state)
+        self.epochs_ = stored_number(state, "epochs")
         layout = {"mean": "genes", "spread": "genes"}
         self.mean_, self.spread_ = stored_arrays(state, layout, genes=len(self.genes_))
         reduction = {"reduction.mean": "features", "reduction.components": "features components"}

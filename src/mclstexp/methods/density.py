@@ -8,48 +8,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mclstexp.core.errors import InputError
-from mclstexp.core.predictor import Predictor, State, register
+from mclstexp.core.predictor import State, register
 from mclstexp.core.section import Section
-from mclstexp.core.stored import stored_arrays, stored_encoder
+from mclstexp.core.stored import stored_arrays
 from mclstexp.core.tiles import Tiles
-from mclstexp.methods.ridge import fit_probe, tuning_splits
-from mclstexp.sight.embed import check_encoder, embed_tiles, frozen_encoder
-from mclstexp.sight.numerics import numerics
+from mclstexp.methods.ridge import ALPHAS, fit_probe, tuning_splits
+from mclstexp.sight.feature_predictor import FeaturePredictor
 
 
 @register("density")
 @dataclass
-class Density(Predictor):
+class Density(FeaturePredictor):
     """Total count of a tile, predicted by ridge regression: every gene gets the same map, around its own mean.
 
     What it scores can be had without knowing one gene from another. ln(1 + total count) is learnt from a frozen
     encoder's features as `ridge` learns expression; one slope, the mean over genes in training, brings it to the scale.
     """
 
-    encoder: str = "densenet121"
-    """Frozen image encoder (a timm name, or one of `create_encoder`)."""
     n_components: int = 256
     """Principal components kept (fewer where there are fewer tiles or features)."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.n_components < 1:
             msg = f"n_components must be at least 1, found {self.n_components}"
             raise InputError(msg)
 
-    def _numerics(self) -> dict[str, str]:
-        return numerics(self, encoder=self.encoder)
-
     def _fit(self, sections: list[Section]) -> None:
-        self.encoder_ = frozen_encoder(self.encoder)
-        features = np.concatenate([embed_tiles(section.tiles, self.encoder) for section in sections]).astype(np.float64)
+        self._learn_sight(sections)
+        features = self._look_at(sections).astype(np.float64)
         depth = np.concatenate([np.log1p(np.asarray(s.counts.X.sum(axis=1), np.float64)).ravel() for s in sections])
         expression = np.concatenate([self.space_(section.counts) for section in sections])
         coef, intercept, _ = fit_probe(
             features,
             depth[:, None],
             n_components=self.n_components,
-            alphas=np.logspace(0, 6, 13),
+            alphas=ALPHAS,
             splits=tuning_splits(sections),
+            standardise=not self.slide_scale,
         )
         centred = depth - depth.mean()
         slope = float(centred @ expression.mean(axis=1, dtype=np.float64)) / max(float(centred @ centred), 1e-12)
@@ -57,15 +53,15 @@ class Density(Predictor):
         self.coef_, self.offset_ = slope * coef[:, 0], slope * (intercept - depth.mean())
 
     def _predict(self, tiles: Tiles) -> NDArray[np.float32]:
-        check_encoder(self.encoder, self.encoder_, n_features=len(self.coef_))
-        density = embed_tiles(tiles, self.encoder).astype(np.float64) @ self.coef_ + self.offset_
+        features = self._look(tiles, n_features=len(self.coef_)).astype(np.float64)
+        density = features @ self.coef_ + self.offset_
         return np.asarray(self.mean_ + density[:, None], np.float32)
 
     def _get_state(self) -> State:
         arrays = {"mean": self.mean_, "coef": self.coef_, "offset": self.offset_}
-        return State(arrays=arrays, meta={"encoder": self.encoder_})
+        return State(arrays=arrays, meta={}).joined(self._sight_state())
 
     def _set_state(self, state: State) -> None:
-        self.encoder_ = stored_encoder(state)
+        self._take_sight(state)
         layout = {"mean": "genes", "coef": "features", "offset": "one"}
         self.mean_, self.coef_, self.offset_ = stored_arrays(state, layout, genes=len(self.genes_), one=1)

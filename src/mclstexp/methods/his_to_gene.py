@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,16 +15,15 @@ from torch.nn import functional
 
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
-from mclstexp.core.predictor import Predictor, State, register
+from mclstexp.core.predictor import State, register
 from mclstexp.core.section import Section
-from mclstexp.core.stored import stored_arrays, stored_encoder, stored_number
+from mclstexp.core.stored import stored_arrays, stored_number
 from mclstexp.core.tiles import Tiles
 from mclstexp.nn.device import torch_device
 from mclstexp.nn.histogene import HisToGeneNet, PixelEmbedding, load_histogene
 from mclstexp.nn.position import array_positions, table_rows
 from mclstexp.nn.slide_inputs import FeatureEmbedding, SlideInputs
-from mclstexp.sight.images import ImageKind, TileImages
-from mclstexp.sight.numerics import numerics
+from mclstexp.sight.image_predictor import ImagePredictor
 from mclstexp.training.aligned import flat_state, unflatten
 from mclstexp.training.loop import TrainingOptions
 from mclstexp.training.slides import SlideTable, SlideTruth, fit_slides
@@ -35,7 +33,7 @@ _AS_PUBLISHED = TrainingOptions(optimiser="adam", schedule="constant", clip_norm
 
 @register("his_to_gene")
 @dataclass
-class HisToGene(Predictor):
+class HisToGene(ImagePredictor):
     """Tiles plus their array positions through a Transformer over the whole section; squared error.
 
     All tiles asked are predicted at once, and each looks at all others: memory grows with their number, time with
@@ -67,10 +65,6 @@ class HisToGene(Predictor):
         }
     }
 
-    image: ImageKind = "features"
-    """What is seen of a tile: "features" of the frozen encoder, or its "pixels", as published."""
-    encoder: str = "densenet121"
-    """Frozen image encoder (a timm name, or one of `create_encoder`); not asked for pixels."""
     patch_px: int = 112
     """Pixels only: side to which a tile is shrunk."""
     pixel_scale: float = 255.0
@@ -111,6 +105,7 @@ class HisToGene(Predictor):
     """Start of the random numbers."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("dim", "n_heads", "head_dim", "mlp_dim", "epochs"):
             if getattr(self, name) < 1:
                 msg = f"his_to_gene option {name} must be at least 1, found {getattr(self, name)}"
@@ -122,24 +117,12 @@ class HisToGene(Predictor):
             given = word("preset", "published")
             msg = f"his_to_gene option checkpoint is for the published network: give {given} with it"
             raise InputError(msg)
-        self._images()
-
-    @property
-    def context_um(self) -> float:
-        """How far (µm) a tile's prediction looks at other tiles: over the whole section."""
-        return math.inf
-
-    def _images(self) -> TileImages:
-        return TileImages(self.image, self.encoder, size_px=self.patch_px)
 
     def _inputs(self, tiles: Tiles) -> SlideInputs:
-        return SlideInputs.build(tiles, self._images()(tiles), n_neighbours=0)
-
-    def _numerics(self) -> dict[str, str]:
-        return numerics(self, encoder=self.encoder if self.image == "features" else None)
+        return SlideInputs.build(tiles, self._show(tiles, size_px=self.patch_px), n_neighbours=0)
 
     def _fit(self, sections: list[Section]) -> None:
-        self.encoder_ = self._images().identity()
+        self._learn_sight(sections)
         positions = [array_positions(section.tiles) for section in sections]
         self.n_positions_ = table_rows(positions, n_positions=self.n_positions)
         n_genes = len(self.space_.genes)
@@ -153,6 +136,9 @@ class HisToGene(Predictor):
         if self.standardise:
             self.mean_, self.spread_ = table.expression_mean(), table.expression_spread()
         self.model_ = self._train(table)
+
+    def _moments(self, table: SlideTable) -> tuple[Tensor, Tensor] | None:
+        return table.feature_moments(standardise=not self.slide_scale) if self.image == "features" else None
 
     def _build(self, moments: tuple[Tensor, Tensor] | None) -> HisToGeneNet:
         """Build the network; `moments` are (mean, spread) of the features, None for pixels."""
@@ -177,7 +163,9 @@ class HisToGene(Predictor):
         device = torch_device(self.device)
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            model = self._build(table.feature_moments() if self.image == "features" else None)
+            model = self._build(
+                table.feature_moments(standardise=not self.slide_scale) if self.image == "features" else None
+            )
             model.position.spread(self.position_spread)
         model.to(device)
         mean, spread = self.mean_.to(device), self.spread_.to(device)
@@ -197,7 +185,6 @@ class HisToGene(Predictor):
 
     @torch.inference_mode()
     def _predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:
-        self._images().check(self.encoder_)
         inputs = self._inputs(tiles)
         table_rows([inputs.position], n_positions=self.n_positions_)
         predicted = self.model_.eval()(inputs.to(torch_device(self.device))).cpu()
@@ -206,10 +193,11 @@ class HisToGene(Predictor):
     def _get_state(self) -> State:
         arrays = {"mean": self.mean_.numpy(), "spread": self.spread_.numpy()}
         arrays |= {f"model.{name}": array for name, array in flat_state(self.model_).items()}
-        return State(arrays=arrays, meta={"n_positions": self.n_positions_, "encoder": self.encoder_})
+        return State(arrays=arrays, meta={"n_positions": self.n_positions_}).joined(self._sight_state())
 
     def _set_state(self, state: State) -> None:
-        self.n_positions_, self.encoder_ = stored_number(state, "n_positions"), stored_encoder(state)
+        self._take_sight(state)
+        self.n_positions_ = stored_number(state, "n_positions")
         mean_spread = stored_arrays(state, {"mean": "genes", "spread": "genes"}, genes=len(self.genes_))
         self.mean_, self.spread_ = (torch.from_numpy(np.array(array)) for array in mean_spread)
         weights = unflatten(state.arrays, "model.")

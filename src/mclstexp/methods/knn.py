@@ -8,49 +8,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mclstexp.core.errors import InputError
-from mclstexp.core.predictor import Predictor, State, register
+from mclstexp.core.predictor import State, register
 from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section
-from mclstexp.core.stored import stored_arrays, stored_encoder
+from mclstexp.core.stored import stored_arrays
 from mclstexp.core.tiles import Tiles
 from mclstexp.retrieval.bank import ReferenceBank
-from mclstexp.sight.embed import check_encoder, embed_tiles, frozen_encoder
-from mclstexp.sight.numerics import numerics
+from mclstexp.sight.feature_predictor import FeaturePredictor
 
 
 @register("knn")
 @dataclass
-class KNN(Predictor):
+class KNN(FeaturePredictor):
     """Mean expression of the k nearest training tiles by cosine over standardised features of a frozen encoder.
 
     Retrieval without learning: what a contrastive method must beat to have learnt anything.
     """
 
-    encoder: str = "densenet121"
-    """Frozen image encoder (a timm name, or one of `create_encoder`)."""
     k: int = 50
     """How many training tiles are averaged (all of them where there are fewer)."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.k < 1:
             msg = f"k must be at least 1, found {self.k}"
             raise InputError(msg)
 
-    def _numerics(self) -> dict[str, str]:
-        return numerics(self, encoder=self.encoder)
-
     def _fit(self, sections: list[Section]) -> None:
-        self.encoder_ = frozen_encoder(self.encoder)
-        features = np.concatenate([embed_tiles(section.tiles, self.encoder) for section in sections])
+        self._learn_sight(sections)
+        features = self._look_at(sections)
         self.centre_ = features.mean(axis=0)
-        spread = features.std(axis=0)
+        spread = np.ones_like(self.centre_) if self.slide_scale else features.std(axis=0)
         self.scale_ = np.where(spread > 0, spread, 1).astype(np.float32)
         expression = np.concatenate([self.space_(section.counts) for section in sections])
         self.bank_ = _bank(((features - self.centre_) / self.scale_).astype(np.float32), expression)
 
     def _queries(self, tiles: Tiles) -> NDArray[np.float32]:
-        check_encoder(self.encoder, self.encoder_, n_features=len(self.centre_))
-        return (embed_tiles(tiles, self.encoder) - self.centre_) / self.scale_
+        return (self._look(tiles, n_features=len(self.centre_)) - self.centre_) / self.scale_
 
     def _predict(self, tiles: Tiles) -> NDArray[np.float32]:
         return self.bank_.query(self._queries(tiles), k=self.k)
@@ -68,10 +62,10 @@ class KNN(Predictor):
             "tiles": self.bank_.keys,
             "expression": self.bank_.expression,
         }
-        return State(arrays=arrays, meta={"encoder": self.encoder_})
+        return State(arrays=arrays, meta={}).joined(self._sight_state())
 
     def _set_state(self, state: State) -> None:
-        self.encoder_ = stored_encoder(state)
+        self._take_sight(state)
         layout = {"centre": "features", "scale": "features", "tiles": "spots features", "expression": "spots genes"}
         self.centre_, self.scale_, *measured = stored_arrays(state, layout, genes=len(self.genes_))
         self.bank_ = _bank(*measured)

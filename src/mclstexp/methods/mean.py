@@ -18,6 +18,11 @@ from mclstexp.core.tiles import Tiles
 class Mean(Predictor):
     """Mean expression of each gene over the training spots; what any method must beat (PCC exactly 0)."""
 
+    @property
+    def sees(self) -> str:
+        """What it sees of a place."""
+        return "nothing"
+
     def _fit(self, sections: list[Section]) -> None:
         n_spots = sum(len(section) for section in sections)
         total = sum(self.space_(section.counts).sum(axis=0, dtype=np.float64) for section in sections)

@@ -14,13 +14,11 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 
 from mclstexp.core.errors import InputError
-from mclstexp.core.predictor import Predictor, State, register
+from mclstexp.core.predictor import State, register
 from mclstexp.core.section import Section
-from mclstexp.core.stored import stored_arrays, stored_encoder, stored_number
+from mclstexp.core.stored import stored_arrays, stored_number
 from mclstexp.core.tiles import Tiles
-from mclstexp.data.neighbours import mean_of_neighbours
-from mclstexp.sight.embed import check_encoder, embed_tiles, frozen_encoder
-from mclstexp.sight.numerics import numerics
+from mclstexp.sight.feature_predictor import FeaturePredictor
 from mclstexp.training.choice import choose, mean_pcc
 
 N_COMPONENTS = (4, 8, 12, 16, 24)
@@ -32,7 +30,7 @@ MOST_FULL = 20_000
 
 @register("pls")
 @dataclass
-class PLS(Predictor):
+class PLS(FeaturePredictor):
     """PLS regression (PLS2 by NIPALS, Wold et al. 1983) of expression on standardised features of a frozen encoder.
 
     A tile's own features are joined by the mean features of the tiles within each radius. Where spots are few and
@@ -42,10 +40,7 @@ class PLS(Predictor):
 
     tuned_on: ClassVar[tuple[str, ...]] = ("mob_st",)  # its radii are those that the trials for mclstexp kept there
 
-    encoder: str = "densenet121"
-    """Frozen image encoder (a timm name, or one of `create_encoder`)."""
     context_radii_um: tuple[float, ...] = (300.0, 600.0)
-    """For each radius (µm) the mean features of the tiles within it join the tile's own; () for none."""
     reduction: int = 256
     """Principal components of all features that PLS is given (fewer where there are fewer spots or features)."""
     n_components: int | None = None
@@ -53,24 +48,16 @@ class PLS(Predictor):
     where there is but one."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.reduction < 1:
             msg = f"reduction must be at least 1, found {self.reduction}"
             raise InputError(msg)
         if self.n_components is not None and self.n_components < 1:
             msg = f"n_components must be at least 1, found {self.n_components}: leave it out to have it chosen"
             raise InputError(msg)
-        self.context_radii_um = tuple(self.context_radii_um)
-
-    @property
-    def context_um(self) -> float:
-        """How far (µm) a tile's prediction looks at other tiles."""
-        return max(self.context_radii_um, default=0.0)
-
-    def _numerics(self) -> dict[str, str]:
-        return numerics(self, encoder=self.encoder)
 
     def _fit(self, sections: list[Section]) -> None:
-        self.encoder_ = frozen_encoder(self.encoder)
+        self._learn_sight(sections)
         tried = N_COMPONENTS if self.n_components is None else (self.n_components,)
         fitted: dict[str, _Maps] = {}
 
@@ -80,38 +67,34 @@ class PLS(Predictor):
                 fitted.clear()
                 fitted[split] = self._maps(fitted_on, n_components=max(tried))
             coef, intercept = fitted[split].affine(n_components)
-            return mean_pcc(held_out, lambda s: self._features(s.tiles) @ coef + intercept, space=self.space_)
+            return mean_pcc(held_out, lambda s: self._look(s.tiles) @ coef + intercept, space=self.space_)
 
         self.n_components_ = choose(sections, tried, score, usual=12, in_turn=True)
         maps = self._maps(sections, n_components=self.n_components_)
         self.coef_, self.intercept_ = maps.affine(self.n_components_)
 
     def _maps(self, sections: Sequence[Section], *, n_components: int) -> _Maps:
-        features = np.concatenate([self._features(section.tiles) for section in sections])
+        features = self._look_at(sections).astype(np.float64)
         expression = np.concatenate([self.space_(section.counts) for section in sections]).astype(np.float64)
-        return _Maps.fit(features, expression, n_components=n_components, reduction=self.reduction)
-
-    def _features(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_features"]:
-        own = embed_tiles(tiles, self.encoder)
-        around = [
-            mean_of_neighbours(own, tiles.xy_um, radius_um=radius, array_xy=tiles.array_xy)
-            for radius in self.context_radii_um
-        ]
-        return np.concatenate([own, *around], axis=1).astype(np.float64)
-
-    def _predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:
-        per_sight = len(self.coef_) // (1 + len(self.context_radii_um))
-        check_encoder(self.encoder, self.encoder_, n_features=per_sight)
-        return np.asarray(self._features(tiles) @ self.coef_ + self.intercept_, np.float32)
-
-    def _get_state(self) -> State:
-        return State(
-            arrays={"coef": self.coef_, "intercept": self.intercept_},
-            meta={"n_components": self.n_components_, "encoder": self.encoder_},
+        return _Maps.fit(
+            features,
+            expression,
+            n_components=n_components,
+            reduction=self.reduction,
+            standardise=not self.slide_scale,
         )
 
+    def _predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:
+        features = self._look(tiles, n_features=len(self.coef_)).astype(np.float64)
+        return np.asarray(features @ self.coef_ + self.intercept_, np.float32)
+
+    def _get_state(self) -> State:
+        arrays = {"coef": self.coef_, "intercept": self.intercept_}
+        return State(arrays=arrays, meta={"n_components": self.n_components_}).joined(self._sight_state())
+
     def _set_state(self, state: State) -> None:
-        self.encoder_, self.n_components_ = stored_encoder(state), stored_number(state, "n_components")
+        self._take_sight(state)
+        self.n_components_ = stored_number(state, "n_components")
         layout = {"coef": "features genes", "intercept": "genes"}
         self.coef_, self.intercept_ = stored_arrays(state, layout, genes=len(self.genes_))
 
@@ -135,8 +118,10 @@ class _Maps:
         *,
         n_components: int,
         reduction: int,
+        standardise: bool = True,
     ) -> _Maps:
-        centre, spread = features.mean(axis=0), features.std(axis=0)
+        centre = features.mean(axis=0)
+        spread = features.std(axis=0) if standardise else np.ones_like(centre)
         spread[spread == 0] = 1
         standard = features - centre
         standard /= spread

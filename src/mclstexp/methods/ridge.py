@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float
@@ -13,34 +14,34 @@ from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
 from mclstexp.core.errors import InputError
-from mclstexp.core.predictor import Predictor, State, register
+from mclstexp.core.predictor import State, register
 from mclstexp.core.section import Section
-from mclstexp.core.stored import stored_arrays, stored_encoder
+from mclstexp.core.stored import stored_arrays
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.folds import tuning_units
-from mclstexp.sight.embed import check_encoder, embed_tiles, frozen_encoder
-from mclstexp.sight.numerics import numerics
+from mclstexp.sight.feature_predictor import FeaturePredictor
 
+ALPHAS: Final = np.logspace(0, 6, 13)
+"""Penalties that are tried."""
 Splits = list[tuple[NDArray, NDArray]]
 """Rows to fit on and rows to choose by."""
 
 
 @register("ridge")
 @dataclass
-class Ridge(Predictor):
+class Ridge(FeaturePredictor):
     """Ridge regression on principal components of standardised features of a frozen encoder.
 
     The probe of HEST-Benchmark (Jaume et al. 2024), with an intercept.
     """
 
-    encoder: str = "densenet121"
-    """Frozen image encoder (a timm name, or one of `create_encoder`)."""
     n_components: int = 256
     """Principal components kept (fewer where there are fewer tiles or features)."""
     alpha: float | None = None
     """L2 penalty on the components; by default the best of 10^0 … 10^6 over held-out training patients."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.n_components < 1:
             msg = f"n_components must be at least 1, found {self.n_components}"
             raise InputError(msg)
@@ -48,32 +49,31 @@ class Ridge(Predictor):
             msg = f"alpha must be positive, found {self.alpha}: leave it out to have it chosen"
             raise InputError(msg)
 
-    def _numerics(self) -> dict[str, str]:
-        return numerics(self, encoder=self.encoder)
-
     def _fit(self, sections: list[Section]) -> None:
-        self.encoder_ = frozen_encoder(self.encoder)
-        features = np.concatenate([embed_tiles(section.tiles, self.encoder) for section in sections]).astype(np.float64)
+        self._learn_sight(sections)
+        features = self._look_at(sections).astype(np.float64)
         expression = np.concatenate([self.space_(section.counts) for section in sections]).astype(np.float64)
-        alphas = np.logspace(0, 6, 13) if self.alpha is None else np.array([self.alpha])
+        alphas = ALPHAS if self.alpha is None else np.array([self.alpha])
         splits = tuning_splits(sections) if self.alpha is None else None
         self.coef_, self.intercept_, self.alpha_ = fit_probe(
-            features, expression, n_components=self.n_components, alphas=alphas, splits=splits
+            features,
+            expression,
+            n_components=self.n_components,
+            alphas=alphas,
+            splits=splits,
+            standardise=not self.slide_scale,
         )
 
     def _predict(self, tiles: Tiles) -> NDArray[np.float32]:
-        check_encoder(self.encoder, self.encoder_, n_features=len(self.coef_))
-        features = embed_tiles(tiles, self.encoder).astype(np.float64)
+        features = self._look(tiles, n_features=len(self.coef_)).astype(np.float64)
         return np.asarray(features @ self.coef_ + self.intercept_, np.float32)
 
     def _get_state(self) -> State:
-        return State(
-            arrays={"coef": self.coef_, "intercept": self.intercept_},
-            meta={"alpha": self.alpha_, "encoder": self.encoder_},
-        )
+        arrays = {"coef": self.coef_, "intercept": self.intercept_}
+        return State(arrays=arrays, meta={"alpha": self.alpha_}).joined(self._sight_state())
 
     def _set_state(self, state: State) -> None:
-        self.encoder_ = stored_encoder(state)
+        self._take_sight(state)
         layout = {"coef": "features genes", "intercept": "genes"}
         self.coef_, self.intercept_ = stored_arrays(state, layout, genes=len(self.genes_))
         self.alpha_ = state.meta["alpha"]
@@ -86,6 +86,7 @@ def fit_probe(
     n_components: int,
     alphas: Float[np.ndarray, " n_alphas"],
     splits: Splits | None,
+    standardise: bool = True,
 ) -> tuple[Float[np.ndarray, "n_features n_values"], Float[np.ndarray, " n_values"], float]:
     """Fit a ridge regression on principal components of standardised features.
 
@@ -99,18 +100,21 @@ def fit_probe(
         L2 penalties to choose from.
     splits
         Rows to fit on and to choose by; None: leave out single tiles.
+    standardise
+        Whether each feature is brought to unit variance first; not where they are on one scale already.
 
     Returns
     -------
     Matrix and intercept of the whole, which is affine, and the penalty.
     """
-    scaler = StandardScaler().fit(features)
+    scaler = StandardScaler(with_std=standardise).fit(features)
     # a full decomposition, unlike a randomised one, needs no seed
     pca = PCA(min(n_components, *features.shape), svd_solver="full")
     components = pca.fit_transform(scaler.transform(features))
     ridge = RidgeCV(alphas, cv=splits, scoring="neg_mean_squared_error").fit(components, values)
-    coef = ridge.coef_.reshape(values.shape[1], -1) @ pca.components_ / scaler.scale_
-    intercept = np.atleast_1d(ridge.intercept_) - coef @ scaler.mean_ - coef @ (pca.mean_ * scaler.scale_)
+    spread = np.ones(features.shape[1]) if scaler.scale_ is None else scaler.scale_
+    coef = ridge.coef_.reshape(values.shape[1], -1) @ pca.components_ / spread
+    intercept = np.atleast_1d(ridge.intercept_) - coef @ scaler.mean_ - coef @ (pca.mean_ * spread)
     return coef.T.copy(), intercept, float(ridge.alpha_)
 
 

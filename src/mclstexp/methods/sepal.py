@@ -12,14 +12,13 @@ from jaxtyping import Bool, Float
 from torch import nn
 
 from mclstexp.core.errors import InputError
-from mclstexp.core.predictor import Predictor, State, register
+from mclstexp.core.predictor import State, register
 from mclstexp.core.section import Section
-from mclstexp.core.stored import stored_arrays, stored_encoder
+from mclstexp.core.stored import stored_arrays
 from mclstexp.core.tiles import Tiles
 from mclstexp.nn.device import torch_device
 from mclstexp.nn.local_graph import Join, Layer, LocalGraphNetwork, LocalGraphs
-from mclstexp.sight.embed import check_encoder, embed_tiles, frozen_encoder
-from mclstexp.sight.numerics import numerics
+from mclstexp.sight.feature_predictor import FeaturePredictor
 from mclstexp.training.aligned import fit_reduction, flat_state, unflatten
 from mclstexp.training.deltas import fit_deltas
 from mclstexp.training.loop import TrainingOptions
@@ -30,7 +29,7 @@ PREDICT_ROWS = 1024
 
 @register("sepal")
 @dataclass
-class SEPAL(Predictor):
+class SEPAL(FeaturePredictor):
     """Difference to the training mean, predicted from the tile, then corrected by a graph network over its neighbours.
 
     Stage 1 reads the difference off the tile's features; stage 2 adds what a graph network makes of the tiles
@@ -66,8 +65,6 @@ class SEPAL(Predictor):
         }
     }
 
-    encoder: str = "densenet121"
-    """Frozen image encoder (a timm name, or one of `create_encoder`)."""
     n_components: int = 64
     """Principal components of its features that both stages see."""
     head_width: int = 0
@@ -108,6 +105,7 @@ class SEPAL(Predictor):
     """Start of the random numbers."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.widths = tuple(self.widths)
         for name in ("n_components", "hops", "n_neighbours", "batch_size"):
             if getattr(self, name) < 1:
@@ -123,23 +121,19 @@ class SEPAL(Predictor):
     @property
     def context_um(self) -> float:
         """How far (µm) a tile's prediction looks at other tiles."""
-        return self.hops * self.radius_um
+        return self.hops * self.radius_um + self.sight.context_um
 
     def _counted(self, sections: Sequence[Section]) -> Bool[torch.Tensor, "n_spots n_genes"]:
         return torch.from_numpy(np.concatenate([self.space_.counts(section.counts) > 0 for section in sections]))
 
-    def _numerics(self) -> dict[str, str]:
-        return numerics(self, encoder=self.encoder)
-
     def _fit(self, sections: list[Section]) -> None:
-        self.encoder_ = frozen_encoder(self.encoder)
-        self._learn(sections)
-
-    def _learn(self, sections: Sequence[Section]) -> None:
-        features = np.concatenate([embed_tiles(section.tiles, self.encoder) for section in sections])
+        self._learn_sight(sections)
+        features = self._look_at(sections)
         expression = np.concatenate([self.space_(section.counts) for section in sections])
         self.mean_ = expression.mean(axis=0)
-        self.centre_, self.components_ = fit_reduction(features, n_components=self.n_components, seed=self.seed)
+        self.centre_, self.components_ = fit_reduction(
+            features, n_components=self.n_components, seed=self.seed, standardise=not self.slide_scale
+        )
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             self._build()
@@ -211,14 +205,13 @@ class SEPAL(Predictor):
             reduced,
             [t.xy_um for t in tiles],
             n_neighbours=self.n_neighbours,
-            reach_um=self.context_um,
+            reach_um=self.hops * self.radius_um,
             device=torch_device(self.device),
         )
 
     @torch.inference_mode()
     def _predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:
-        check_encoder(self.encoder, self.encoder_, n_features=len(self.centre_))
-        graphs = self._graphs(embed_tiles(tiles, self.encoder), [tiles])
+        graphs = self._graphs(self._look(tiles, n_features=len(self.centre_)), [tiles])
         parts = []
         for rows in torch.arange(len(tiles), device=graphs.nodes.device).split(PREDICT_ROWS):
             delta = self.local_(graphs.nodes[rows]) + self.graph_(*graphs.around(rows))
@@ -229,10 +222,10 @@ class SEPAL(Predictor):
         arrays = {"mean": self.mean_, "centre": self.centre_, "components": self.components_}
         for prefix, module in (("local", self.local_), ("graph", self.graph_)):
             arrays |= {f"{prefix}.{name}": array for name, array in flat_state(module).items()}
-        return State(arrays=arrays, meta={"encoder": self.encoder_})
+        return State(arrays=arrays, meta={}).joined(self._sight_state())
 
     def _set_state(self, state: State) -> None:
-        self.encoder_ = stored_encoder(state)
+        self._take_sight(state)
         layout = {"mean": "genes", "centre": "features", "components": "features components"}
         self.mean_, self.centre_, self.components_ = stored_arrays(state, layout, genes=len(self.genes_))
         self._build()

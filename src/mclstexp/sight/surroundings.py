@@ -125,15 +125,29 @@ def embed_subtiles(
     InputError
         If `n_side` is not positive.
     """
+    embedded = embed_tiles(parts_of(tiles, encoder, n_side=n_side), encoder, progress=progress)
+    return embedded.reshape(len(tiles), n_side**2, embedded.shape[1])
+
+
+def parts_of(tiles: Tiles, encoder: str | ImageEncoder, *, n_side: int = 3) -> Tiles:
+    """Cut each tile into `n_side` × `n_side` parts, each a tile of its own: see `embed_subtiles`.
+
+    Returns
+    -------
+    n_tiles · n_side² tiles: those of the first tile, upper left first, row by row, then those of the second.
+
+    Raises
+    ------
+    InputError
+        If `n_side` is not positive.
+    """
     if n_side < 1:
         msg = f"a positive number of parts a side expected, found {n_side}"
         raise InputError(msg)
     spec = _part_spec(tiles.spec, n_side=n_side, size_px=fixed_size_px(encoder))
     xy = tiles.xy[:, None] + _grid(n_side) * (spec.size_um / tiles.slide.mpp)
     ids = np.char.add(np.repeat(tiles.ids, n_side**2), np.tile([f" part {i}" for i in range(n_side**2)], len(tiles)))
-    parts = Tiles(slide=tiles.slide, xy=xy.reshape(-1, 2), ids=ids, spec=spec)
-    embedded = embed_tiles(parts, encoder, progress=progress)
-    return embedded.reshape(len(tiles), n_side**2, embedded.shape[1])
+    return Tiles(slide=tiles.slide, xy=xy.reshape(-1, 2), ids=ids, spec=spec)
 
 
 def _part_spec(spec: TileSpec, *, n_side: int, size_px: int | None) -> TileSpec:

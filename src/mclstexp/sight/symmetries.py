@@ -33,6 +33,10 @@ class TurnedSlide(Slide):
         self.id, self.mpp, self.size_px, self.stored = slide.id, slide.mpp, slide.size_px, slide.stored
         self._slide, self._number = slide, _checked(number)
 
+    def stored_xy(self) -> NDArray[np.float64]:
+        """See `Slide.stored_xy`."""
+        return self._slide.stored_xy()
+
     def read(self, xy: ArrayLike, spec: TileSpec) -> NDArray[np.uint8]:
         """Read the tile of `spec` centred on `xy`, turned."""
         turned = np.rot90(self._slide.read(xy, spec), self._number % 4)

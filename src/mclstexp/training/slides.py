@@ -64,10 +64,13 @@ class SlideTable:
         """Put sections' inputs and truth side by side."""
         return cls(tuple(inputs), tuple(SlideTruth.of(section, space) for section in sections))
 
-    def feature_moments(self) -> tuple[Tensor, Tensor]:
-        """Return (mean, spread) of the image features over all training tiles, each (n_features,)."""
+    def feature_moments(self, *, standardise: bool = True) -> tuple[Tensor, Tensor]:
+        """Return (mean, spread) of the image features over all training tiles, each (n_features,).
+
+        Where features are on one scale already, a spread of 1 leaves it to them.
+        """
         joined = torch.cat([one.image for one in self.inputs]).double()
-        spread = joined.std(dim=0, correction=0)
+        spread = joined.std(dim=0, correction=0) if standardise else torch.ones(joined.shape[1])
         return joined.mean(dim=0).float(), torch.where(spread > 0, spread, 1.0).float()
 
     def expression_mean(self) -> Tensor:

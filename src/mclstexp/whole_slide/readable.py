@@ -34,6 +34,10 @@ class ReadableSlide(Slide):
         """See `Slide.bounds_px`."""
         return self._slide.bounds_px
 
+    def stored_xy(self) -> NDArray[np.float64]:
+        """See `Slide.stored_xy`."""
+        return self._slide.stored_xy()
+
     def read(self, xy: ArrayLike, spec: TileSpec) -> NDArray[np.uint8]:
         """See `Slide.read`; white where the pixels are damaged."""
         try:

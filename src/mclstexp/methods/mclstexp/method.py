@@ -18,20 +18,22 @@ from jaxtyping import Float
 from mclstexp.core.doors import method_option
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
-from mclstexp.core.predictor import Predictor, State, register
+from mclstexp.core.predictor import State, register
 from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles
 from mclstexp.methods.mclstexp.paper import Paper
 from mclstexp.methods.mclstexp.strict import Strict
 from mclstexp.nn.cpu import fast_dtype
+from mclstexp.sight.feature_predictor import FeaturePredictor
 from mclstexp.sight.numerics import numerics
+from mclstexp.sight.sight import Sight
 from mclstexp.training.loop import TrainingOptions
 
 
 @register("mclstexp")
 @dataclass
-class MclSTExp(Predictor):
+class MclSTExp(FeaturePredictor):
     """Contrastive alignment of tiles and spots; a tile's expression is the mean of its nearest measured spots.
 
     The strict protocol differs from the published code where that leaks or depends on chance: one expression space
@@ -46,20 +48,15 @@ class MclSTExp(Predictor):
     tuned_on: ClassVar[tuple[str, ...]] = ("mob_st",)
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"published": {"protocol": "paper", "train_encoder": True}}
 
+    view_widths: tuple[float, ...] = (1.0, 2.0, 4.0)
+    symmetric: bool = True
+    context_radii_um: tuple[float, ...] = (300.0, 600.0)
     protocol: Literal["strict", "paper"] = "strict"
     """"strict": sound; "paper": as published, to meet old numbers."""
-    encoder: str = "densenet121"
-    """Image encoder: a timm name, "efficientnet_lite0", "hf-hub:…", "NAME@FILE"."""
     train_encoder: bool = False
     """Fit the image encoder too, end to end (a GPU's work); otherwise learn from its frozen, cached features."""
     checkpoint: str = ""
     """Paper only: a checkpoint of the authors' training script, taken as it is; fitting then builds the bank alone."""
-    view_widths: tuple[float, ...] = (1.0, 2.0, 4.0)
-    """Strict only: the tissue around a place is read at these multiples of the tile's width too; () for none."""
-    view_size_px: int | None = None
-    """Strict only: side of such a view in pixels; None: half the tile's, or what the encoder takes."""
-    context_radii_um: tuple[float, ...] = (300.0, 600.0)
-    """Strict only: for each radius (µm) the mean features of the tiles within it join the place's; () for none."""
     context_share: float | None = None
     """Strict only: weight of the models that see this context too, beside models of the place alone; None: chosen on
     held-out training sections."""
@@ -90,9 +87,6 @@ class MclSTExp(Predictor):
     """Strict only: weight of that head's 1 - PCC per gene in the loss."""
     soft_temperature: float = 0.0
     """Strict only: spots of like expression share a target, by softmax of their cosine over this; 0: they do not."""
-    symmetric: bool = True
-    """Strict only: features are averaged over a tile's eight turned and mirrored copies: better, and eight times the
-    work of an encoder whose features are not cached yet."""
     n_models: int = 4
     """Strict only: models fitted with different seeds; predictions are averaged."""
     batch_size: int = 128
@@ -110,6 +104,7 @@ class MclSTExp(Predictor):
     """Start of the random numbers."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("n_components", "dim", "n_models", "batch_size", "epochs", "k"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 msg = f"mclstexp option {name} must be at least 1, found {getattr(self, name)}"
@@ -120,18 +115,23 @@ class MclSTExp(Predictor):
         if self.protocol not in _PROTOCOLS:
             msg = f"mclstexp option protocol must be 'strict' or 'paper', found {self.protocol!r}"
             raise InputError(msg)
+        if self.train_encoder and self.sight.slide_scale:
+            msg = "mclstexp with train_encoder learns from pixels, which have no slide_scale: leave one of the two out"
+            raise InputError(msg)
         if self.checkpoint and self.protocol != "paper":
             given = method_option("protocol", "paper")
             msg = f"mclstexp option checkpoint is for the published network: give {given} with it"
             raise InputError(msg)
-        self.view_widths, self.context_radii_um = tuple(self.view_widths), tuple(self.context_radii_um)
+
+    @property
+    def sight(self) -> Sight:
+        """What it sees of a place: under the paper protocol the tile alone."""
+        return super().sight if self.protocol == "strict" else Sight(self.encoder)
 
     @property
     def context_um(self) -> float:
         """How far (µm) a tile's prediction looks at other tiles; wider views are pixels and do not count."""
-        if self.protocol == "paper" or self.context_share == 0:
-            return 0.0
-        return max(self.context_radii_um, default=0.0)
+        return 0.0 if self.context_share == 0 else self.sight.context_um
 
     def _default_space(self, sections: list[Section]) -> ExpressionSpace:
         return ExpressionSpace.fit(sections, axis="spot" if self.protocol == "strict" else "gene")
@@ -146,6 +146,7 @@ class MclSTExp(Predictor):
         return numerics(self, encoder=self._encoder, tuned=self.train_encoder, training_precision=precision)
 
     def _fit(self, sections: list[Section]) -> None:
+        self._learn_sight(sections, frozen=self.protocol == "strict")
         self._fitted = _PROTOCOLS[self.protocol](self, self.space_)
         self._fitted.fit(sections, workdir=self._workdir)
 
@@ -162,6 +163,9 @@ class MclSTExp(Predictor):
         return self._fitted.get_state()
 
     def _set_state(self, state: State) -> None:
+        self.seen_ = None
+        if self.protocol == "strict":
+            self._take_sight(state)
         self._fitted = _PROTOCOLS[self.protocol](self, self.space_)
         self._fitted.set_state(state)
 

@@ -20,18 +20,19 @@ from mclstexp.core.pearson import pearson_per_gene
 from mclstexp.core.predictor import State
 from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section
-from mclstexp.core.stored import stored_arrays, stored_encoder, stored_part, stored_texts
+from mclstexp.core.stored import stored_arrays, stored_part, stored_texts
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.folds import split_validation
 from mclstexp.methods.mclstexp.bank import bank_of, origins, saved_bank
 from mclstexp.methods.mclstexp.choice import Choice
-from mclstexp.methods.mclstexp.features import Sight, TileFeatures
+from mclstexp.methods.mclstexp.reach import Reach, reduction_of
 from mclstexp.nn.contrastive import ContrastiveModel, TileEncoder, TunedTileEncoder
 from mclstexp.nn.heads import Reduction
 from mclstexp.nn.image_encoders import ImageEncoder, create_encoder, untrained_encoder
 from mclstexp.nn.spot_encoders import NeighbourTransformer
 from mclstexp.retrieval.bank import ReferenceBank
-from mclstexp.sight.embed import check_encoder, embed_tiles, frozen_encoder
+from mclstexp.sight.embed import embed_tiles
+from mclstexp.sight.sight import Seen
 from mclstexp.training.aligned import Objective, SpotTable, embed_table, fit_aligned, flat_state, unflatten
 from mclstexp.training.augment import stain_jitter, symmetries
 from mclstexp.training.tile_batches import TileBatches
@@ -50,7 +51,7 @@ CONTEXT_SHARES = (0.5, 1.0, 0.0)
 class _Member:
     """One fitted model and its bank."""
 
-    sight: Sight
+    sight: Reach
     model: ContrastiveModel
     bank: ReferenceBank
 
@@ -63,7 +64,6 @@ class Strict:
 
     def fit(self, sections: list[Section], *, workdir: Path | None) -> None:
         """Learn from training sections; see `Predictor.fit`."""
-        self.encoder = frozen_encoder(self.options.encoder)
         self.choice = self._choose(sections)
         in_turn = itertools.cycle(_sights(self.choice.context_share))
         sights = list(itertools.islice(in_turn, self.options.n_models))
@@ -71,7 +71,6 @@ class Strict:
 
     def predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:
         """Predict at tiles; see `Predictor.predict`."""
-        check_encoder(self.options.encoder, self.encoder)
         parts = self._retrieve(self._queries(tiles), k=self.choice.k, sharpness=self.choice.sharpness)
         return self._blend(parts, context_share=self.choice.context_share)
 
@@ -88,23 +87,12 @@ class Strict:
         found = ((m.bank.retrieve(q, **_rule(m.model, k=k, sharpness=sharpness)), weight) for m, q, weight in parts)
         return tuple(replace(retrieval, weight=weight) for retrieval, weight in found)
 
-    def _features(self, tiles: Tiles) -> TileFeatures:
-        o = self.options
-        return TileFeatures.look_up(
-            tiles,
-            o.encoder,
-            view_widths=o.view_widths,
-            view_size_px=o.view_size_px,
-            context_radii_um=o.context_radii_um,
-            symmetric=o.symmetric,
-        )
-
     def _fit_members(
         self,
         sections: Sequence[Section],
         *,
         epochs: int,
-        sights: Sequence[Sight],
+        sights: Sequence[Reach],
         tuned: bool | None = None,
         workdir: Path | None = None,
         label: str = "mclstexp",
@@ -114,9 +102,12 @@ class Strict:
         tuned = o.train_encoder if tuned is None else tuned
         table = self._table(sections)
         self.mean, self.spread = table.mean, table.spread
-        features = TileFeatures.join([self._features(section.tiles) for section in sections])
+        features = Seen.join([o._seen(section.tiles) for section in sections])
         self.reductions = {
-            sight: features.reduction(sight, n_components=o.n_components, seed=o.seed) for sight in sorted(set(sights))
+            sight: reduction_of(
+                features, sight, n_components=o.n_components, seed=o.seed, standardise=not o.slide_scale
+            )
+            for sight in sorted(set(sights))
         }
         self.members = []
         objective = Objective(o.soft_temperature, o.correlation_weight)
@@ -130,7 +121,7 @@ class Strict:
             self.members.append(_Member(sight, model, bank))
 
     def _start(
-        self, sections: Sequence[Section], features: TileFeatures, sight: Sight, *, seed: int, tuned: bool
+        self, sections: Sequence[Section], features: Seen, sight: Reach, *, seed: int, tuned: bool
     ) -> tuple[ContrastiveModel, Callable[[Tensor], tuple[Tensor, ...]]]:
         """Return an untrained model and what its image encoder takes for rows of the training table."""
         device, reduction = self.options.torch_device(), self.reductions[sight]
@@ -166,7 +157,7 @@ class Strict:
     @torch.inference_mode()
     def _queries(self, tiles: Tiles) -> list[Float[np.ndarray, "n_tiles dim"]]:
         """Embed tiles by each model; a tuned backbone's features take the place of the frozen encoder's."""
-        features, queries = self._features(tiles), []
+        features, queries = self.options._seen(tiles), []
         for member in self.members:
             values, head, reduction = features.values, member.model.eval().image_encoder, self.reductions[member.sight]
             if isinstance(head, TunedTileEncoder):
@@ -248,17 +239,17 @@ class Strict:
             arrays |= {f"model.{number}.{name}": array for name, array in flat_state(member.model).items()}
         meta = {
             "choice": asdict(self.choice),
-            "encoder": self.encoder,
             "sights": [member.sight for member in self.members],
         }
-        return State(arrays=arrays, meta=meta | origins(self.members[0].bank))
+        state = State(arrays=arrays, meta=meta | origins(self.members[0].bank))
+        return state.joined(self.options._sight_state())
 
     def set_state(self, state: State) -> None:
         """Take back what `get_state` returned."""
-        self.choice, self.encoder = stored_part(state, "choice", Choice), stored_encoder(state)
+        self.choice = stored_part(state, "choice", Choice)
         n_genes = len(self.space.genes)
         self.mean, self.spread = stored_arrays(state, {"mean": "genes", "spread": "genes"}, genes=n_genes)
-        sights = cast("tuple[Sight, ...]", stored_texts(state, "sights", among=get_args(Sight)))
+        sights = cast("tuple[Reach, ...]", stored_texts(state, "sights", among=get_args(Reach)))
         self.reductions = {s: Reduction(**unflatten(state.arrays, f"reduction.{s}.")) for s in sorted(set(sights))}
         self.members = []
         for number, sight in enumerate(sights):
@@ -269,7 +260,7 @@ class Strict:
             self.members.append(_Member(sight, model, saved_bank(state, keys=f"bank.keys.{number}", n_genes=n_genes)))
 
 
-def _sights(context_share: float) -> tuple[Sight, ...]:
+def _sights(context_share: float) -> tuple[Reach, ...]:
     """Return what models see in turn."""
     if context_share == 0:
         return ("place",)
