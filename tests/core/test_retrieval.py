@@ -35,7 +35,12 @@ def _sections():
     return small_sections()
 
 
-@pytest.mark.parametrize("label", [name for name in METHODS if name.startswith(KEEP_SPOTS)])
+_KEEP = [name for name in METHODS if name.startswith(KEEP_SPOTS)]
+
+
+@pytest.mark.parametrize(
+    "label", [pytest.param(name, marks=[pytest.mark.slow] * (name == "mclstexp, strict")) for name in _KEEP]
+)
 def test_the_prediction_is_what_its_spots_say(label):
     train, asked = _sections()[:-1], _sections()[-1].tiles
     model = METHODS[label].create().fit(train)

@@ -45,7 +45,7 @@ def encoder():
     return create_encoder(TINY)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", [TINY, "random:test_convnext"])
 def test_an_embedding_does_not_depend_on_what_else_is_asked(name, precision):
     encoder, tiles = create_encoder(name), _tiles()

@@ -35,6 +35,7 @@ def states(table):
     return dict(zip(table["name"], table["state"], strict=True))
 
 
+@pytest.mark.slow
 def test_deaths_and_errors_are_lines_and_a_restart_does_what_is_missing(lab):
     lab.slide("a.die").touch()
     lab.slide("b.bug").touch()
@@ -146,6 +147,7 @@ def test_what_has_changed_since_is_made_again_and_nothing_else(lab):
     assert left_to_do(masked) == [], "its result was made of what it was"
 
 
+@pytest.mark.slow
 def test_a_result_that_was_changed_since_is_made_again_and_not_lost(lab):
     batch, out = lab.batch(jobs=lab.batch().jobs[:2]), lab.folder / "out"
     run_here(batch)
@@ -269,6 +271,7 @@ def test_a_run_that_is_stopped_leaves_no_process_and_goes_on(lab, how):
         assert_same(lab.folder / "out" / f"{name}.h5ad", expected[name])
 
 
+@pytest.mark.slow
 def test_a_worker_that_fails_says_why_and_no_more():
     """Its run still listens then, so that a thread of it waits for more."""
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)

@@ -275,6 +275,7 @@ predict_slide_file(mx.load_model(sys.argv[1]), sys.argv[2], out=Path(sys.argv[3]
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_loses_nothing(model, run, slide, tmp_path, monkeypatch):
     command = [sys.executable, "-c", KILLED, str(run), str(slide), str(tmp_path / "p.h5ad")]
     with started(command, stdout=subprocess.PIPE, text=True) as process:

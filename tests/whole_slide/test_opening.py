@@ -84,6 +84,7 @@ print(json.dumps([readme, scanpy, squidpy, by_name, float(ring.sum(axis=1).max()
 
 
 @pytest.mark.skipif(find_spec("squidpy") is None, reason="squidpy, which brings scanpy, is not installed")
+@pytest.mark.slow
 def test_scanpy_and_squidpy(predicted, tmp_path):
     write_prediction(predicted, tmp_path / "biopsy.h5ad")
     lines = ["import json", "import matplotlib.pyplot as plt", "import numpy as np", DRAWN]

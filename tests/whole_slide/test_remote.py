@@ -40,6 +40,7 @@ def run_here(batch):
     return ledger.close()
 
 
+@pytest.mark.slow
 def test_slides_and_results_of_a_store_are_those_of_this_machine(lab, store, tmp_path):
     for name in ("a.png", "b.png"):
         store.put_file(str(lab.slide(name)), f"/hospital/{name}")

@@ -58,7 +58,13 @@ class Damaged(Slide):
         return f"{self._slide.fingerprint()} damaged {self._until}"
 
 
-@pytest.mark.parametrize("method", FIRST.values(), ids=FIRST)
+_SLOW = ("deepspot", "triplex")  # they look at parts and windows of every tile
+
+
+@pytest.mark.parametrize(
+    "method",
+    [pytest.param(method, marks=[pytest.mark.slow] * (name in _SLOW), id=name) for name, method in FIRST.items()],
+)
 def test_blocks_say_what_one_call_says(method, sections, grid, tmp_path):
     model = create(method.name, **method.options).fit(sections[:-1])
     whole = model.predict(grid)
@@ -96,6 +102,7 @@ def test_too_many_tiles_for_a_whole_slide_method_are_refused(grid, monkeypatch):
         cut(grid, n_tiles=6, context_um=np.inf)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_and_ends_alike(sections, grid, tmp_path):
     model = fitted("mclstexp", sections)
     expected = stream(model, grid, folder=tmp_path / "whole")
