@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from mclstexp.evaluation.explained import say_explained
 from mclstexp.evaluation.resampling import cannot_tell, mean_interval
 from mclstexp.evaluation.score_table import (
     CEILING_METRIC,
@@ -59,8 +60,8 @@ def summarise(scores: pd.DataFrame, *, over: Over | None = None) -> pd.DataFrame
     - "pcc" and "pcc_<gene set>", each with "…_sd" (standard deviation over patients; with `over` "section", over
       sections) and "…_low", "…_high" (95 % t interval over patients within -1 and 1, NaN with fewer than two; over
       sections only where those of one patient, or of unknown ones, are averaged).
-    - "pcc_depth", "pcc_residual" and "pcc_depth_<gene set>", "pcc_residual_<gene set>": the same means of the
-      correlation given depth and of that with residuals.
+    - "pcc_depth", "pcc_residual" and "pcc_depth_<gene set>", "pcc_residual_<gene set>": the same, with spread and
+      intervals, of the correlation given depth and of that with residuals.
     - "ceiling_share", "ceiling_share_<gene set>" and so on, "ceiling_share_depth…" and "ceiling_share_residual…": mean
       correlation over its own mean noise ceiling, both over the genes of sections that have one, chosen by no estimate.
       A ratio of means, for single ceilings near 0 would rule a mean of ratios. NaN where none was computed, or the mean
@@ -99,7 +100,7 @@ def summarise(scores: pd.DataFrame, *, over: Over | None = None) -> pd.DataFrame
         rows = scores[scores["metric"].isin((metric, CEILINGS[metric]))]
         rows = rows if name is None else rows[rows[name].astype(bool)]
         column = metric if name is None else f"{metric}_{name}"
-        table[column] = unit_means(rows, over=over).groupby("method", observed=True).mean()
+        _with_spread(table, _units(rows, over=over, keep_nan=False), column=column, between=between)
         table[column.replace("pcc", "ceiling_share")] = _ceiling_share(rows, over=over, metric=metric)
     _settle_ceilings(table, scores[scores["metric"].isin(ceilings)])
     others = scores[~scores["metric"].isin((*CEILINGS, *ceilings, *RELIABILITIES, *RUN))]
@@ -204,6 +205,7 @@ def headline(summary: pd.DataFrame) -> list[str]:
         *_on_patients(said),
         *_on_folds(said),
         *_on_methods(summary),
+        *say_explained(summary),
     ]
 
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from mclstexp.core.wording import without_marks
-from mclstexp.evaluation.score_table import merit
+from mclstexp.evaluation.score_table import CEILINGS, merit
 from mclstexp.evaluation.summary import FAILED, TRANSDUCTIVE, TUNED, headline
 
 _SETS: Final = {"heg": "highest", "hvg": "most variable", "svg": "most spatial"}
@@ -186,8 +187,9 @@ def _cell(row: pd.Series, column: _Column) -> str:
     value = row[column.name]
     if pd.isna(value):
         return _NOTHING
-    if column.name == "pcc" and pd.notna(row["pcc_low"]):
-        return f"{_number(value)} [{_number(row['pcc_low'])}, {_number(row['pcc_high'])}]"
+    low, high = (row.get(f"{column.name}_{end}", np.nan) for end in ("low", "high"))
+    if column.name in CEILINGS and pd.notna(low):
+        return f"{_number(value)} [{_number(low)}, {_number(high)}]"
     return column.show(value)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from mclstexp.evaluation.compare import compare_methods
+from mclstexp.evaluation.explained import say_explained
 from mclstexp.evaluation.resampling import cannot_tell
 from mclstexp.evaluation.summary import FAILED, TRANSDUCTIVE, TUNED, headline
 from mclstexp.evaluation.tables import summary_rows
@@ -23,7 +24,7 @@ class Headline:
     rows: list[dict[str, Any]]
     """Each with "cells", "kind" ("method", "control", "reference") and "shown" (the page's method)."""
     basis: list[str]
-    """Sentences: patients, sections and folds, and what was averaged."""
+    """Sentences: patients, sections and folds; what was averaged; how much of the score depth or stain explains."""
 
 
 def make_headline(study: Study) -> Headline:
@@ -34,7 +35,8 @@ def make_headline(study: Study) -> Headline:
         {"cells": row, "kind": str(kind), "shown": str(name) == study.method}
         for row, name, kind in zip(cells, kinds.index, kinds, strict=True)
     ]
-    return Headline([heading[0], *heading[1:]], rows, headline(study.summary)[:2])
+    basis = [*headline(study.summary)[:2], *say_explained(study.summary, study.method)[:1]]
+    return Headline([heading[0], *heading[1:]], rows, basis)
 
 
 def against_controls(study: Study) -> str:

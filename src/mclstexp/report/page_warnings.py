@@ -9,6 +9,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.wording import without_places
 from mclstexp.evaluation.calibration import LEVEL
 from mclstexp.evaluation.exam import ORACLE
+from mclstexp.evaluation.explained import say_explained
 from mclstexp.evaluation.notes import grouped, name_all
 from mclstexp.evaluation.resampling import cannot_tell
 from mclstexp.evaluation.summary import headline
@@ -25,13 +26,19 @@ _OFF: Final = 0.05  # coverage further from what is promised is worth a word
 def find_warnings(study: Study, errors: Errors, domains: DomainsOfAll) -> list[str]:
     """Return sentences, those about the whole evaluation first."""
     torn = _both_sides(study.record)
-    # what the folds say in particular stands for what the headline says in general
-    general = [said for said in headline(study.summary)[2:] if not (torn and said.startswith("Held out by section:"))]
+    # what the folds say in particular stands for what the headline says in general, this method for the best one
+    other = say_explained(study.summary)
+    general = [
+        said
+        for said in headline(study.summary)[2:]
+        if said not in other and not (torn and said.startswith("Held out by section:"))
+    ]
     said = [
         *general,
         *torn,
         *_no_better(study),
         *_depth(study),
+        *say_explained(study.summary, study.method)[1:],
         *_alike(study),
         *_missing(study),
         *_of_sections(study),
