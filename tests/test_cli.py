@@ -26,6 +26,7 @@ COMMANDS = [
     "demo",
     "fit",
     "predict",
+    "predictability",
     "view",
     "evaluate",
     "report",
