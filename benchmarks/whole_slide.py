@@ -3,9 +3,10 @@
 Run `python benchmarks/whole_slide.py [speed] [memory]`; both by default. Slides are made for it: a pyramidal TIFF of
 JPEG tiles, of synthetic tissue repeated.
 
-speed: DenseNet-121 with random weights on this machine's CPU, 224 px tiles. "encoder alone" has the tiles in memory,
-in batches of the same size and the same precision; "whole way" is `predict_slide_file` (tissue, grid, reading,
-encoder, regression or retrieval, picture, h5ad). Rounds alternate, medians are compared.
+speed: DenseNet-121 with random weights, and EfficientNet-Lite0, on this machine's CPU, 224 px tiles. "encoder alone"
+has the tiles in memory, in batches of the same size and the same precision; "whole way" is `predict_slide_file`
+(tissue, grid, reading, encoder, regression or retrieval, picture, h5ad), in one row with the slide's own scale, which
+looks at 300 places more. Rounds alternate, medians are compared.
 
 memory: peak of a process that predicts a slide of 5,000 tiles and one of 50,000, with a small encoder, for what is
 asked is not the encoder's.
@@ -31,9 +32,9 @@ from mclstexp.core.tiles import TileSpec
 from mclstexp.io.slides import open_slide
 from mclstexp.io.synthetic import make_sections
 from mclstexp.methods import create
-from mclstexp.nn.cpu import fast_dtype, prepare_cpu
+from mclstexp.nn.cpu import prepare_cpu
 from mclstexp.nn.image_encoders import create_encoder
-from mclstexp.sight.embed import BATCH_SIZE
+from mclstexp.sight.embed import BATCH_SIZE, frozen_encoder
 from mclstexp.whole_slide.grid import lay_grid
 from mclstexp.whole_slide.one import predict_slide_file
 from mclstexp.whole_slide.settings import SlideSettings
@@ -51,28 +52,32 @@ def main(parts: list[str]) -> None:
 
 def speed(folder: Path) -> None:
     slide = write_slide(folder / "speed.tif", n_side=39)
-    rows: list[tuple[str, float, float]] = []
+    rows: list[tuple[str, str, float, float]] = []
     quick = {"symmetric": False, "view_widths": (), "context_share": 0.5, "epochs": 5, "k": 50, "sharpness": 1.0}
-    for name, options in {"ridge": {}, "mclstexp": quick}.items():
-        model = fitted(name, "random:densenet121", SPEC, **options)
+    for name, encoder, options in (
+        ("ridge", "random:densenet121", {}),
+        ("mclstexp", "random:densenet121", quick),
+        ("ridge", "efficientnet_lite0", {}),
+        ("ridge, slide's scale", "efficientnet_lite0", {"slide_scale": True}),
+    ):
+        model = fitted(name.partition(",")[0], encoder, SPEC, **options)
         alone, whole = [], []
         for number in range(N_ROUNDS):
-            alone.append(encoder_alone(slide))
-            summary = predict_slide_file(model, slide, out=folder / f"{name}{number}.h5ad")
+            alone.append(encoder_alone(slide, encoder))
+            summary = predict_slide_file(model, slide, out=folder / f"{name}{encoder[-4:]}{number}.h5ad")
             whole.append(summary.n_tiles / summary.seconds)
-        rows.append((name, statistics.median(alone), statistics.median(whole)))
-    about = f"DenseNet-121, {fast_dtype()}, {torch.get_num_threads()} threads"
-    print(f"\n{len(grid(slide))} tiles of {SPEC.size_px} px, {about}\n")
-    print("| method | encoder alone, tiles/s | whole way, tiles/s | ratio |\n|---|---:|---:|---:|")
-    for name, alone_, whole_ in rows:
-        print(f"| {name} | {alone_:.1f} | {whole_:.1f} | {whole_ / alone_:.2f} |")
+        rows.append((name, encoder.removeprefix("random:"), statistics.median(alone), statistics.median(whole)))
+    print(f"\n{len(grid(slide))} tiles of {SPEC.size_px} px, {torch.get_num_threads()} threads\n")
+    print("| method | encoder | encoder alone, tiles/s | whole way, tiles/s | ratio |\n|---|---|---:|---:|---:|")
+    for name, encoder, alone_, whole_ in rows:
+        print(f"| {name} | {encoder} | {alone_:.1f} | {whole_:.1f} | {whole_ / alone_:.2f} |")
 
 
-def encoder_alone(slide: Path) -> float:
+def encoder_alone(slide: Path, encoder: str) -> float:
     """Tiles per second of the network on tiles that are in memory."""
     prepare_cpu()
-    network = create_encoder("random:densenet121").to(memory_format=torch.channels_last)
-    tiles, dtype = grid(slide), fast_dtype()
+    network = create_encoder(encoder).to(memory_format=torch.channels_last)
+    tiles, dtype = grid(slide), getattr(torch, frozen_encoder(encoder)["precision"])
     images = torch.from_numpy(np.stack([tiles.read(i) for i in range(len(tiles))])).permute(0, 3, 1, 2)
     started = time.monotonic()
     with torch.inference_mode(), torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
@@ -107,7 +112,7 @@ def one(slide: Path, out: Path) -> None:
 
 
 def fitted(name: str, encoder: str, spec: TileSpec, **options) -> Predictor:
-    sections = make_sections(2, n_spots_side=6, n_genes=1000, mpp=1.0, spec=spec)
+    sections = make_sections(2, n_spots_side=16, n_genes=1000, mpp=1.0, spec=spec)
     return create(name, encoder=encoder, **options).fit(sections)
 
 

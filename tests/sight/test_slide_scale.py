@@ -119,5 +119,5 @@ def test_a_darker_slide_is_seen_nearly_as_the_slide_itself(sections):
 
 def test_a_slide_of_little_tissue_is_refused_in_one_sentence():
     tiles = small_sections(1)[0].tiles
-    with pytest.raises(InputError, match=r"at least 100 tiles of .* found \d+: give slide_scale=false"):
+    with pytest.raises(InputError, match=r"at least 100 tiles of .* found \d+: fit a model with slide_scale=false"):
         slide_scale(tiles.slide, tiles.spec, SIGHT)

@@ -124,7 +124,7 @@ def places_of(slide: Slide, spec: TileSpec) -> Tiles:
     if len(tiles) < LEAST_PLACES:
         msg = (
             f"{slide.id}: at least {LEAST_PLACES} tiles of {spec.size_um:g} µm of tissue expected, to know the slide's "
-            f"own scale, found {len(tiles)}: give {method_option('slide_scale', value=False)}"
+            f"own scale, found {len(tiles)}: fit a model with {method_option('slide_scale', value=False)}"
         )
         raise InputError(msg)
     return tiles
