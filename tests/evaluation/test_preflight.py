@@ -92,6 +92,10 @@ def in_this_process(monkeypatch):
         ({"data": {"path": "no_such_folder"}}, "no_such_folder"),
         ({"folds": {"n_folds": 7}}, "n_folds must lie between 2 and the number of patients"),
         ({"folds": {"min_spots": 100}}, "at least 100 spots with counts to score expected, found 49 at most"),
+        (
+            {"sight": {"slide_scale": True}, "tile": {"size_px": 32, "mpp": 4.0}, "methods": {"knn": {}}},
+            r"A1: at least 100 tiles of 128 µm of tissue expected.* fit a model with slide_scale = false",
+        ),
     ],
 )
 def test_what_cannot_work_is_said_before_anybody_starts(tmp_path, given, said):

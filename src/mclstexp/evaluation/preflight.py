@@ -9,6 +9,7 @@ from mclstexp.evaluation.exam import prepare, too_small
 from mclstexp.evaluation.run_plan import Plan
 from mclstexp.io.checks import check_section
 from mclstexp.sight.embed import frozen_encoder
+from mclstexp.sight.slide_scale import places_of
 
 
 def preflight(plan: Plan) -> list[str]:
@@ -22,7 +23,8 @@ def preflight(plan: Plan) -> list[str]:
     Raises
     ------
     InputError
-        If a method, option, file, encoder, section, fold, panel or gene set cannot be used.
+        If a method, option, file, encoder, section, fold, panel or gene set cannot be used, or a slide shows too little
+        tissue for a scale of its own.
     """
     rules = plan.rules
     for encoder in dict.fromkeys(
@@ -41,5 +43,7 @@ def preflight(plan: Plan) -> list[str]:
     for section in sections:
         notes += check_section(section, min_counts=rules.min_counts)
         notes += [f"{section.id}: {sentence}" for sentence in too_small(section, rules)]
+        if any(options(method).get("slide_scale") for method in plan.methods.values()):
+            places_of(section.tiles.slide, section.tiles.spec)
     prepare(next(iter(plan.folds.values())), rules)
     return list(dict.fromkeys(notes))
