@@ -21,6 +21,7 @@ from mclstexp.evaluation.exam import Rules, prepare
 from mclstexp.evaluation.resampling import mean_interval
 from mclstexp.io.read import read_sections
 from mclstexp.methods import create
+from mclstexp.retrieval.spread import with_quantiles
 
 UNITS = range(2, 13)
 DRAWS = {
@@ -138,13 +139,24 @@ def mice(data: Path) -> None:
     exams = [prepare(fold, Rules()) for fold in folds_by_patient(sections)]
     for name in ("mean", "coordinates", "knn", "ridge"):
         options = {"encoder": "efficientnet_lite0"} if name in ("knn", "ridge") else {}
+        options |= {"k": 100} if name == "knn" else {}
         pairs = []
         for exam in exams:
             model = create(name, **options).fit(exam.fold.train, space=exam.space)
-            pairs += [Pair(section, model.predict(section.tiles)) for section in exam.fold.test]
-        table = interval_coverage(pairs)
-        of_sections = table.filter(like="coverage_").mean().round(3).to_dict()
-        print(f"{name}: {table['coverage'].mean():.3f}, ± {table['width'].mean():.3f}; {of_sections}", flush=True)
+            pairs += [
+                Pair(section, with_quantiles(model, section.tiles, model.predict(section.tiles), level=0.8))
+                for section in exam.fold.test
+            ]
+        for varying in (False, True):
+            if varying and pairs[0].bounds is None:
+                continue
+            table = interval_coverage(pairs, varying=varying)
+            of_sections = table.filter(like="coverage_").mean().round(3).to_dict()
+            kind = "varying" if varying else "constant"
+            print(
+                f"{name}, {kind}: {table['coverage'].mean():.3f}, ± {table['width'].mean():.3f}; {of_sections}",
+                flush=True,
+            )
 
 
 def _studies(n_individuals: int, n_studies: int, *, apart: float) -> list[list[Made]]:

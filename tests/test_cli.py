@@ -35,6 +35,7 @@ COMMANDS = [
     "list",
     "download",
     "check",
+    "calibrate",
     "import-checkpoint",
 ]
 

@@ -9,7 +9,7 @@ from mclstexp.analysis.pairs import Pair
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import TileSpec
 from mclstexp.data.folds import folds_by_patient
-from mclstexp.evaluation.calibration import interval_coverage, interval_widths, teachers
+from mclstexp.evaluation.calibration import interval_bounds, interval_coverage, interval_widths, new_widths, teachers
 from mclstexp.evaluation.conformal import Errors, Pool, level_to_ask
 from mclstexp.evaluation.exam import Rules, prepare
 from mclstexp.io.read import read_sections
@@ -184,3 +184,59 @@ def test_across_two_mice_intervals_hold_what_they_promise(method, data_dir):
         model = create(method, **options).fit(exam.fold.train, space=exam.space)
         pairs += [Pair(section, model.predict(section.tiles)) for section in exam.fold.test]
     assert interval_coverage(pairs)["coverage"].mean() == pytest.approx(0.8, abs=0.03)
+
+
+@dataclass
+class Spread(Made):
+    bounds: tuple[np.ndarray, np.ndarray] | None = None
+
+
+def _with_bounds(rng, n_individuals, *, apart, n_genes=8, n_spots=60):
+    """Errors as in `_individuals`, wide at some spots and narrow at others; bounds know where, and are too narrow."""
+    made = []
+    for pair in _individuals(rng, n_individuals, apart=apart, n_genes=n_genes, n_spots=n_spots):
+        spread = rng.choice([0.3, 2.0], size=pair.guess.shape)
+        truth = pair.guess + spread * (pair.truth - pair.guess)
+        bounds = (pair.guess - 0.6 * spread, pair.guess + 0.6 * spread)
+        made.append(Spread(pair.id, pair.genes, truth, pair.guess, pair.patient, bounds))
+    return made
+
+
+@pytest.mark.parametrize(("n_individuals", "apart"), [(2, 0.8), (3, 0.0), (5, 0.8)])
+def test_intervals_that_vary_hold_what_they_promise_too(n_individuals, apart):
+    rng, held, narrower = np.random.default_rng(n_individuals), [], []
+    for _ in range(40 // n_individuals):
+        made = _with_bounds(rng, n_individuals, apart=apart)
+        varying, constant = (interval_coverage(made, varying=v) for v in (True, False))
+        held.append(varying["coverage"].mean())
+        narrower.append(varying["width"].mean() / constant["width"].mean())
+    assert np.mean(held) == pytest.approx(0.8, abs=0.03)
+    assert np.mean(narrower) < 0.95
+
+
+def test_ends_never_cross_and_without_bounds_the_width_is_constant():
+    made = _with_bounds(np.random.default_rng(0), 3, apart=0.0)
+    for pair in made:
+        pair.bounds = (pair.guess - 50, pair.guess + 50)
+    for low, high in interval_bounds(made).values():
+        assert (low <= high).all()
+    plain = _individuals(np.random.default_rng(0), 3, apart=0.4)
+    widths = interval_widths(plain)
+    for pair in plain:
+        low, high = interval_bounds(plain)[pair.id]
+        np.testing.assert_allclose(high - pair.guess, widths[pair.id], atol=1e-6)
+        np.testing.assert_allclose(pair.guess - low, widths[pair.id], atol=1e-6)
+
+
+def test_widths_for_other_tissue_are_learnt_on_all_and_hold_there():
+    rng, held = np.random.default_rng(5), []
+    for _ in range(20):
+        *taught, asked = _with_bounds(rng, 4, apart=0.8)
+        taught = [pair for pair in taught if pair.patient != asked.patient]
+        widths, scope = new_widths(taught)
+        width = widths[list(asked.genes)].to_numpy()
+        low, high = asked.bounds
+        held.append(((low - width <= asked.truth) & (asked.truth <= high + width)).mean())
+        assert scope == "a new individual"
+    assert np.mean(held) == pytest.approx(0.8, abs=0.04)
+    assert new_widths(_sections(3))[1] == "this individual"

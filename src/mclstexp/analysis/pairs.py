@@ -93,6 +93,13 @@ class Pair:
         """Predicted expression in `space`, float32."""
         return values_of(self.predicted, "predicted").astype(np.float32, copy=False)
 
+    @property
+    def bounds(self) -> tuple[Float[np.ndarray, "n_spots n_genes"], Float[np.ndarray, "n_spots n_genes"]] | None:
+        """Quantiles of what was retrieved, as `retrieval.spread.with_quantiles` adds them; None without."""
+        if keys.LOW not in self.predicted.layers:
+            return None
+        return np.asarray(self.predicted.layers[keys.LOW]), np.asarray(self.predicted.layers[keys.HIGH])
+
     @cached_property
     def weights(self) -> sparse.csr_matrix:
         """Weights of direct neighbours (see `neighbour_weights`), computed once."""

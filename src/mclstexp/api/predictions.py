@@ -5,11 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
 from anndata import AnnData
 
+from mclstexp.api.intervals import Intervals, read_intervals
 from mclstexp.api.models import load_model
 from mclstexp.core import identity, keys
 from mclstexp.core.doors import word
@@ -30,6 +32,7 @@ from mclstexp.io.slides import IMAGES, SUFFIXES, probe_slide
 from mclstexp.io.tile_folder import read_tiles
 from mclstexp.io.unasked import places_alone
 from mclstexp.io.working import working_folder, working_path
+from mclstexp.retrieval.drawn import Drawn
 from mclstexp.whole_slide.stream import run_key
 
 OnFile = Callable[[Path, bool], None]
@@ -37,7 +40,14 @@ OnFile = Callable[[Path, bool], None]
 _N_LOOKED_AT: Final = 4
 
 
-def predict(model: Predictor | Path | str, tiles: Tiles) -> AnnData:
+def predict(
+    model: Predictor | Path | str,
+    tiles: Tiles,
+    *,
+    sample: bool = False,
+    seed: int = 0,
+    intervals: Intervals | None = None,
+) -> AnnData:
     """Predict expression at tiles, read at the size and scale the model was fitted on; see `Predictor.predict`.
 
     Parameters
@@ -46,14 +56,35 @@ def predict(model: Predictor | Path | str, tiles: Tiles) -> AnnData:
         A fitted model, or the folder of a saved one.
     tiles
         Where to look: ``section.tiles``, `read_tiles`, ``Tiles.grid``.
+    sample
+        Whether maps are drawn that vary as tissue does, a measured spot at each tile, in place of the mean of many: see
+        `retrieval.drawn.Drawn`. What is counted or tested on maps then sees no smooth means.
+    seed
+        Of the draw. A place gets the same whatever tiles are asked with it.
+    intervals
+        Of `api.intervals`: they become the layers "low" and "high", about the mean also where maps are drawn.
 
     Raises
     ------
     InputError
-        If the model cannot be read or is not fitted, or ready-made tiles are of another size or scale.
+        If the model cannot be read or is not fitted, or ready-made tiles are of another size or scale; if a method that
+        keeps no spots is to draw, or the intervals are another model's.
     """
     fitted = model if isinstance(model, Predictor) else load_model(model)
-    return fitted.predict(tiles.with_spec(fitted.spec_) if fitted.is_fitted else tiles)
+    tiles = tiles.with_spec(fitted.spec_) if fitted.is_fitted else tiles
+    return _predicted(fitted, tiles, sample=seed if sample else None, intervals=intervals)
+
+
+def _predicted(model: Predictor, tiles: Tiles, *, sample: int | None, intervals: Intervals | None) -> AnnData:
+    if sample is None:
+        predicted = model.predict(tiles)
+        return predicted if intervals is None else intervals.lay(model, tiles, predicted)
+    drawn = Drawn.of(model, seed=sample).predict(tiles)
+    if intervals is not None:
+        about = intervals.lay(model, tiles, model.predict(tiles))
+        drawn.layers.update(about.layers)
+        drawn.uns[keys.PROVENANCE][keys.INTERVALS] = about.uns[keys.PROVENANCE][keys.INTERVALS]
+    return drawn
 
 
 def predict_files(
@@ -63,6 +94,8 @@ def predict_files(
     out: Path | str,
     overwrite: bool = False,
     on_file: OnFile | None = None,
+    sample: int | None = None,
+    intervals: Path | str | None = None,
 ) -> list[Path]:
     """Predict every section, or every tile of a folder, and write the predictions; run again, it does what is missing.
 
@@ -80,6 +113,10 @@ def predict_files(
         Whether predictions that are already there are replaced.
     on_file
         Called with (file, whether it was there already) for one after the other.
+    sample
+        Seed of maps that are drawn; by default the mean is predicted. See `predict`.
+    intervals
+        File that `api.intervals.calibrate` wrote, for layers "low" and "high".
 
     Returns
     -------
@@ -92,6 +129,7 @@ def predict_files(
         another run is at it.
     """
     model, out = load_model(run), Path(out)
+    laid = None if intervals is None else read_intervals(intervals)
     with working_folder(working_path(out), doing="a prediction"):
         queries = dict(_queries(model, data))
         if out.suffix != ".h5ad":
@@ -101,12 +139,13 @@ def predict_files(
         else:
             msg = f"one section expected for the file {out}, found {len(queries)}: give a folder as {word('out')}"
             raise InputError(msg)
-        key = run_key(model)
+        key = run_key(model) if sample is None else run_key(Drawn.of(model, seed=sample))
+        key = key if laid is None else identity.of("with intervals", key, asdict(laid))
         made_of = {name: identity.of("prediction", key, identity.of_tiles(tiles)) for name, tiles in queries.items()}
         done = {n for n, target in targets.items() if not overwrite and _is_done(target, key=made_of[n])}
         for name, tiles in queries.items():
             if name not in done:
-                predicted = model.predict(tiles)
+                predicted = _predicted(model, tiles, sample=sample, intervals=laid)
                 predicted.uns[keys.PROVENANCE][keys.IDENTITY] = made_of[name]
                 write_prediction(predicted, targets[name])
             if on_file is not None:

@@ -109,6 +109,20 @@ class Slides:
     """Take a slide that is coarser than the model's tiles all the same; the result is stamped with it."""
 
 
+@Parameter(name="*", group="Draws and intervals")
+@dataclass(frozen=True)
+class Spread:
+    """What is predicted beside or in place of means."""
+
+    sample: Annotated[bool, Parameter(negative="")] = False
+    """Draw a map that varies as tissue does, one measured spot a tile, in place of the mean of many; of a method that
+    retrieves spots."""
+    seed: int = 0
+    """Of the draw; another one draws another map."""
+    intervals: Path | None = None
+    """What `mclstexp calibrate` wrote: sections and tiles get the layers low and high."""
+
+
 @Parameter(name="*", group="Many slides")
 @dataclass(frozen=True)
 class Many:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mclstexp.cli.application import app
-from mclstexp.cli.flags import Many, Reading, Slides, data_config, slide_settings
+from mclstexp.cli.flags import Many, Reading, Slides, Spread, data_config, slide_settings
 from mclstexp.cli.terminal import print_table, say
 from mclstexp.core.errors import InputError
 
@@ -24,9 +24,10 @@ def predict(
     /,
     *,
     out: str,
-    reading: Reading = Reading(),  # noqa: B008  frozen, as the two below
+    reading: Reading = Reading(),  # noqa: B008  frozen, as the three below
     slides: Slides = Slides(),  # noqa: B008
     many: Many = Many(),  # noqa: B008
+    spread: Spread = Spread(),  # noqa: B008
 ) -> int:
     """Predict expression over whole slides, measured sections or tile images; run it again after an interruption.
 
@@ -49,12 +50,26 @@ def predict(
         if said:
             msg = f"a whole slide expected with --{said[0].replace('_', '-')}, found {data}: leave the flag out"
             raise InputError(msg)
-        predict_files(run, data_config(Path(data), reading), out=out, overwrite=many.overwrite, on_file=_say_file)
+        predict_files(
+            run,
+            data_config(Path(data), reading),
+            out=out,
+            overwrite=many.overwrite,
+            on_file=_say_file,
+            sample=spread.seed if spread.sample else None,
+            intervals=spread.intervals,
+        )
         return 0
+    if spread.intervals is not None:
+        msg = f"sections or tiles expected with --intervals, found the slide {data}: leave the flag out"
+        raise InputError(msg)
     settings = slide_settings(slides, reading, out=out)
     if out.endswith((".h5ad", ".zarr")):
         slide = _single(data, out=out, many=many)
-        return _one(run, slide, out=Path(out), settings=settings, overwrite=many.overwrite)
+        return _one(run, slide, out=Path(out), settings=settings, spread=spread, overwrite=many.overwrite)
+    if spread.sample:
+        msg = f"one slide and a file as --out expected with --sample, found {out}: draw slide by slide"
+        raise InputError(msg)
     return _many(run, data, out=out, settings=settings, many=many)
 
 
@@ -82,12 +97,16 @@ def _single(data: str, *, out: str, many: Many) -> str:
     return jobs[0].source
 
 
-def _one(run: Path, slide: str, *, out: Path, settings: SlideSettings, overwrite: bool) -> int:
+def _one(run: Path, slide: str, *, out: Path, settings: SlideSettings, spread: Spread, overwrite: bool) -> int:
     from mclstexp.api import load_model
     from mclstexp.cli.terminal import tile_progress
     from mclstexp.whole_slide.one import predict_slide_file, targets
 
     model = load_model(run)
+    if spread.sample:
+        from mclstexp.retrieval.drawn import Drawn
+
+        model = Drawn.of(model, seed=spread.seed)
     with tile_progress(Path(slide).name) as on_progress:
         done = predict_slide_file(
             model, slide, out=out, settings=settings, overwrite=overwrite, on_progress=on_progress

@@ -19,6 +19,11 @@ UNREADABLE = "unreadable"
 REFERENCE_DISTANCE = "reference_distance"
 """obs: how far a tile lies from the nearest measured spot, see `Predictor.reference_distance`."""
 
+# layers
+LOW = "low"
+HIGH = "high"
+"""layers: ends of an interval about each predicted value, see `mclstexp.evaluation.calibration`."""
+
 # var
 GENE_ID = "gene_id"
 SHARE = "share_in_training"
@@ -29,6 +34,8 @@ PROVENANCE = "mclstexp"
 """uns: how a prediction was made (method, version, options, space, spec, encoder, seed, data hashes)."""
 IDENTITY = "identity"
 """Within it: key of all that the prediction depends on, see `mclstexp.core.identity`."""
+INTERVALS = "intervals"
+"""Within it: what the intervals were learnt on, and what they hold."""
 SPOT_DIAMETER_UM = "spot_diameter_um"
 PITCH_UM = "pitch_um"
 CYTASSIST = "cytassist"

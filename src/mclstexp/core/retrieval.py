@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,8 @@ class Retrieval:
     """What each contributes to the tile's average; rows sum to 1."""
     weight: float = 1.0
     """Of this model among those that are averaged; they sum to 1."""
+    expression: Float[np.ndarray, "n_spots n_genes"] | None = None
+    """What was measured at the training spots."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,12 +65,24 @@ def strongest(retrievals: Sequence[Retrieval], *, n: int) -> Neighbours:
     return Neighbours(rows=rows, weights=weights.astype(np.float32), cosine=cosine.astype(np.float32))
 
 
-def _one_tile(retrievals: Sequence[Retrieval], tile: int, *, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (spots, weights, cosines) of one tile, strongest first."""
+def joined(
+    retrievals: Sequence[Retrieval],
+) -> Iterator[tuple[Int[np.ndarray, " n"], Float[np.ndarray, " n"]]]:
+    """Go through the tiles: training spots found by any model, each once, and the weight of each over all models."""
+    for tile in range(len(retrievals[0].tiles)):
+        yield _joined(retrievals, tile)
+
+
+def _joined(retrievals: Sequence[Retrieval], tile: int) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, " n"]]:
     all_rows = np.concatenate([part.rows[tile] for part in retrievals])
     all_shares = np.concatenate([part.weight * part.shares[tile].astype(np.float64) for part in retrievals])
     rows, place = np.unique(all_rows, return_inverse=True)
-    weights = np.bincount(place, weights=all_shares)
+    return rows, np.bincount(place, weights=all_shares)
+
+
+def _one_tile(retrievals: Sequence[Retrieval], tile: int, *, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (spots, weights, cosines) of one tile, strongest first."""
+    rows, weights = _joined(retrievals, tile)
     cosine = sum(part.weight * _cosine(part.tiles[tile], part.spots[rows]) for part in retrievals)
     # weights that differ by rounding alone are equal
     order = np.lexsort((-np.asarray(cosine), -np.round(weights, 9)))[:n]

@@ -20,6 +20,8 @@ _JUDGED: Final = 20_000
 """So many times a unit is judged by others on a gene to learn which level to ask for; more teach nothing."""
 _GENES: Final = (5, 200)
 """Fewest and most genes of each pair of units that it is learnt on."""
+Bounds = tuple[Values, Values]
+"""(n_spots, n_genes) low and high ends."""
 Scope = Literal["a new individual", "this individual", "these sections"]
 """For whom intervals hold what they promise: widths are learnt on other individuals alone; on other sections of the
 only individual; or on sections of which nobody knows the individuals."""
@@ -79,7 +81,7 @@ def teachers(pairs: Sequence[Answered]) -> dict[str, Teachers]:
 
 
 def interval_widths(
-    pairs: Sequence[Answered], *, level: float = LEVEL
+    pairs: Sequence[Answered], *, level: float = LEVEL, varying: bool = False
 ) -> dict[str, Float[np.ndarray, "n_spots n_genes"]]:
     """Say how wide an interval about each predicted value must be to hold the measured one.
 
@@ -97,6 +99,9 @@ def interval_widths(
         Sections, measured and predicted by models that did not see them; their panels may differ.
     level
         Share of measured values that the intervals are meant to hold.
+    varying
+        Whether the widths are what is to be added to both ends of an interval that varies (see `interval_bounds`);
+        they may then be negative.
 
     Returns
     -------
@@ -111,7 +116,10 @@ def interval_widths(
     if not 0 < level < 1:
         msg = f"a level between 0 and 1 expected, found {level}: 0.8 asks for intervals that hold 80 %"
         raise InputError(msg)
-    study, widths = _Study.of(pairs), {pair.id: np.full(pair.guess.shape, np.nan, np.float32) for pair in pairs}
+    study, widths = (
+        _Study.of(pairs, varying=varying),
+        {pair.id: np.full(pair.guess.shape, np.nan, np.float32) for pair in pairs},
+    )
     alike: dict[tuple[bool, tuple[tuple[int, ...], ...]], list[int]] = {}
     for n, found in enumerate(teachers(pairs).values()):  # sections of an individual have the same teachers
         alike.setdefault((found.scope == "a new individual", tuple(found.units.values())), []).append(n)
@@ -127,13 +135,70 @@ def interval_widths(
     return widths
 
 
-def interval_coverage(pairs: Sequence[Answered], *, level: float = LEVEL) -> pd.DataFrame:
-    """Measure what share of the values the intervals hold, each section against those that teach it.
+def interval_bounds(pairs: Sequence[Answered], *, level: float = LEVEL, varying: bool = True) -> dict[str, Bounds]:
+    """Return intervals about each predicted value; wide where the retrieved spots lie apart, if that is known.
+
+    Conformalised quantile regression (Romano, Patterson and Candès 2019): pairs may have `bounds`, quantiles that
+    promise nothing; a spot's score is how far the measured value lies outside of them (below 0 inside), and a quantile
+    of the scores of *other individuals*, found as in `interval_widths`, is added to both ends. Without bounds, the
+    interval is predicted ± width.
 
     Parameters
     ----------
     pairs, level
         As in `interval_widths`.
+    varying
+        Whether bounds are looked at.
+
+    Returns
+    -------
+    By section, (n_spots, n_genes) low and high; never crossed.
+    """
+    widths, found = interval_widths(pairs, level=level, varying=varying), {}
+    for pair in pairs:
+        low, high = _ends(pair, varying=varying)
+        # ends that would cross meet in the middle
+        width = np.maximum(widths[pair.id], (low - high) / 2)
+        found[pair.id] = (low - width, high + width)
+    return found
+
+
+def new_widths(pairs: Sequence[Answered], *, level: float = LEVEL, varying: bool = True) -> tuple[pd.Series, Scope]:
+    """Learn from all of the pairs the widths for tissue that is none of theirs, gene by gene.
+
+    Parameters
+    ----------
+    pairs, level, varying
+        As in `interval_bounds`; of individuals two at least, or sections of one.
+
+    Returns
+    -------
+    By gene, and for whom they hold: another individual where several are known.
+    """
+    by_patient: dict[str, tuple[int, ...]] = {}
+    for n, pair in enumerate(pairs):
+        if pair.patient is not None:
+            by_patient[pair.patient] = (*by_patient.get(pair.patient, ()), n)
+    new = len(by_patient) > 1
+    known = all(pair.patient is not None for pair in pairs)
+    units = tuple(by_patient.values()) if new else tuple((n,) for n in range(len(pairs)))
+    study = _Study.of(pairs, varying=varying)
+    needed = _learn_level(study, units, level=level, new=new)
+    genes = dict.fromkeys(gene for pair in pairs for gene in pair.genes)
+    zero = np.zeros(1)
+    widths = {gene: Pool.of(study.errors(units, gene)).widths(zero, level=needed)[0] for gene in genes}
+    return pd.Series(widths, dtype=np.float64), (
+        "a new individual" if new else "this individual" if known else "these sections"
+    )
+
+
+def interval_coverage(pairs: Sequence[Answered], *, level: float = LEVEL, varying: bool = False) -> pd.DataFrame:
+    """Measure what share of the values the intervals hold, each section against those that teach it.
+
+    Parameters
+    ----------
+    pairs, level, varying
+        As in `interval_bounds`.
 
     Returns
     -------
@@ -141,11 +206,12 @@ def interval_coverage(pairs: Sequence[Answered], *, level: float = LEVEL) -> pd.
     "width", the mean half width; "coverage_SECTION" of each. NaN where there is no interval. ``attrs["scope"]`` says
     by section for whom the intervals hold (`Scope`).
     """
-    widths = interval_widths(pairs, level=level)
+    bounds = interval_bounds(pairs, level=level, varying=varying)
     held, wide = {}, {}
     for pair in pairs:
-        width = widths[pair.id]
-        inside = np.where(np.isnan(width), np.nan, np.abs(pair.truth - pair.guess) <= width)
+        low, high = bounds[pair.id]
+        width = (high - low) / 2
+        inside = np.where(np.isnan(width), np.nan, (low <= pair.truth) & (pair.truth <= high))
         held[pair.id] = pd.Series(inside.mean(axis=0), index=list(pair.genes))
         wide[pair.id] = pd.Series(width.mean(axis=0, dtype=np.float64), index=list(pair.genes))
     genes = list(dict.fromkeys(gene for pair in pairs for gene in pair.genes))
@@ -158,16 +224,16 @@ def interval_coverage(pairs: Sequence[Answered], *, level: float = LEVEL) -> pd.
 
 @dataclass(frozen=True, eq=False)
 class _Study:
-    """Errors of all sections, each gene's found quickly."""
+    """Errors of all sections, each gene's found quickly: how far values lie outside of their bounds."""
 
     pairs: Sequence[Answered]
     columns: Sequence[Mapping[str, int]]
     off: Sequence[np.ndarray]
 
     @classmethod
-    def of(cls, pairs: Sequence[Answered]) -> _Study:
+    def of(cls, pairs: Sequence[Answered], *, varying: bool) -> _Study:
         columns = [{gene: i for i, gene in enumerate(pair.genes)} for pair in pairs]
-        return cls(pairs, columns, [np.abs(pair.truth - pair.guess) for pair in pairs])
+        return cls(pairs, columns, [_outside(pair, varying=varying) for pair in pairs])
 
     def errors(self, units: Sequence[tuple[int, ...]], gene: str) -> list[Errors]:
         """Return a gene's errors by unit; a unit that lacks the gene has none."""
@@ -208,11 +274,23 @@ def _level_among_genes(study: _Study, unit: tuple[int, ...], genes: Sequence[str
     """
     scaled = []
     for gene in genes:
-        there = [(study.pairs[m], study.columns[m][gene]) for m in unit]
-        error = np.concatenate([pair.truth[:, i] - pair.guess[:, i] for pair, i in there])
+        there = [(m, study.pairs[m], study.columns[m][gene]) for m in unit]
+        error = np.concatenate([pair.truth[:, i] - pair.guess[:, i] for _, pair, i in there])
+        off = np.concatenate([study.off[m][:, i] for m, _, i in there])
         if error.std() > 0:
-            scaled.append(Errors(np.zeros_like(error), np.abs(error) / error.std()))
+            scaled.append(Errors(np.zeros_like(error), off / error.std()))
     if len(scaled) < 2:
         return level
     ahead = [*scaled[1:], scaled[0]]
     return level_needed([Pool.of([one]).levels(other) for one, other in zip(scaled, ahead, strict=True)], level=level)
+
+
+def _ends(pair: Answered, *, varying: bool) -> Bounds:
+    """Return the bounds that a pair brings, or what was predicted twice."""
+    bounds: Bounds | None = getattr(pair, "bounds", None) if varying else None
+    return (pair.guess, pair.guess) if bounds is None else bounds
+
+
+def _outside(pair: Answered, *, varying: bool) -> Values:
+    low, high = _ends(pair, varying=varying)
+    return np.maximum(low - pair.truth, pair.truth - high)

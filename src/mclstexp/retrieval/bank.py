@@ -174,7 +174,7 @@ class ReferenceBank:
             for found in self._found(checked, k=k, device=device)
         ]
         rows, shares = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return Retrieval(tiles=queries, spots=self.keys, rows=rows, shares=shares)
+        return Retrieval(tiles=queries, spots=self.keys, rows=rows, shares=shares, expression=self.expression)
 
     def distance(
         self, queries: Float[np.ndarray, "n_queries dim"], *, device: str = "cpu"
