@@ -16,7 +16,7 @@ from mclstexp.core.expression import ExpressionSpace
 from mclstexp.io.read import read_sections
 from mclstexp.methods import create
 from mclstexp.methods.mclstexp import MclSTExp
-from mclstexp.sight.symmetries import embed_symmetries
+from mclstexp.sight.embed import embed_tiles
 from mclstexp.sight.views import embed_views
 
 ENCODER = "efficientnet_lite0"
@@ -27,13 +27,12 @@ def main(data: Path) -> None:
     genes = (data / "gene_lists" / "her2st_785.txt").read_text().split()
     space = ExpressionSpace.fit(sections, genes=genes)
     for section in sections:
-        embed_symmetries(section.tiles, ENCODER)
-        embed_views(section.tiles, ENCODER, widths=MclSTExp.view_widths, symmetric=True)
+        embed_tiles(section.tiles, ENCODER)
+        embed_views(section.tiles, ENCODER, widths=MclSTExp.view_widths)
     rows = {}
     ways: dict[str, dict[str, Any]] = {
         "ridge": {},
         "mclstexp": {},
-        "mclstexp, nothing left to choose": {"epochs": 20, "k": 200, "sharpness": 0.5, "context_share": 0.5},
     }
     for way, options in ways.items():
         model = create(way.split(",")[0], encoder=ENCODER, **options)

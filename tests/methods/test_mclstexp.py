@@ -13,6 +13,7 @@ from mclstexp.core.tiles import TileSpec
 from mclstexp.io.synthetic import make_sections
 from mclstexp.methods import create
 from mclstexp.methods.mclstexp import strict as module
+from mclstexp.methods.mclstexp.standing import Usual
 from mclstexp.nn.position import whole
 from mclstexp.training.published import PublishedTable
 
@@ -102,21 +103,14 @@ def test_a_killed_fit_goes_on_to_the_same_numbers(sections, tmp_path, monkeypatc
     np.testing.assert_array_equal(_predict(STRICT, sections, workdir=tmp_path), straight)
 
 
-def test_what_is_open_is_chosen_on_training_sections(sections, monkeypatch):
-    monkeypatch.setattr(module, "EPOCHS", (1, 3))
-    monkeypatch.setattr(module, "KS", (2, 5))
-    open_options = {
-        name: value
-        for name, value in STRICT.items()
-        if name in ("encoder", "n_components", "dim", "batch_size", "symmetric")
-    }
-    model = create("mclstexp", **open_options).fit(sections[:2])
-    choice = model._get_state().meta["choice"]
-    assert choice["epochs"] in (1, 3)
-    assert choice["k"] in (2, 5)
-    assert choice["context_share"] in (0.5, 1.0, 0.0)
-    alone = create("mclstexp", **open_options | {"epochs": 2, "n_models": 1}).fit(sections[:1])
-    assert alone._get_state().meta["choice"] == {"epochs": 2, "k": 2, "sharpness": 0.5, "context_share": 1.0}
+def test_what_is_open_is_the_usual_and_no_more_than_a_quarter_of_the_bank(sections):
+    open_options = {name: STRICT[name] for name in ("encoder", "n_components", "dim", "batch_size")}
+    model = create("mclstexp", **open_options | {"epochs": 1}).fit(sections[:2])
+    usual = {"epochs": 1, "k": 50 // 4, "sharpness": 0.5, "context_share": 0.5}
+    assert model._get_state().meta["choice"] == usual
+    assert model._get_state().meta["sights"] == ["surroundings", "near"] * 2
+    alone = create("mclstexp", **open_options | {"epochs": 1, "n_models": 1}).fit(sections[:1])
+    assert alone._get_state().meta["choice"] == usual | {"k": 25 // 4, "context_share": 1.0}
 
 
 def test_models_of_the_place_alone_look_at_no_other_tile(sections):
@@ -129,9 +123,10 @@ def test_models_of_the_place_alone_look_at_no_other_tile(sections):
 
 
 def test_the_prediction_weighs_what_is_seen(sections):
-    shares = {share: create("mclstexp", **STRICT | {"context_share": share}) for share in (0.0, 0.25, 1.0)}
+    fixed = STRICT | {"trust": 0.0}
+    shares = {share: create("mclstexp", **fixed | {"context_share": share}) for share in (0.0, 0.25, 1.0)}
     sees = {share: model.fit(sections[:2])._get_state().meta["sights"] for share, model in shares.items()}
-    assert sees == {0.0: ["place"] * 2, 0.25: ["surroundings", "place"], 1.0: ["surroundings"] * 2}
+    assert sees == {0.0: ["place"] * 2, 0.25: ["surroundings", "near"], 1.0: ["surroundings"] * 2}
     model = shares[0.25]
     state = model._get_state()
     ends = []
@@ -142,6 +137,34 @@ def test_the_prediction_weighs_what_is_seen(sections):
     state.meta["choice"]["context_share"] = 0.25
     model._set_state(state)
     np.testing.assert_allclose(model.predict(sections[2].tiles).X, 0.25 * ends[0] + 0.75 * ends[1], atol=1e-6)
+
+
+def test_a_model_counts_more_where_it_knows_tiles_like_these(sections):
+    model = create("mclstexp", **STRICT).fit(sections[:2])
+    tiles, strict = sections[2].tiles, model._fitted
+    far, near = (found.weight for found in model.retrieve(tiles))
+    np.testing.assert_allclose(far + near, 1, atol=1e-6)
+    assert np.ptp(far) > 0
+    strict.members[0] = replace(strict.members[0], usual=Usual(mean=1.0, spread=0.01))  # it knows nothing like these
+    np.testing.assert_allclose(model.retrieve(tiles)[0].weight, 0, atol=1e-6)
+    alone = strict._retrieve(strict._queries(tiles))[1]
+    np.testing.assert_allclose(model.predict(tiles).X, alone, atol=1e-5)
+
+
+def test_a_model_of_before_predicts_as_it_did(sections):
+    """Models that looked at the place alone, at features without roots, in blocks of attention, with fixed shares."""
+    model = create("mclstexp", **STRICT | {"n_blocks": 1})
+    model._learn_sight(sections[:2])
+    model.space_ = ExpressionSpace.fit(sections[:2])
+    model._fitted = module.Strict(model, model.space_)
+    model._fitted.choice, model._fitted.rooted = model._fitted._settled(sections[:2]), False
+    model._fitted._fit_members(sections[:2], epochs=2, sights=["surroundings", "place"], workdir=None)
+    state, predicted = model._get_state(), model._fitted.predict(sections[2].tiles)
+    assert "usual" not in state.arrays
+    again = create("mclstexp", **STRICT)
+    again.space_ = model.space_
+    again._set_state(state)
+    np.testing.assert_array_equal(again._fitted.predict(sections[2].tiles), predicted)
 
 
 def test_the_paper_protocol_scales_genes_over_the_section_and_feeds_spots(sections):
@@ -170,6 +193,7 @@ def test_the_paper_protocol_needs_array_coordinates(sections):
         ({"protocol": "loose"}, "'strict' or 'paper'"),
         ({"k": 0}, "k must be at least 1"),
         ({"context_share": 2.0}, "context_share must lie between 0 and 1"),
+        ({"trust": -1.0}, "trust must be 0 or more"),
         ({"checkpoint": "model.pt"}, 'give protocol="paper"'),
     ],
 )

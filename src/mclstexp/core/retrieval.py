@@ -23,10 +23,14 @@ class Retrieval:
     """Training spots found for each tile, of largest cosine first."""
     shares: Float[np.ndarray, "n_tiles k"]
     """What each contributes to the tile's average; rows sum to 1."""
-    weight: float = 1.0
-    """Of this model among those that are averaged; they sum to 1."""
+    weight: float | Float[np.ndarray, " n_tiles"] = 1.0
+    """Of this model among those that are averaged, at all tiles or at each; they sum to 1."""
     expression: Float[np.ndarray, "n_spots n_genes"] | None = None
     """What was measured at the training spots."""
+
+    def weight_at(self, tile: int) -> float:
+        """Return the weight at tile number `tile`."""
+        return float(np.broadcast_to(self.weight, len(self.tiles))[tile])
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +79,7 @@ def joined(
 
 def _joined(retrievals: Sequence[Retrieval], tile: int) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, " n"]]:
     all_rows = np.concatenate([part.rows[tile] for part in retrievals])
-    all_shares = np.concatenate([part.weight * part.shares[tile].astype(np.float64) for part in retrievals])
+    all_shares = np.concatenate([part.weight_at(tile) * part.shares[tile].astype(np.float64) for part in retrievals])
     rows, place = np.unique(all_rows, return_inverse=True)
     return rows, np.bincount(place, weights=all_shares)
 
@@ -83,7 +87,7 @@ def _joined(retrievals: Sequence[Retrieval], tile: int) -> tuple[Int[np.ndarray,
 def _one_tile(retrievals: Sequence[Retrieval], tile: int, *, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (spots, weights, cosines) of one tile, strongest first."""
     rows, weights = _joined(retrievals, tile)
-    cosine = sum(part.weight * _cosine(part.tiles[tile], part.spots[rows]) for part in retrievals)
+    cosine = sum(part.weight_at(tile) * _cosine(part.tiles[tile], part.spots[rows]) for part in retrievals)
     # weights that differ by rounding alone are equal
     order = np.lexsort((-np.asarray(cosine), -np.round(weights, 9)))[:n]
     return rows[order], weights[order], np.asarray(cosine)[order]

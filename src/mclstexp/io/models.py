@@ -26,7 +26,7 @@ FORMAT: Final = 1
 """Rises with every change that older code cannot read; every older format stays readable."""
 DESCRIPTION: Final = "model.json"
 WEIGHTS: Final = "weights.safetensors"
-_LATER: Final[Mapping[str, Any]] = {"colour": False, "slide_scale": False}
+_LATER: Final[Mapping[str, Any]] = {"colour": False, "slide_scale": False, "trust": 0.0}
 """What models of older versions did, of options that they do not name."""
 _PARTS: Final[dict[str, type]] = {
     "method": str,

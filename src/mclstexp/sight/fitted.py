@@ -64,12 +64,15 @@ class FittedSight:
         InputError
             If the encoder's weights are not those of the fit, or the slide shows too little tissue.
         """
+        return self.sight.around(self.place(tiles, symmetry=symmetry), tiles)
+
+    def place(self, tiles: Tiles, *, symmetry: int = 0) -> Seen:
+        """Look at each tile by itself, as `look` does before it looks around."""
         check_encoder(self.sight.encoder, self.encoder)
         seen = self.sight.place(turned(tiles, number=symmetry))
-        if self.training is not None:
-            own = slide_scale(tiles.slide, tiles.spec, self.sight)
-            seen = own.apply(seen, training=self.training)
-        return self.sight.around(seen, tiles)
+        if self.training is None:
+            return seen
+        return slide_scale(tiles.slide, tiles.spec, self.sight).apply(seen, training=self.training)
 
     def state(self, of: str = "slides") -> State:
         """Return what a saved model keeps of it; the scale under the name `of`."""

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,10 +39,9 @@ class MclSTExp(FeaturePredictor):
 
     The strict protocol differs from the published code where that leaks or depends on chance: one expression space
     for input, bank and truth; attention over a spot's true neighbours instead of its batch mates; offsets in µm
-    instead of tables of coordinates; unit-length embeddings and a learnt temperature in loss and retrieval; length
-    of training and retrieval chosen on held-out training sections. Beyond the paper, a place is seen at several
-    widths, models with and without the tiles around it are averaged, and so are a tile's eight symmetries (what each
-    adds: docs/ablation.md). The paper protocol is the published algorithm,
+    instead of tables of coordinates; unit-length embeddings and a learnt temperature in loss and retrieval. Beyond
+    the paper, a place is seen at several widths, and models that look far and near are averaged, each counting more
+    where it knows tiles like these (what each adds: docs/ablation.md). The paper protocol is the published algorithm,
     except that no held-out spot ever stands among those whose keys are exported.
     """
 
@@ -49,7 +49,6 @@ class MclSTExp(FeaturePredictor):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"published": {"protocol": "paper", "train_encoder": True}}
 
     view_widths: tuple[float, ...] = (1.0, 2.0, 4.0)
-    symmetric: bool = True
     context_radii_um: tuple[float, ...] = (300.0, 600.0)
     protocol: Literal["strict", "paper"] = "strict"
     """"strict": sound; "paper": as published, to meet old numbers."""
@@ -58,8 +57,11 @@ class MclSTExp(FeaturePredictor):
     checkpoint: str = ""
     """Paper only: a checkpoint of the authors' training script, taken as it is; fitting then builds the bank alone."""
     context_share: float | None = None
-    """Strict only: weight of the models that see this context too, beside models of the place alone; None: chosen on
-    held-out training sections."""
+    """Strict only: weight of the models that look far (wider views and what they show around), beside those that look
+    near (the tile and those around it); 0: neither, the place alone. None: 0.5."""
+    trust: float = 2.0
+    """Strict only: at each tile such a model counts exp(trust · z) times as much, z being by how many standard
+    deviations the tiles around lie nearer to the spots it knows than training tiles do; 0: it does not matter."""
     n_components: int = 128
     """Strict only: principal components of the features that the head sees."""
     dim: int | None = None
@@ -69,16 +71,16 @@ class MclSTExp(FeaturePredictor):
     neighbour_radius_um: float = 250.0
     """Strict only: no farther than this (µm)."""
     n_blocks: int | None = None
-    """Transformer blocks of the spot encoder; None: 1 (strict), 2 (paper)."""
+    """Transformer blocks of the spot encoder; None: 0 (strict), 2 (paper)."""
     dropout: float = 0.5
     """Strict only: share of inputs dropped in training, on both sides (the published code's has no effect)."""
     epochs: int | None = None
-    """Passes over the training spots; None: chosen on held-out training sections (strict), 90 (paper)."""
+    """Passes over the training spots; None: 20 (strict), 90 (paper)."""
     k: int | None = None
-    """Spots retrieved for a tile; None: chosen on held-out training sections (strict), 200 (paper)."""
+    """Spots retrieved for a tile; None: 200, and in the strict protocol no more than a quarter of the bank."""
     sharpness: float | None = None
     """Strict only: retrieved spots weigh softmax(sharpness · learnt scale · cosine): 1 as in the loss, 0 all alike;
-    None: chosen on held-out training sections."""
+    None: 0.5."""
     norm: float = 1.0
     """Paper only: order of the distance whose inverse square weighs a spot (published: 1 for her2st, else 2)."""
     regression_share: float = 0.0
@@ -111,6 +113,9 @@ class MclSTExp(FeaturePredictor):
                 raise InputError(msg)
         if self.context_share is not None and not 0 <= self.context_share <= 1:
             msg = f"mclstexp option context_share must lie between 0 and 1, found {self.context_share}"
+            raise InputError(msg)
+        if not 0 <= self.trust < math.inf:
+            msg = f"mclstexp option trust must be 0 or more, found {self.trust}"
             raise InputError(msg)
         if self.protocol not in _PROTOCOLS:
             msg = f"mclstexp option protocol must be 'strict' or 'paper', found {self.protocol!r}"

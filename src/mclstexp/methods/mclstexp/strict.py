@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
@@ -16,16 +16,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mclstexp.core.expression import ExpressionSpace
-from mclstexp.core.pearson import pearson_per_gene
 from mclstexp.core.predictor import State
 from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.section import Section
 from mclstexp.core.stored import stored_arrays, stored_part, stored_texts
 from mclstexp.core.tiles import Tiles
-from mclstexp.data.folds import split_validation
 from mclstexp.methods.mclstexp.bank import bank_of, origins, saved_bank
 from mclstexp.methods.mclstexp.choice import Choice
-from mclstexp.methods.mclstexp.reach import Reach, reduction_of
+from mclstexp.methods.mclstexp.reach import Reach, look, reaches_of, reduction_of
+from mclstexp.methods.mclstexp.standing import Usual, shares, standings, usual_of
 from mclstexp.nn.contrastive import ContrastiveModel, TileEncoder, TunedTileEncoder
 from mclstexp.nn.heads import Reduction
 from mclstexp.nn.image_encoders import ImageEncoder, create_encoder, untrained_encoder
@@ -40,11 +39,11 @@ from mclstexp.training.tile_batches import TileBatches
 if TYPE_CHECKING:
     from mclstexp.methods.mclstexp.method import MclSTExp
 
-EPOCHS = (20, 10, 40)
-KS = (200, 100, 50, 25)
-SHARPNESS = (0.5, 0.0, 1.0)
-CONTEXT_SHARES = (0.5, 1.0, 0.0)
-"""What is tried on held-out training sections where an option is left open; the usual one first."""
+EPOCHS = 20
+MOST_SPOTS = 200
+"""Spots retrieved for a tile, and never more than a quarter of the bank, where nothing else is said."""
+SHARPNESS = 0.5
+CONTEXT_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,8 @@ class _Member:
     sight: Reach
     model: ContrastiveModel
     bank: ReferenceBank
+    usual: Usual | None = None
+    """How near tiles usually lie to the bank; None where it was not learnt: all such models count alike."""
 
 
 class Strict:
@@ -64,15 +65,17 @@ class Strict:
 
     def fit(self, sections: list[Section], *, workdir: Path | None) -> None:
         """Learn from training sections; see `Predictor.fit`."""
-        self.choice = self._choose(sections)
-        in_turn = itertools.cycle(_sights(self.choice.context_share))
+        self.choice, self.rooted = self._settled(sections), not self.options.train_encoder
+        in_turn = itertools.cycle(reaches_of(self.choice.context_share, near=self.rooted))
         sights = list(itertools.islice(in_turn, self.options.n_models))
         self._fit_members(sections, epochs=self.choice.epochs, sights=sights, workdir=workdir)
 
     def predict(self, tiles: Tiles) -> Float[np.ndarray, "n_tiles n_genes"]:
         """Predict at tiles; see `Predictor.predict`."""
-        parts = self._retrieve(self._queries(tiles), k=self.choice.k, sharpness=self.choice.sharpness)
-        return self._blend(parts, context_share=self.choice.context_share)
+        queries = self._queries(tiles)
+        parts = zip(self._shares(queries, tiles), self._retrieve(queries), strict=True)
+        total = sum(np.reshape(share, (-1, 1)) * part.astype(np.float64) for share, part in parts)
+        return np.asarray(total, np.float32)
 
     def reference_distance(self, tiles: Tiles) -> Float[np.ndarray, " n_tiles"]:
         """Say how far tiles lie from the banks, on average; see `Predictor.reference_distance`."""
@@ -82,30 +85,47 @@ class Strict:
 
     def retrievals(self, tiles: Tiles) -> tuple[Retrieval, ...]:
         """Say which spots each model averages; see `Predictor.retrieve`."""
-        parts = zip(self.members, self._queries(tiles), self._weights(self.choice.context_share), strict=True)
-        k, sharpness = self.choice.k, self.choice.sharpness
-        found = ((m.bank.retrieve(q, **_rule(m.model, k=k, sharpness=sharpness)), weight) for m, q, weight in parts)
+        queries = self._queries(tiles)
+        parts = zip(self.members, queries, self._shares(queries, tiles), strict=True)
+        found = ((m.bank.retrieve(query, **self._rule(m.model)), weight) for m, query, weight in parts)
         return tuple(replace(retrieval, weight=weight) for retrieval, weight in found)
 
+    def _settled(self, sections: Sequence[Section]) -> Choice:
+        """Return the options, what is left open filled in.
+
+        Choosing on held-out training sections was a draw with fixed values (docs/ablation.md), and took most of a fit.
+        """
+        o, n_spots = self.options, sum(len(section) for section in sections)
+        share = CONTEXT_SHARE if o.context_share is None else o.context_share
+        if o.context_share is None and o.n_models == 1:
+            share = 1.0  # one model looks either far or near
+        return Choice(
+            epochs=EPOCHS if o.epochs is None else o.epochs,
+            k=min(MOST_SPOTS, max(1, n_spots // 4)) if o.k is None else o.k,
+            sharpness=SHARPNESS if o.sharpness is None else o.sharpness,
+            context_share=share if o.context_radii_um else 0.0,
+        )
+
+    def _seen(self, tiles: Tiles) -> Seen:
+        """Look at tiles of one slide; models fitted end to end, and those of older versions, saw features as is."""
+        assert self.options.seen_ is not None
+        return look(self.options.seen_, tiles) if self.rooted else self.options._seen(tiles)
+
     def _fit_members(
-        self,
-        sections: Sequence[Section],
-        *,
-        epochs: int,
-        sights: Sequence[Reach],
-        tuned: bool | None = None,
-        workdir: Path | None = None,
-        label: str = "mclstexp",
+        self, sections: Sequence[Section], *, epochs: int, sights: Sequence[Reach], workdir: Path | None
     ) -> None:
         """Fit a model for each of `sights`, their reductions and their banks."""
-        o = self.options
-        tuned = o.train_encoder if tuned is None else tuned
-        table = self._table(sections)
+        o, table = self.options, self._table(sections)
         self.mean, self.spread = table.mean, table.spread
-        features = Seen.join([o._seen(section.tiles) for section in sections])
+        features = Seen.join([self._seen(section.tiles) for section in sections])
         self.reductions = {
             sight: reduction_of(
-                features, sight, n_components=o.n_components, seed=o.seed, standardise=not o.slide_scale
+                features,
+                sight,
+                n_components=o.n_components,
+                seed=o.seed,
+                n_radii=len(o.context_radii_um),
+                standardise=not o.slide_scale,
             )
             for sight in sorted(set(sights))
         }
@@ -113,21 +133,22 @@ class Strict:
         objective = Objective(o.soft_temperature, o.correlation_weight)
         for number, sight in enumerate(sights):
             options = o.training_options(epochs=epochs, seed=o.seed + number)
-            model, images = self._start(sections, features, sight, seed=o.seed + number, tuned=tuned)
+            model, images = self._start(sections, features, sight, seed=o.seed + number)
             folder = None if workdir is None else workdir / f"model_{number}"
-            said = f"{label} {number + 1}/{len(sights)}"
+            said = f"mclstexp {number + 1}/{len(sights)}"
             fit_aligned(model, table, images, options=options, objective=objective, workdir=folder, label=said)
             bank = bank_of(table, keys=embed_table(model, table), expression=table.expression)
-            self.members.append(_Member(sight, model, bank))
+            usual = usual_of(bank, self._embed(model, self.reductions[sight], features.values)) if self.rooted else None
+            self.members.append(_Member(sight, model, bank, usual))
 
     def _start(
-        self, sections: Sequence[Section], features: Seen, sight: Reach, *, seed: int, tuned: bool
+        self, sections: Sequence[Section], features: Seen, sight: Reach, *, seed: int
     ) -> tuple[ContrastiveModel, Callable[[Tensor], tuple[Tensor, ...]]]:
         """Return an untrained model and what its image encoder takes for rows of the training table."""
         device, reduction = self.options.torch_device(), self.reductions[sight]
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            backbone = create_encoder(self.options.encoder) if tuned else None
+            backbone = create_encoder(self.options.encoder) if self.options.train_encoder else None
             model = self._build(reduction, backbone).to(device)
         inputs = torch.from_numpy(features.values)
         if backbone is None:
@@ -136,13 +157,15 @@ class Strict:
         batches, others = TileBatches([section.tiles for section in sections]), inputs[:, features.n_own :].to(device)
         return model, lambda rows: (stain_jitter(symmetries(batches(rows))).to(device), others[rows])
 
-    def _build(self, reduction: Reduction, backbone: ImageEncoder | None) -> ContrastiveModel:
+    def _build(
+        self, reduction: Reduction, backbone: ImageEncoder | None, *, n_blocks: int | None = None
+    ) -> ContrastiveModel:
         o, dim, n_genes = self.options, self.options.dim or 64, len(self.space.genes)
         tiles: nn.Module = (head := TileEncoder(reduction.components.shape[1], dim=dim, dropout=o.dropout))
         if backbone is not None:
             own = Reduction(reduction.mean.clone(), reduction.components.clone())
             tiles = TunedTileEncoder(backbone, own, head, dtype=o.torch_dtype())
-        spots = NeighbourTransformer(n_genes, dim, n_blocks=1 if o.n_blocks is None else o.n_blocks, dropout=o.dropout)
+        spots = NeighbourTransformer(n_genes, dim, n_blocks=n_blocks or o.n_blocks or 0, dropout=o.dropout)
         with_head = o.regression_share > 0 or o.correlation_weight > 0
         return ContrastiveModel(tiles, spots, n_genes=n_genes if with_head else None)
 
@@ -157,23 +180,39 @@ class Strict:
     @torch.inference_mode()
     def _queries(self, tiles: Tiles) -> list[Float[np.ndarray, "n_tiles dim"]]:
         """Embed tiles by each model; a tuned backbone's features take the place of the frozen encoder's."""
-        features, queries = self.options._seen(tiles), []
+        features, queries = self._seen(tiles), []
         for member in self.members:
-            values, head, reduction = features.values, member.model.eval().image_encoder, self.reductions[member.sight]
+            values, head = features.values, member.model.image_encoder
             if isinstance(head, TunedTileEncoder):
-                own = embed_tiles(tiles, head.backbone)
-                values, head = np.concatenate([own, values[:, features.n_own :]], axis=1), head.head
-            reduced = reduction(torch.from_numpy(values)).to(_device(member.model))
-            queries.append(functional.normalize(head(reduced), dim=-1).cpu().numpy())
+                values = np.concatenate([embed_tiles(tiles, head.backbone), values[:, features.n_own :]], axis=1)
+            queries.append(self._embed(member.model, self.reductions[member.sight], values))
         return queries
 
-    def _retrieve(
-        self, queries: Iterable[np.ndarray], *, k: int, sharpness: float
-    ) -> list[Float[np.ndarray, "n_tiles n_genes"]]:
+    @torch.inference_mode()
+    def _embed(
+        self, model: ContrastiveModel, reduction: Reduction, values: np.ndarray
+    ) -> Float[np.ndarray, "n_tiles dim"]:
+        """Embed tiles from their features."""
+        head = model.eval().image_encoder
+        head = head.head if isinstance(head, TunedTileEncoder) else head
+        reduced = reduction(torch.from_numpy(values)).to(_device(model))
+        return functional.normalize(head(reduced), dim=-1).cpu().numpy()
+
+    def _shares(self, queries: Sequence[np.ndarray], tiles: Tiles) -> list[float | Float[np.ndarray, " n_tiles"]]:
+        """Return each model's share of the prediction, at all tiles or at each."""
+        usual = [member.usual for member in self.members if member.usual is not None]
+        weights, trust = self._weights(self.choice.context_share), self.options.trust
+        if len(usual) < len(self.members) or trust == 0 or len({member.sight for member in self.members}) == 1:
+            return list(weights)
+        banks = [member.bank for member in self.members]
+        standing = standings(banks, usual, queries, tiles, radius_um=self.options.context_um)
+        return shares(weights, standing, trust=trust)
+
+    def _retrieve(self, queries: Iterable[np.ndarray]) -> list[Float[np.ndarray, "n_tiles n_genes"]]:
         """Return each model's prediction: retrieved expression, and a share of the head's if there is one."""
         parts, share = [], self.options.regression_share
         for member, query in zip(self.members, queries, strict=True):
-            part = member.bank.query(query, **_rule(member.model, k=k, sharpness=sharpness))
+            part = member.bank.query(query, **self._rule(member.model))
             if member.model.regression is not None:
                 with torch.inference_mode():
                     head = member.model.regress(torch.from_numpy(query).to(_device(member.model))).cpu().numpy()
@@ -181,53 +220,14 @@ class Strict:
             parts.append(part)
         return parts
 
-    def _blend(self, parts: Sequence[np.ndarray], *, context_share: float) -> Float[np.ndarray, "n_tiles n_genes"]:
-        total = np.zeros(parts[0].shape)
-        for weight, part in zip(self._weights(context_share), parts, strict=True):
-            total += weight * part
-        return total.astype(np.float32)
-
     def _weights(self, context_share: float) -> list[float]:
         """Return each model's weight: those that see the same count alike, then what is seen is weighed."""
-        weights = {"surroundings": context_share, "place": 1 - context_share}
+        weights: dict[Reach, float] = {"surroundings": context_share, "near": 1 - context_share}
+        weights["place"] = weights["near"]
         n_same = Counter(member.sight for member in self.members)
         if len(n_same) == 1:
             weights = dict.fromkeys(n_same, 1.0)
         return [weights[member.sight] / n_same[member.sight] for member in self.members]
-
-    def _choose(self, sections: list[Section]) -> Choice:
-        """Settle what is left open by fitting on some training sections and scoring on the others.
-
-        With `train_encoder` too it is settled on frozen features: end to end it would cost as much as the fit.
-        """
-        o = self.options
-        shares: tuple[float, ...] = CONTEXT_SHARES if o.context_share is None else (o.context_share,)
-        if o.context_share is None and o.n_models == 1:
-            shares = (1.0, 0.0)  # one model sees the one or the other
-        tried = (
-            EPOCHS if o.epochs is None else (o.epochs,),
-            KS if o.k is None else (o.k,),
-            SHARPNESS if o.sharpness is None else (o.sharpness,),
-            shares if o.context_radii_um else (0.0,),
-        )
-        grid = [Choice(*values) for values in itertools.product(*tried)]
-        sights = tuple(dict.fromkeys(sight for share in tried[-1] for sight in _sights(share)))
-
-        if len(grid) == 1 or len(sections) == 1:  # nothing to choose, or nobody to choose on
-            return grid[0]
-        fitted_on, held_out = split_validation(sections, seed=o.seed)
-        truth = [self.space(section.counts) for section in held_out]
-        scores = dict.fromkeys(grid, 0.0)
-        for epochs in tried[0]:
-            label = f"mclstexp: choosing, {epochs} epochs"
-            self._fit_members(fitted_on, epochs=epochs, sights=sights, tuned=False, label=label)
-            queries = [self._queries(section.tiles) for section in held_out]
-            for k, sharpness in itertools.product(*tried[1:3]):
-                parts = [self._retrieve(query, k=k, sharpness=sharpness) for query in queries]
-                for share in tried[3]:
-                    predicted = [self._blend(part, context_share=share) for part in parts]
-                    scores[Choice(epochs, k, sharpness, share)] = _mean_pcc(truth, predicted)
-        return max(scores, key=lambda choice: scores[choice])
 
     def get_state(self) -> State:
         """Return what a saved model keeps."""
@@ -241,6 +241,9 @@ class Strict:
             "choice": asdict(self.choice),
             "sights": [member.sight for member in self.members],
         }
+        usual = [(member.usual.mean, member.usual.spread) for member in self.members if member.usual is not None]
+        if self.rooted:
+            arrays["usual"] = np.array(usual)
         state = State(arrays=arrays, meta=meta | origins(self.members[0].bank))
         return state.joined(self.options._sight_state())
 
@@ -251,33 +254,38 @@ class Strict:
         self.mean, self.spread = stored_arrays(state, {"mean": "genes", "spread": "genes"}, genes=n_genes)
         sights = cast("tuple[Reach, ...]", stored_texts(state, "sights", among=get_args(Reach)))
         self.reductions = {s: Reduction(**unflatten(state.arrays, f"reduction.{s}.")) for s in sorted(set(sights))}
+        self.rooted = "usual" in state.arrays  # older versions, and models fitted end to end, keep none
+        usual = self._stored_usual(state, len(sights))
         self.members = []
         for number, sight in enumerate(sights):
             backbone = untrained_encoder(self.options.encoder) if self.options.train_encoder else None
-            model = self._build(self.reductions[sight], backbone)
-            model.load_state_dict(unflatten(state.arrays, f"model.{number}."))
+            weights = unflatten(state.arrays, f"model.{number}.")
+            model = self._build(self.reductions[sight], backbone, n_blocks=_n_blocks(weights))
+            model.load_state_dict(weights)
             model = model.eval().to(self.options.torch_device())
-            self.members.append(_Member(sight, model, saved_bank(state, keys=f"bank.keys.{number}", n_genes=n_genes)))
+            bank = saved_bank(state, keys=f"bank.keys.{number}", n_genes=n_genes)
+            self.members.append(_Member(sight, model, bank, usual[number]))
+
+    def _stored_usual(self, state: State, n_models: int) -> list[Usual | None]:
+        if not self.rooted:
+            return [None] * n_models
+        (found,) = stored_arrays(state, {"usual": "models both"}, models=n_models, both=2)
+        return [Usual(float(mean), float(spread)) for mean, spread in found]
+
+    def _rule(self, model: ContrastiveModel) -> dict[str, Any]:
+        """Return how a model's bank is asked."""
+        scale = self.choice.sharpness * float(model.scale.detach())
+        return {
+            "k": self.choice.k,
+            "weights": "softmax" if scale else "uniform",
+            "scale": scale,
+            "device": str(_device(model)),
+        }
 
 
-def _sights(context_share: float) -> tuple[Reach, ...]:
-    """Return what models see in turn."""
-    if context_share == 0:
-        return ("place",)
-    return ("surroundings",) if context_share == 1 else ("surroundings", "place")
-
-
-def _mean_pcc(truth: Sequence[np.ndarray], predicted: Sequence[np.ndarray]) -> float:
-    """Average over genes and sections; genes without a score count as 0."""
-    return float(
-        np.mean([np.nan_to_num(pearson_per_gene(*pair)).mean() for pair in zip(truth, predicted, strict=True)])
-    )
-
-
-def _rule(model: ContrastiveModel, *, k: int, sharpness: float) -> dict[str, Any]:
-    """Return how a model's bank is asked."""
-    scale = sharpness * float(model.scale.detach())
-    return {"k": k, "weights": "softmax" if scale else "uniform", "scale": scale, "device": str(_device(model))}
+def _n_blocks(weights: Mapping[str, Tensor]) -> int:
+    """Count the blocks of a saved spot encoder: their usual number was another in older versions."""
+    return len({name.split(".")[2] for name in weights if name.startswith("spot_encoder.blocks.")})
 
 
 def _device(model: nn.Module) -> torch.device:
