@@ -45,7 +45,7 @@ class MclSTExp(FeaturePredictor):
     except that no held-out spot ever stands among those whose keys are exported.
     """
 
-    tuned_on: ClassVar[tuple[str, ...]] = ("mob_st",)
+    tuned_on: ClassVar[tuple[str, ...]] = ("mob_st", "mob_2k", "her2st")
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"published": {"protocol": "paper", "train_encoder": True}}
 
     view_widths: tuple[float, ...] = (1.0, 2.0, 4.0)
