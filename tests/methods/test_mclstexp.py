@@ -119,7 +119,6 @@ def test_models_of_the_place_alone_look_at_no_other_tile(sections):
     tiles = sections[2].tiles
     alone = model.predict(tiles.take([3])).X[0]
     np.testing.assert_allclose(alone, model.predict(tiles).X[3], rtol=1e-5, atol=1e-6)
-    assert create("mclstexp").context_um == 600
 
 
 def test_the_prediction_weighs_what_is_seen(sections):
@@ -149,6 +148,26 @@ def test_a_model_counts_more_where_it_knows_tiles_like_these(sections):
     np.testing.assert_allclose(model.retrieve(tiles)[0].weight, 0, atol=1e-6)
     alone = strict._retrieve(strict._queries(tiles))[1]
     np.testing.assert_allclose(model.predict(tiles).X, alone, atol=1e-5)
+
+
+def test_a_tile_depends_on_others_no_farther_than_it_says(sections):
+    """How well tiles around are known depends on what lies around those: twice as far as one look."""
+    wide = make_sections(1, n_spots_side=14, mpp=4.0, n_genes=40, spec=TileSpec(32, 4.0), seed=5)[0].tiles
+    model = create("mclstexp", **STRICT | {"context_radii_um": (220.0,), "trust": 8.0}).fit(sections[:2])
+    assert model.context_um == 440
+    away = np.linalg.norm(wide.xy_um - wide.xy_um[0], axis=1)
+    assert away.max() > 3 * model.context_um, "there are tiles beyond"
+    whole, near = model.predict(wide).X[0], np.flatnonzero(away <= model.context_um)
+    np.testing.assert_allclose(model.predict(wide.take(near)).X[0], whole, rtol=1e-5, atol=1e-6)
+    once = np.flatnonzero(away <= model.context_um / 2)
+    assert np.abs(model.predict(wide.take(once)).X[0] - whole).max() > 1e-5
+
+
+def test_who_weighs_no_models_looks_no_farther_than_one_look():
+    for options in ({"trust": 0.0}, {"n_models": 1}, {"context_share": 1.0}, {"train_encoder": True}):
+        assert create("mclstexp", **options).context_um == 600
+    assert create("mclstexp").context_um == 1200
+    assert create("mclstexp", protocol="paper").context_um == 0
 
 
 def test_a_model_of_before_predicts_as_it_did(sections):

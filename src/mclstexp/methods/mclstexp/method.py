@@ -135,8 +135,14 @@ class MclSTExp(FeaturePredictor):
 
     @property
     def context_um(self) -> float:
-        """How far (µm) a tile's prediction looks at other tiles; wider views are pixels and do not count."""
-        return 0.0 if self.context_share == 0 else self.sight.context_um
+        """How far (µm) a tile's prediction looks at other tiles; wider views are pixels and do not count.
+
+        Where models count by how well they know the tiles around, what lies around those counts too: twice as far.
+        """
+        if self.context_share == 0:
+            return 0.0
+        weighs = self.trust > 0 and self.n_models > 1 and self.context_share != 1 and not self.train_encoder
+        return (2 if weighs else 1) * self.sight.context_um
 
     def _default_space(self, sections: list[Section]) -> ExpressionSpace:
         return ExpressionSpace.fit(sections, axis="spot" if self.protocol == "strict" else "gene")

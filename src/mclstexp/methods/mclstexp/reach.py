@@ -81,4 +81,5 @@ def _columns(seen: Seen, reach: Reach, *, n_radii: int) -> list[Bool[np.ndarray,
     if reach == "surroundings":
         return [wide]
     least_view = place & (at < 2 * seen.n_own) if seen.n_views else own
-    return [least_view | ~wide]
+    colour = place & (at >= seen.n_own + seen.n_views)
+    return [least_view | colour | ~wide]

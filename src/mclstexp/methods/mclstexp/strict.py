@@ -205,7 +205,7 @@ class Strict:
         if len(usual) < len(self.members) or trust == 0 or len({member.sight for member in self.members}) == 1:
             return list(weights)
         banks = [member.bank for member in self.members]
-        standing = standings(banks, usual, queries, tiles, radius_um=self.options.context_um)
+        standing = standings(banks, usual, queries, tiles, radius_um=self.options.sight.context_um)
         return shares(weights, standing, trust=trust)
 
     def _retrieve(self, queries: Iterable[np.ndarray]) -> list[Float[np.ndarray, "n_tiles n_genes"]]:
