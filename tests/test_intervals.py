@@ -1,6 +1,7 @@
 """Intervals for new tissue: learnt by leaving individuals out, kept in a file, laid about predictions."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from mclstexp import api
 from mclstexp.api.intervals import Intervals, calibrate, read_intervals
 from mclstexp.cli import run
 from mclstexp.core.errors import InputError
+from mclstexp.core.expression import ExpressionSpace
+from mclstexp.core.tiles import TileSpec
 from mclstexp.evaluation.config import DataConfig
 from mclstexp.io.models import save_model
 from mclstexp.io.predictions import read_prediction
@@ -42,6 +45,17 @@ def test_they_are_for_the_model_they_were_learnt_for(sections):
     other = METHODS["ridge"].create().fit(sections[:3])
     with pytest.raises(InputError, match="found those of knn"):
         api.predict(other, sections[3].tiles, intervals=found)
+    residual = METHODS["knn"].create().fit(sections[:3], space=ExpressionSpace.fit(sections[:3], scale="residual"))
+    with pytest.raises(InputError, match=r"found log10.* for its scale"):
+        api.predict(residual, sections[3].tiles, intervals=found)
+    spec = TileSpec(32, 5.0)
+    coarse = METHODS["knn"].create().fit([section.with_spec(spec) for section in sections[:3]])
+    with pytest.raises(InputError, match=r"found TileSpec\(size_px=32, mpp=4.0\) for its tiles"):
+        api.predict(coarse, sections[3].tiles, intervals=found)
+    with pytest.raises(InputError, match="found abc for its encoder weights"):
+        api.predict(model, sections[3].tiles, intervals=replace(found, terms=found.terms | {"encoder weights": "abc"}))
+    with pytest.raises(InputError, match="found no width of"):
+        api.predict(model, sections[3].tiles, intervals=replace(found, widths={}))
     with pytest.raises(InputError, match="two sections or more"):
         Intervals.learn(model, sections[:1])
     with pytest.raises(InputError, match="found 80"):
@@ -76,7 +90,9 @@ def test_commands_learn_and_lay_them(sections, tmp_path, monkeypatch, capsys):
 
 def test_a_file_of_something_else_is_refused(tmp_path):
     path = tmp_path / "i.json"
-    for text in ("", "[]", "{}", json.dumps({"format": 9})):
+    infinite = {"format": 1, "method": "knn", "options": {}, "terms": {}, "level": 0.8, "scope": "x"}
+    infinite["widths"] = {"G": float("inf")}
+    for text in ("", "[]", "{}", json.dumps({"format": 9}), json.dumps(infinite)):
         path.write_text(text)
         with pytest.raises(InputError, match="intervals that mclstexp calibrate wrote"):
             read_intervals(path)

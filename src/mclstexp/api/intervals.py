@@ -13,7 +13,6 @@ from anndata import AnnData
 
 from mclstexp.analysis.pairs import Pair
 from mclstexp.core import keys
-from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.measured import learnable
 from mclstexp.core.predictor import Predictor, options
@@ -21,10 +20,10 @@ from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles
 from mclstexp.evaluation.calibration import LEVEL, Scope, new_widths
 from mclstexp.evaluation.config import DataConfig
-from mclstexp.io.atomic import atomic_path, restore
+from mclstexp.io.atomic import atomic_path
 from mclstexp.io.guard import reading
 from mclstexp.io.models import load_model
-from mclstexp.io.targets import require_writable
+from mclstexp.io.targets import require_free_file
 from mclstexp.methods import list_methods
 from mclstexp.retrieval.spread import with_quantiles
 
@@ -39,6 +38,9 @@ class Intervals:
     """Name of the method."""
     options: dict[str, str]
     """Its options, as text."""
+    terms: dict[str, str]
+    """Scale, tiles and encoder weights of the model: of any other the widths would be in another unit, or of another
+    eye."""
     level: float
     """Share of measured values that the intervals are meant to hold."""
     scope: Scope
@@ -84,8 +86,7 @@ class Intervals:
             fitted = type(model)(**options(model)).fit(train, space=model.space_)
             pairs += [_asked(fitted, section, level=level) for section in out]
         widths, scope = new_widths(pairs, level=level)
-        said = {name: repr(value) for name, value in model.provenance_["options"].items()}
-        return cls(model.name, said, level, scope, {str(gene): float(width) for gene, width in widths.items()})
+        return cls(*_of(model), level, scope, {str(gene): float(width) for gene, width in widths.items()})
 
     def lay(self, model: Predictor, tiles: Tiles, predicted: AnnData) -> AnnData:
         """Add the layers "low" and "high" to a prediction.
@@ -98,12 +99,17 @@ class Intervals:
         Raises
         ------
         InputError
-            If the model is of another method, has other options, or predicts a gene without a width.
+            If the model is of another method, has other options, scale, tiles or encoder weights, or predicts a gene
+            without a width.
         """
-        said = {name: repr(value) for name, value in model.provenance_["options"].items()}
+        name, said, terms = _of(model)
         missing = [gene for gene in model.genes_ if gene not in self.widths]
-        if (model.name, said) != (self.method, self.options) or missing:
-            other = f"no width of {missing[0]!r}" if missing else f"those of {self.method}, fitted in another way"
+        differ = [term for term in terms | self.terms if terms.get(term) != self.terms.get(term)]
+        if (name, said) != (self.method, self.options) or differ or missing:
+            other = f"those of {self.method}, fitted in another way"
+            if (name, said) == (self.method, self.options):
+                term = differ[0] if differ else ""
+                other = f"{self.terms.get(term)} for its {term}" if differ else f"no width of {missing[0]!r}"
             msg = f"intervals learnt for this model of {model.name} expected, found {other}: learn them for it"
             raise InputError(msg)
         with_quantiles(model, tiles, predicted, level=self.level)
@@ -113,6 +119,13 @@ class Intervals:
         predicted.layers[keys.LOW], predicted.layers[keys.HIGH] = low - width, high + width
         predicted.uns[keys.PROVENANCE][keys.INTERVALS] = {"level": self.level, "scope": self.scope}
         return predicted
+
+
+def _of(model: Predictor) -> tuple[str, dict[str, str], dict[str, str]]:
+    """Return name, options and terms of a fitted model."""
+    weights = model.provenance_.get("numerics", {}).get("weights_hash", "")
+    terms = {"scale": str(model.space_), "tiles": str(model.spec_), "encoder weights": weights}
+    return model.name, {name: repr(value) for name, value in model.provenance_["options"].items()}, terms
 
 
 def _asked(model: Predictor, section: Section, *, level: float) -> Pair:
@@ -143,13 +156,7 @@ def calibrate(
         As `Intervals.learn`; if model or data cannot be read; if the place is taken or cannot be written to.
     """
     out = Path(out)
-    restore(out)
-    if out.is_dir() or (out.exists() and not overwrite):
-        what = "a folder" if out.is_dir() else "a file"
-        advice = "name a file" if out.is_dir() else f"choose another place or give {word('overwrite')}"
-        msg = f"a free place for the intervals expected, found {what} at {out}: {advice}"
-        raise InputError(msg)
-    require_writable(out.parent)
+    require_free_file(out, what="the intervals", overwrite=overwrite)
     model = load_model(run, methods=list_methods())
     found = Intervals.learn(model, data.read(model.spec_), level=level)
     plain = asdict(found) | {"widths": {g: float(w) if np.isfinite(w) else None for g, w in found.widths.items()}}
@@ -172,8 +179,11 @@ def read_intervals(path: Path | str) -> Intervals:
             msg = f"it has format {said['format']}, and this version reads {_FORMAT}"
             raise ValueError(msg)
         widths = {str(g): float("nan") if w is None else float(w) for g, w in said["widths"].items()}
+        if any(np.isinf(width) for width in widths.values()):
+            msg = "a width in it is infinite"
+            raise ValueError(msg)
         if not (0 < said["level"] < 1 and all(isinstance(said[name], str) for name in ("method", "scope"))):
             msg = "its level or names are none"
             raise ValueError(msg)
-        chosen = {str(name): str(value) for name, value in said["options"].items()}
-        return Intervals(said["method"], chosen, float(said["level"]), said["scope"], widths)
+        chosen, terms = ({str(k): str(v) for k, v in said[part].items()} for part in ("options", "terms"))
+        return Intervals(said["method"], chosen, terms, float(said["level"]), said["scope"], widths)

@@ -7,14 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from mclstexp.analysis.predictability import predictability
-from mclstexp.core.doors import word
-from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.tiles import TileSpec
 from mclstexp.evaluation.config import DataConfig
 from mclstexp.evaluation.toml import read_genes
-from mclstexp.io.atomic import atomic_path, restore
-from mclstexp.io.targets import require_writable
+from mclstexp.io.atomic import atomic_path
+from mclstexp.io.targets import require_free_file
 
 
 def measure_predictability(
@@ -50,13 +48,7 @@ def measure_predictability(
     """
     if out is not None:
         out = Path(out)
-        restore(out)
-        if out.is_dir() or (out.exists() and not overwrite):
-            what = "a folder" if out.is_dir() else "a file"
-            advice = "name a file" if out.is_dir() else f"choose another place or give {word('overwrite')}"
-            msg = f"a free place for the table expected, found {what} at {out}: {advice}"
-            raise InputError(msg)
-        require_writable(out.parent)
+        require_free_file(out, what="the table", overwrite=overwrite)
     sections = data.read(tile)
     space = None if genes is None else ExpressionSpace(tuple(read_genes(genes)))
     given = {} if encoder is None else {"encoder": encoder}

@@ -27,6 +27,32 @@ def require_writable(folder: Path) -> None:
         raise InputError(msg) from error
 
 
+def require_free_file(path: Path, *, what: str, overwrite: bool) -> None:
+    """Refuse a place where a file cannot be written, or would replace one by mistake.
+
+    Parameters
+    ----------
+    path
+        Where the file is to be written; its folder is made if absent.
+    what
+        What is to be written, as in "the table".
+    overwrite
+        Whether a file that is there is replaced.
+
+    Raises
+    ------
+    InputError
+        If there is a folder, or a file and `overwrite` is not set; or the folder cannot be written to.
+    """
+    restore(path)
+    if path.is_dir() or (path.exists() and not overwrite):
+        found = "a folder" if path.is_dir() else "a file"
+        advice = "name a file" if path.is_dir() else f"choose another place or give {word('overwrite')}"
+        msg = f"a free place for {what} expected, found {found} at {path}: {advice}"
+        raise InputError(msg)
+    require_writable(path.parent)
+
+
 def require_free(folder: Path, *, mark: str, what: str, overwrite: bool) -> None:
     """Refuse a folder where writing would replace something it must not.
 
