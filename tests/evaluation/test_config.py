@@ -1,6 +1,7 @@
 """Configurations: read once, typed, wrong words refused by name."""
 
 import dataclasses
+from dataclasses import replace
 
 import pytest
 
@@ -105,7 +106,9 @@ def test_sections_may_lie_in_several_places(write):
     experiment = read_experiment(write(WHOLE + more))
     with pytest.raises(InputError, match="section names must be unique, found 'P1_S1' 2 times"):
         experiment.data.read(experiment.tile)
-    assert experiment.data.also[0].synthetic.n_patients == 1
+    named = replace(experiment.data, also=(replace(experiment.data.also[0], name="other"),))
+    with pytest.raises(InputError, match=r"in data\.also a path and how it is read expected, found name"):
+        named.read(experiment.tile)
 
 
 def test_an_empty_file_is_an_experiment_without_methods(write):

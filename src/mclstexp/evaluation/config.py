@@ -92,11 +92,17 @@ class DataConfig:
             found = "both" if self.path else "neither"
             msg = f"either a data path or synthetic sections expected, found {found}: name one"
             raise InputError(msg)
-        if self.synthetic is not None:
-            return make_sections(**vars(self.synthetic), spec=spec)
+        for more in self.also:
+            if more.name or more.also or more.min_counts != MIN_COUNTS:
+                msg = (
+                    "in data.also paths and how they are read expected, found name, min_counts or also: give it in data"
+                )
+                raise InputError(msg)
         return check_sections([*self._read_own(spec), *(section for more in self.also for section in more.read(spec))])
 
     def _read_own(self, spec: TileSpec) -> list[Section]:
+        if self.synthetic is not None:
+            return make_sections(**vars(self.synthetic), spec=spec)
         return read_sections(
             self.path,
             format=self.format,

@@ -30,27 +30,18 @@ def _usual_sets() -> dict[str, GeneSetConfig]:
 
 
 @dataclass(frozen=True)
-class SightConfig:
+class SightConfig(Sight):
     """One sight for every method on frozen features: then a table compares what is learnt, and not what is seen."""
 
-    view_widths: tuple[float, ...] = ()
-    """Multiples of the tile's width at which the tissue around it is looked at too."""
-    view_size_px: int | None = None
-    """Side of such a view; by default half the tile's, or what the encoder takes."""
-    symmetric: bool = False
-    """Average features over a tile's eight symmetries."""
-    context_radii_um: tuple[float, ...] = ()
-    """For each radius (µm) the mean features of the tiles within it join the place's."""
-    colour: bool = False
-    """Let fifteen numbers of how a place is stained join the encoder's."""
-    slide_scale: bool = False
-    """Scale each slide's features by the mean and spread of its own tissue."""
+    encoder: str = ""
+    """Image encoder; that of the experiment by default."""
     own_too: bool = False
     """Compare each method at its own sight too; labels at this one then end in ", common sight"."""
 
     def options(self) -> dict[str, Any]:
         """Return the options of methods that it stands for."""
-        return {name: value for name, value in vars(self).items() if name != "own_too"}
+        said = {name: value for name, value in vars(self).items() if name != "own_too"}
+        return said if self.encoder else {name: value for name, value in said.items() if name != "encoder"}
 
 
 @dataclass(frozen=True)

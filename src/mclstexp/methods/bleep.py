@@ -25,7 +25,6 @@ from mclstexp.nn.image_encoders import ImageEncoder, create_encoder, untrained_e
 from mclstexp.retrieval.bank import ReferenceBank
 from mclstexp.sight.embed import embed_tiles
 from mclstexp.sight.feature_predictor import FeaturePredictor
-from mclstexp.sight.numerics import numerics
 from mclstexp.training.aligned import fit_reduction, flat_state, unflatten
 from mclstexp.training.augment import symmetries
 from mclstexp.training.choice import choose, mean_pcc
@@ -112,8 +111,6 @@ class Bleep(FeaturePredictor):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self._tuned:
-            self._require_plain("train_encoder or a checkpoint")
         for name in ("n_components", "dim", "k", "epochs", "batch_size"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 msg = f"bleep option {name} must be at least 1, found {getattr(self, name)}"
@@ -121,9 +118,6 @@ class Bleep(FeaturePredictor):
         if not self.temperature > 0:
             msg = f"bleep option temperature must be positive, found {self.temperature}"
             raise InputError(msg)
-
-    def _numerics(self) -> dict[str, str]:
-        return numerics(self, encoder=self.encoder, tuned=self._tuned)
 
     def _fit(self, sections: list[Section]) -> None:
         self._learn_sight(sections, frozen=not self.checkpoint)

@@ -24,7 +24,6 @@ from mclstexp.nn.image_encoders import ImageEncoder, create_encoder, untrained_e
 from mclstexp.nn.st_net import StNet, load_st_net
 from mclstexp.sight.embed import embed_tiles
 from mclstexp.sight.feature_predictor import FeaturePredictor
-from mclstexp.sight.numerics import numerics
 from mclstexp.sight.symmetries import N_SYMMETRIES, turned
 from mclstexp.training.aligned import flat_state, unflatten
 from mclstexp.training.augment import symmetries as any_symmetry
@@ -94,15 +93,10 @@ class StNetRegression(FeaturePredictor):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self._tuned:
-            self._require_plain("train_encoder or a checkpoint")
         for name in ("epochs", "batch_size"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 msg = f"st_net option {name} must be at least 1, found {getattr(self, name)}"
                 raise InputError(msg)
-
-    def _numerics(self) -> dict[str, str]:
-        return numerics(self, encoder=self.encoder, tuned=self._tuned)
 
     def _fit(self, sections: list[Section]) -> None:
         self._learn_sight(sections, frozen=not self.checkpoint)

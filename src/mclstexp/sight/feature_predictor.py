@@ -49,6 +49,8 @@ class FeaturePredictor(Predictor):
     def __post_init__(self) -> None:
         self.view_widths, self.context_radii_um = tuple(self.view_widths), tuple(self.context_radii_um)
         _ = self.sight  # checks it
+        if self._tuned:
+            self._require_plain("train_encoder or a checkpoint")
 
     @property
     def sight(self) -> Sight:
@@ -65,8 +67,13 @@ class FeaturePredictor(Predictor):
         """How far (µm) a tile's prediction looks at other tiles."""
         return self.sight.context_um
 
+    @property
+    def _tuned(self) -> bool:
+        """Whether its encoder is fitted or comes fitted, so that no frozen features are looked at."""
+        return False
+
     def _numerics(self) -> dict[str, str]:
-        return numerics(self, encoder=self.encoder)
+        return numerics(self, encoder=self.encoder, tuned=self._tuned)
 
     def _stamps(self, tiles: Tiles) -> dict[str, Any]:
         stamps: dict[str, Any] = {"sees": self.sees}
