@@ -1,12 +1,13 @@
 """A whole slide from file to file: speed against the encoder alone, and memory as the slide grows.
 
-Run `python benchmarks/whole_slide.py [speed] [memory]`; both by default. Slides are made for it: a pyramidal TIFF of
-JPEG tiles, of synthetic tissue repeated.
+Run `python benchmarks/whole_slide.py [speed] [scale] [memory]`; all by default. Slides are made for it: a pyramidal TIFF
+of JPEG tiles, of synthetic tissue repeated.
 
-speed: DenseNet-121 with random weights, and EfficientNet-Lite0, on this machine's CPU, 224 px tiles. "encoder alone"
-has the tiles in memory, in batches of the same size and the same precision; "whole way" is `predict_slide_file`
-(tissue, grid, reading, encoder, regression or retrieval, picture, h5ad), in one row with the slide's own scale, which
-looks at 300 places more. Rounds alternate, medians are compared.
+speed: DenseNet-121 with random weights on this machine's CPU, 224 px tiles. "encoder alone" has the tiles in memory,
+in batches of the same size and the same precision; "whole way" is `predict_slide_file` (tissue, grid, reading,
+encoder, regression or retrieval, picture, h5ad). Rounds alternate, medians are compared.
+
+scale: the same of EfficientNet-Lite0, upright, without and with the slide's own scale, which looks at 300 places more.
 
 memory: peak of a process that predicts a slide of 5,000 tiles and one of 50,000, with a small encoder, for what is
 asked is not the encoder's.
@@ -40,26 +41,24 @@ from mclstexp.whole_slide.one import predict_slide_file
 from mclstexp.whole_slide.settings import SlideSettings
 
 SPEC, TILE_PX, SQUARE_PX, N_ROUNDS = TileSpec(224, 0.5), 256, 1024, 3
+DENSE, LITE = "random:densenet121", "efficientnet_lite0"
+QUICK = {"symmetric": False, "view_widths": (), "context_share": 0.5, "epochs": 5, "k": 50, "sharpness": 1.0}
 
 
 def main(parts: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         if "speed" in parts:
-            speed(Path(folder))
+            speed(Path(folder), [("ridge", DENSE, {}), ("mclstexp", DENSE, QUICK)])
+        if "scale" in parts:
+            speed(Path(folder), [("ridge", LITE, {}), ("ridge, slide's scale", LITE, {"slide_scale": True})])
         if "memory" in parts:
             memory(Path(folder))
 
 
-def speed(folder: Path) -> None:
+def speed(folder: Path, ways: list[tuple[str, str, dict]]) -> None:
     slide = write_slide(folder / "speed.tif", n_side=39)
     rows: list[tuple[str, str, float, float]] = []
-    quick = {"symmetric": False, "view_widths": (), "context_share": 0.5, "epochs": 5, "k": 50, "sharpness": 1.0}
-    for name, encoder, options in (
-        ("ridge", "random:densenet121", {}),
-        ("mclstexp", "random:densenet121", quick),
-        ("ridge", "efficientnet_lite0", {}),
-        ("ridge, slide's scale", "efficientnet_lite0", {"slide_scale": True}),
-    ):
+    for name, encoder, options in ways:
         model = fitted(name.partition(",")[0], encoder, SPEC, **options)
         alone, whole = [], []
         for number in range(N_ROUNDS):
@@ -160,4 +159,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["one"]:
         one(Path(sys.argv[2]), Path(sys.argv[3]))
     else:
-        main(sys.argv[1:] or ["speed", "memory"])
+        main(sys.argv[1:] or ["speed", "scale", "memory"])

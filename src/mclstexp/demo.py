@@ -70,7 +70,7 @@ def run_demo(out: Path, *, seed: int = 0, quick: bool = False) -> None:
     _save(_overview(fold), out / "section.png")
 
     methods = _methods(quick=quick)
-    say(f"Learning from {len(train)} patients, predicting {test.patient}: {', '.join(methods)}")
+    say(f"Learning from {len(train)} patients, predicting {test.patient}: {'; '.join(methods)}")
     scores = evaluate([fold], methods)
     with atomic_path(out / "scores.csv") as path:
         scores.to_csv(path, index=False)

@@ -94,9 +94,7 @@ class DataConfig:
             raise InputError(msg)
         for more in self.also:
             if more.name or more.also or more.min_counts != MIN_COUNTS:
-                msg = (
-                    "in data.also a path and how it is read expected, found name, min_counts or also: say it in data"
-                )
+                msg = "in data.also a path and how it is read expected, found name, min_counts or also: say it in data"
                 raise InputError(msg)
         return check_sections([*self._read_own(spec), *(section for more in self.also for section in more.read(spec))])
 
