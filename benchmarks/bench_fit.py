@@ -1,8 +1,8 @@
 """Fitting on four her2st sections: time and memory beside the ridge control.
 
 Run `python benchmarks/bench_fit.py [DATA]`, DATA (or `$MCLSTEXP_DATA`) holding `her2st/` and
-`gene_lists/her2st_785.txt`. First mclstexp with an empty cache, embedding included; then each from cached features, which
-is `fit` alone.
+`gene_lists/her2st_785.txt`. First mclstexp with an empty cache, embedding included; then each from cached features,
+which is `fit` alone.
 """
 
 import os

@@ -1,7 +1,7 @@
 """A whole slide from file to file: speed against the encoder alone, and memory as the slide grows.
 
-Run `python benchmarks/whole_slide.py [speed] [scale] [memory]`; all by default. Slides are made for it: a pyramidal TIFF
-of JPEG tiles, of synthetic tissue repeated.
+Run `python benchmarks/whole_slide.py [speed] [scale] [memory]`; all by default. Slides are made for it: a
+pyramidal TIFF of JPEG tiles, of synthetic tissue repeated.
 
 speed: DenseNet-121 with random weights on this machine's CPU, 224 px tiles. "encoder alone" has the tiles in memory,
 in batches of the same size and the same precision; "whole way" is `predict_slide_file` (tissue, grid, reading,
