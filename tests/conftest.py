@@ -1,5 +1,6 @@
 """Shared fixtures. Shapes are checked by beartype while testing, never in use."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -58,3 +59,9 @@ def said(capsys):
         return code, *capsys.readouterr()
 
     return said
+
+
+def pytest_collection_finish():
+    """Leave what is imported by now out of every later collection of garbage: it lives as long as the process."""
+    gc.collect()
+    gc.freeze()

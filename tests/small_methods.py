@@ -3,8 +3,10 @@
 They lie in `small/METHOD.toml`: tables ``[small.LABEL]`` for conformance and leakage, ``[learn.LABEL]`` for learning.
 """
 
+import copy
 import tomllib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -42,4 +44,11 @@ def small_methods(kind: Literal["small", "learn"] = "small") -> list[Small]:
 
 
 def small_sections(n_patients=3, **given):
-    return make_sections(n_patients, **{"n_spots_side": 5, "mpp": 4.0, "n_genes": 30, "spec": SPEC, "seed": 1} | given)
+    """Made-up sections, the caller's own; those asked for before are copied, which is quicker than making them."""
+    size = {"n_spots_side": 5, "mpp": 4.0, "n_genes": 30, "spec": SPEC, "seed": 1} | given
+    return copy.deepcopy(_made(n_patients, **size))
+
+
+@lru_cache(maxsize=16)
+def _made(n_patients, **size):
+    return make_sections(n_patients, **size)

@@ -5,6 +5,7 @@ Processes of their own keep methods apart: each one's memory can be told, and on
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -27,6 +28,7 @@ from mclstexp.io.writing import is_of_writing, refusal
 
 def main(arguments: Sequence[str]) -> None:
     """Judge a method on folds one after the other, leaving a part for each."""
+    gc.freeze()  # what is imported lives as long as the process; looking for garbage in it takes seconds at the end
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")  # to stderr: the method's log
     warnings.simplefilter("default")
     leave_signals_to_the_run()
