@@ -320,6 +320,7 @@ def test_a_model_is_replaced_only_on_request(model, data, said):
     assert said("fit", "mean", data, "--sections", "r1,r2", "--out", model, "--overwrite", *TILE)[0] == 0
 
 
+@pytest.mark.slow  # a process for each of six methods; `evaluation/test_runner.py` has the quick ones
 @pytest.mark.filterwarnings("default")  # a gene that never varies
 def test_an_experiment_leaves_scores_tables_figures_predictions_and_its_record(data, said, tmp_path):
     (tmp_path / "e.toml").write_text(

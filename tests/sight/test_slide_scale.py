@@ -78,7 +78,7 @@ def test_each_kind_of_feature_has_a_usual_spread_of_its_own():
 _BRIEF = {"st_net": {"epochs": 1}, "deepspot": {"epochs": 1, "n_models": 1, "n_components": 8}}
 
 
-@pytest.mark.parametrize("name", ["ridge", "st_net", "deepspot"])
+@pytest.mark.parametrize("name", ["ridge", "st_net", pytest.param("deepspot", marks=pytest.mark.slow)])
 def test_a_prediction_does_not_depend_on_who_else_is_asked(sections, name, tmp_path):
     model = create(name, encoder=ENCODER, slide_scale=True, **_BRIEF.get(name, {})).fit(sections[:2])
     tiles = sections[2].tiles
