@@ -60,6 +60,7 @@ def test_a_prediction_that_says_nothing_agrees_with_nothing():
 
 
 def test_leiden_needs_no_labels_and_is_the_same_again():
+    pytest.importorskip("igraph", reason="the extra mclstexp[analysis] is not installed")
     pair = _layered(labels=False)
     found = find_domains(pair)
     assert adjusted_rand_score(LAYER, found.codes) > 0.5

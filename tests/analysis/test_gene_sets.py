@@ -1,5 +1,7 @@
 """Files of gene sets are read or refused in a sentence; scores are the model's; what any genes do is told from more."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -9,6 +11,7 @@ from mclstexp.analysis.gene_sets import compare_gene_sets, read_gmt, score_gene_
 from mclstexp.core.errors import InputError
 
 ARRAY = square(9)
+scored = pytest.mark.skipif(find_spec("decoupler") is None, reason="the extra mclstexp[analysis] is not installed")
 SETS = {
     "programme": [f"G{i}" for i in range(6)],
     "scattered": [f"G{i}" for i in (9, 14, 20, 21, 33)],
@@ -63,6 +66,7 @@ def test_a_bad_file_is_refused(tmp_path, content, said):
         read_gmt(tmp_path / "none.gmt")
 
 
+@scored
 def test_the_score_is_the_t_of_a_regression_in_each_spot(pairs):
     scores = score_gene_sets(pairs[0], SETS, which="truth")
     assert list(scores.columns) == list(SETS)
@@ -75,6 +79,7 @@ def test_the_score_is_the_t_of_a_regression_in_each_spot(pairs):
     assert score_gene_sets(pairs[0], SETS, min_genes=2).notna().all(axis=None)
 
 
+@scored
 def test_a_prediction_alone_is_scored_where_it_has_values(pairs):
     alone = pairs[0].predicted.copy()
     scores = score_gene_sets(alone, SETS)
@@ -97,6 +102,7 @@ def test_sets_without_genes_in_the_panel_are_said(pairs):
         score_gene_sets(pairs[0], {"all": pairs[0].genes})
 
 
+@scored
 def test_agreement_of_truth_and_prediction(pairs, compared):
     assert list(compared.index) == list(SETS)
     assert compared["n_genes"].tolist() == [6, 5, 3, 7]
@@ -110,6 +116,7 @@ def test_agreement_of_truth_and_prediction(pairs, compared):
     assert compared.loc["few"].drop(["n_genes", "n_found"]).isna().all()
 
 
+@scored
 def test_other_genes_are_the_measure(pairs, compared):
     assert compared.loc["programme", "beats"] == 1
     assert compared.loc["scattered", "beats"] < 0.9
@@ -119,6 +126,7 @@ def test_other_genes_are_the_measure(pairs, compared):
     assert again.equals(compared)
 
 
+@scored
 def test_genes_that_one_section_lacks_are_left_out(pairs):
     fewer = type(pairs[1])(pairs[1].section, pairs[1].predicted[:, 1:].copy())
     compared = compare_gene_sets([pairs[0], fewer], SETS, n_permutations=19, n_random=3)

@@ -4,6 +4,7 @@ import errno
 import os
 import resource
 import signal
+import sys
 from contextlib import contextmanager
 
 import anndata as ad
@@ -23,6 +24,8 @@ from mclstexp.io.writing import refusal, writing
 def _small_files(n_bytes=2000):
     """As on a disk that takes no larger file: a limit of the system, which every library meets."""
     earlier = resource.getrlimit(resource.RLIMIT_FSIZE)
+    compiled_earlier = sys.dont_write_bytecode
+    sys.dont_write_bytecode = True  # or modules that are imported meanwhile stay cut short
     signal_earlier = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, earlier[1]))
     try:
@@ -30,6 +33,7 @@ def _small_files(n_bytes=2000):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, earlier)
         signal.signal(signal.SIGXFSZ, signal_earlier)
+        sys.dont_write_bytecode = compiled_earlier
 
 
 NOISE = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)

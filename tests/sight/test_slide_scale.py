@@ -7,12 +7,13 @@ import pytest
 
 from mclstexp.api.models import load_model
 from mclstexp.core.errors import InputError
-from mclstexp.core.tiles import Slide, TileSpec
+from mclstexp.core.tiles import Slide, Tiles, TileSpec
 from mclstexp.io.models import save_model
 from mclstexp.methods import create
 from mclstexp.sight.fitted import FittedSight
 from mclstexp.sight.sight import Seen, Sight
 from mclstexp.sight.slide_scale import N_PLACES, SlideScale, places_of, rooted, slide_scale
+from mclstexp.whole_slide import stream as blocks
 from small_methods import ENCODER, small_sections
 
 SIGHT = Sight(ENCODER, slide_scale=True)
@@ -88,6 +89,18 @@ def test_a_prediction_does_not_depend_on_who_else_is_asked(sections, name, tmp_p
     assert "slide's scale" in whole.uns["mclstexp"]["sees"]
     loaded = load_model(save_model(model, tmp_path / "m"))
     np.testing.assert_array_equal(loaded.predict(tiles).X, whole.X)
+
+
+def test_a_slide_in_blocks_has_one_scale(sections, tmp_path, monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK_TILES", {"cpu": 40, "cuda": 40})
+    model = create("ridge", encoder=ENCODER, slide_scale=True).fit(sections[:2])
+    slide, spec = sections[2].tiles.slide, sections[2].tiles.spec
+    grid = Tiles.grid(slide, spec=spec, stride_um=4 * spec.size_um)
+    streamed = blocks.stream(model, grid, folder=tmp_path / "run")
+    whole = model.predict(grid)
+    np.testing.assert_allclose(np.concatenate(list(streamed.store.expression())), whole.X, atol=1e-5)
+    plain = create("ridge", encoder=ENCODER).fit(sections[:2]).predict(grid)
+    assert np.abs(plain.X - whole.X).max() > 0.01
 
 
 class _Stained(Slide):
