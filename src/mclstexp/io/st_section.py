@@ -34,7 +34,7 @@ ST_ARRAY: Final = SpotArray(pitch_um=200.0, spot_um=100.0)
 """The array of Ståhl et al. 2016 (Science 353:78), which her2st used too."""
 
 PLACES: Final = ("array_x", "array_y", "pixel_x", "pixel_y")
-"""Columns of a table of places: (fractional) array coordinates, and (column, row) in pixels of the image."""
+"""Columns of a table: (fractional) array coordinates, and (column, row) in pixels of the image."""
 
 
 @dataclass(frozen=True)

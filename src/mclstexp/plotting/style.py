@@ -19,7 +19,7 @@ COLUMN_IN: Final = 3.5
 PAGE_IN: Final = 7.2
 """Width of a figure across the page, inches."""
 EXPRESSION: Final = "viridis"
-"""Colour map of expression: evenly perceived, and unlike H&E."""
+"""Colour map that is evenly perceived, and unlike H&E."""
 DIFFERENCE: Final = "PuOr_r"
 """Diverging colour map of predicted minus truth; white is none."""
 MISSING: Final = "#c8c8c8"
