@@ -25,6 +25,7 @@ ENCODER = "efficientnet_lite0"
 COMMANDS = [
     "demo",
     "fit",
+    "impute",
     "predict",
     "predictability",
     "view",

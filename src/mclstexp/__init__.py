@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from mclstexp._version import __version__
 
 if TYPE_CHECKING:
-    from mclstexp.api import load_model, predict
+    from mclstexp.api import impute, load_model, predict
     from mclstexp.core.errors import InputError
     from mclstexp.core.expression import ExpressionSpace
     from mclstexp.core.section import Section
@@ -36,6 +36,7 @@ __all__ = [
     "evaluate",
     "folds_by_patient",
     "folds_by_section",
+    "impute",
     "list_methods",
     "load_model",
     "open_slide",
@@ -61,6 +62,7 @@ _HOME = {
     "evaluate": "evaluation.harness",
     "folds_by_patient": "data.folds",
     "folds_by_section": "data.folds",
+    "impute": "api",
     "list_methods": "methods",
     "load_model": "api",
     "open_slide": "io.slides",

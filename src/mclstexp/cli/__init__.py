@@ -8,7 +8,15 @@ from collections.abc import Sequence
 
 from cyclopts import CycloptsError
 
-from mclstexp.cli import calibrating, commands, predictability, predicting, reporting, viewing  # noqa: F401  they register themselves
+from mclstexp.cli import (  # noqa: F401  they register themselves
+    calibrating,
+    commands,
+    imputing,
+    predictability,
+    predicting,
+    reporting,
+    viewing,
+)
 from mclstexp.cli.application import app
 from mclstexp.cli.signals import Terminated, sigterm_heard
 from mclstexp.cli.terminal import complain, show_warning

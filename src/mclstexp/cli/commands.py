@@ -6,13 +6,16 @@ Imports stand inside: help must not wait for torch.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from mclstexp.cli.application import app
 from mclstexp.cli.flags import Method, Origin, Reading, Tile, data_config, fit_config, tile_spec
 from mclstexp.cli.terminal import cell, print_table, say
+
+if TYPE_CHECKING:
+    from mclstexp.core.method import Method as AnyMethod
 
 
 @app.command
@@ -173,25 +176,43 @@ def validate(
 
 @app.command(name="list")
 def list_(method: str | None = None, /) -> None:
-    """List the methods, or the options of one.
+    """List the methods by what they answer, or the options of one.
 
     Parameters
     ----------
     method
-        The method whose options are listed.
+        The method whose options are listed; imputation.NAME where methods of two questions share a name, as mean.
     """
     from mclstexp.core.options import describe_options
-    from mclstexp.methods import list_methods, method_class
+    from mclstexp.imputation import list_imputers
+    from mclstexp.methods import list_methods
 
     if method is None:
-        lines = [[name, (cls.__doc__ or "").partition("\n")[0]] for name, cls in list_methods().items()]
-        print_table(lines, heading=["method", "what it does"])
+        for title, methods in (("image → expression", list_methods()), ("imputation", list_imputers())):
+            lines = [[name, (cls.__doc__ or "").partition("\n")[0]] for name, cls in methods.items()]
+            print_table(lines, heading=["method", "what it does"], title=title)
         return
-    options = describe_options(method_class(method))
+    cls = _class_of(method)
+    options = describe_options(cls)
     rows = [[option.name, option.type, repr(option.default), " ".join(option.text.split())] for option in options]
-    print_table(rows, heading=["option", "type", "default", ""], title=f"Options of {method}")
-    for name, preset in method_class(method).presets.items():
+    if rows:
+        print_table(rows, heading=["option", "type", "default", ""], title=f"Options of {method}")
+    else:
+        say(f"{method} has no options")
+    for name, preset in cls.presets.items():
         say(f"--preset {name}: {', '.join(f'{option}={value}' for option, value in preset.items())}")
+
+
+def _class_of(method: str) -> type[AnyMethod]:
+    """Return the class of a method of any question."""
+    from mclstexp.core.imputer import ROOM
+    from mclstexp.imputation import list_imputers
+    from mclstexp.methods import list_methods, method_class
+
+    room, _, name = method.rpartition(".")
+    if room == "imputation" or (name in list_imputers() and name not in list_methods()):
+        return ROOM.method_class(name)
+    return method_class(method)
 
 
 @app.command

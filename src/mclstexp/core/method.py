@@ -1,9 +1,9 @@
-"""`Method`: what every method of every question is: options that stay as they were fitted, and a state."""
+"""`Method`: what every method of every question is: a name, and options that stay as they were fitted."""
 
 from __future__ import annotations
 
 import dataclasses
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -76,14 +76,6 @@ class Method(ABC):
         Asked before a fit, for the key under which its checkpoints lie, and at a prediction.
         """
         return {}
-
-    @abstractmethod
-    def _get_state(self) -> State:
-        """Return all that predicting needs beyond options, space and spec."""
-
-    @abstractmethod
-    def _set_state(self, state: State) -> None:
-        """Take back what `_get_state` returned."""
 
 
 def options(method: Method) -> dict[str, Any]:

@@ -244,6 +244,14 @@ class Predictor(Method):
     def _predict(self, tiles: Tiles) -> NDArray[np.float32]:
         """Return (n_tiles, n_genes) expression in `space_`."""
 
+    @abstractmethod
+    def _get_state(self) -> State:
+        """Return all that predicting needs beyond options, space and spec."""
+
+    @abstractmethod
+    def _set_state(self, state: State) -> None:
+        """Take back what `_get_state` returned."""
+
     def _reference_distance(self, tiles: Tiles) -> NDArray[np.float32] | None:  # noqa: ARG002  for those that do
         """Return what `reference_distance` does; a method that retrieves overrides it."""
         return None

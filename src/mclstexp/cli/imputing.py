@@ -1,0 +1,96 @@
+"""`impute`: genes that a section's assay did not measure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from mclstexp.cli.application import app
+from mclstexp.cli.flags import Reading, data_config
+from mclstexp.cli.terminal import say
+
+if TYPE_CHECKING:
+    from mclstexp.core.imputer import Imputer
+
+
+@Parameter(name="*", group="Imputation")
+@dataclass(frozen=True)
+class Imputing:
+    """What is imputed and how."""
+
+    genes: str | None = None
+    """What is imputed: a file with one gene a line, or names as ESR1,ERBB2; by default what the section lacks and a
+    twentieth of the cells express. Genes that were measured are hidden from the method."""
+    method: str = "gene_ridge"
+    """The way; `mclstexp list` shows them."""
+    option: Annotated[list[str], Parameter(negative="", show_default=False)] = field(default_factory=list)
+    """Option of the method as NAME=VALUE, any number of times; `mclstexp list METHOD` shows them."""
+    expect: bool = True
+    """Estimate each gene's score, which runs the method five times more."""
+
+
+@app.command
+def impute(
+    section: Path,
+    /,
+    *,
+    reference: Path,
+    out: Path,
+    imputing: Imputing = Imputing(),
+    reading: Reading = Reading(),  # noqa: B008
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Say where genes are active that a section's assay did not measure, from single cells of such tissue.
+
+    Parameters
+    ----------
+    section
+        One measured section; its counts alone (.h5ad, .zarr, .h5, .tsv) are enough.
+    reference
+        Raw counts of single cells, or of spots of another section: .h5ad, .zarr, a 10x .h5, or .tsv.
+    out
+        File to write (.h5ad): spots by imputed genes, with the score to expect of each in var.
+    overwrite
+        Replace a file that is already there.
+    """
+    from mclstexp.api.imputation import impute_file
+
+    imputed = impute_file(
+        data_config(section, reading),
+        reference,
+        out=out,
+        overwrite=overwrite,
+        genes=None if imputing.genes is None else gene_names(imputing.genes),
+        method=make_imputer(imputing.method, imputing.option),
+        expect=imputing.expect,
+    )
+    made = imputed.uns["mclstexp"]
+    n_learnt, n_cells = made["n_genes_learnt_from"], made["n_cells"]
+    say(f"{imputed.n_vars} genes at {imputed.n_obs} spots, learnt from {n_learnt} shared genes in {n_cells} cells")
+    if imputing.expect and imputed.var["expected_pcc"].notna().any():
+        score, given_depth = imputed.var["expected_pcc"], imputed.var["expected_pcc_depth"]
+        middle = f"{score.median():.2f} for the middle gene, {given_depth.median():.2f} given depth"
+        say(f"expected PCC: {middle}; 0.3 or more for {(score >= 0.3).sum()} of {len(score)} genes")
+    say(str(out))
+
+
+def gene_names(said: str) -> list[str]:
+    """Return the genes that a flag names: a file with one a line, or names parted by commas."""
+    from mclstexp.evaluation.toml import read_genes
+
+    path = Path(said)
+    if path.is_file() or path.suffix in (".txt", ".csv", ".tsv") or "/" in said:
+        return read_genes(path)
+    return [name.strip() for name in said.split(",") if name.strip()]
+
+
+def make_imputer(method: str, option: list[str]) -> Imputer:
+    """Make the method with its options."""
+    from mclstexp.core.options import options_from_text
+    from mclstexp.imputation import create_imputer
+
+    options = options_from_text(type(create_imputer(method)), option, where=f"method {method}")
+    return create_imputer(method, **options)

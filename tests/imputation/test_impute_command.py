@@ -1,0 +1,101 @@
+"""`mclstexp impute`, as a user types it."""
+
+import numpy as np
+import pytest
+
+import st_files as files
+from made_cells import made_cells, made_spots
+from mclstexp.io.predictions import read_prediction
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("impute")
+    made_spots(40)[:, :90].copy().write_h5ad(root / "section.h5ad")
+    made_cells(60).write_h5ad(root / "cells.h5ad")
+    (root / "genes.txt").write_text("G95  # a comment\nG3\n")
+    return root
+
+
+def test_genes_that_the_section_lacks_are_written_with_what_to_expect(folder, said, tmp_path):
+    out = tmp_path / "imputed.h5ad"
+    code, text, errors = said("impute", folder / "section.h5ad", "--reference", folder / "cells.h5ad", "--out", out)
+    assert (code, errors) == (0, "")
+    first, second, last = text.splitlines()
+    assert first == "10 genes at 40 spots, learnt from 90 shared genes in 60 cells"
+    assert second.startswith("expected PCC: ")
+    assert last == str(out)
+    found = read_prediction(out)
+    assert list(found.var_names) == [f"G{i}" for i in range(90, 100)]
+    assert found.var["expected_pcc"].between(-1, 1).all()
+    assert set(found.obs["section"]) == {"section"}
+    assert found.uns["mclstexp"]["method"] == "gene_ridge"
+    assert found.obsm["spatial"].shape == (40, 2)
+
+    code, _, errors = said("impute", folder / "section.h5ad", "--reference", folder / "cells.h5ad", "--out", out)
+    assert code == 2
+    assert "--overwrite" in errors
+    again = said("impute", folder / "section.h5ad", "--reference", folder / "cells.h5ad", "--out", out, "--overwrite")
+    assert again[0] == 0
+    assert np.array_equal(read_prediction(out).X, found.X)
+
+
+@pytest.mark.parametrize("genes", ["G95,G3", "genes.txt"])
+def test_genes_are_named_or_listed_and_methods_take_options(folder, said, tmp_path, genes):
+    genes = folder / genes if genes.endswith(".txt") else genes
+    words = ("--genes", genes, "--method", "spage", "--option", "k=7", "--no-expect")
+    out = tmp_path / "o.h5ad"
+    code, text, errors = said(
+        "impute", folder / "section.h5ad", "--reference", folder / "cells.h5ad", "--out", out, *words
+    )
+    assert (code, errors) == (0, "")
+    assert "expected" not in text
+    found = read_prediction(out)
+    assert list(found.var_names) == ["G95", "G3"]
+    assert found.var["in_section"].tolist() == [False, True]
+    assert found.uns["mclstexp"]["options"]["k"] == "7"
+
+
+def test_a_section_in_a_known_format(said, tmp_path):
+    files.write_st_folder(tmp_path / "r1")
+    files.change(tmp_path / "r1" / "counts.tsv", lambda table: table.assign(FASN=1))
+    code, _, errors = said(
+        "impute", tmp_path / "r1", "--reference", tmp_path / "none.h5ad", "--out", tmp_path / "o.h5ad"
+    )
+    assert code == 2
+    assert "expected as the reference, found nothing" in errors
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--genes", "G95,nope"), "missing (nope)"),
+        (("--genes", "absent.txt"), "a list of genes"),
+        (("--method", "gene_rigde"), "did you mean 'gene_ridge'?"),
+        (("--option", "penality=1"), "did you mean 'penalty'?"),
+        (("--option", "penalty=0"), "penalty must be positive"),
+        (("--reference", "genes.txt"), "expected as the reference, found another file"),
+        (("--sections", "a,b"), ""),
+    ],
+)
+def test_what_cannot_be_used_is_a_sentence(folder, said, tmp_path, words, expected, monkeypatch):
+    monkeypatch.chdir(folder)
+    given = ["section.h5ad", "--out", tmp_path / "o.h5ad"]
+    given += [] if "--reference" in words else ["--reference", "cells.h5ad"]
+    code, _, errors = said("impute", *given, *words)
+    if not expected:
+        assert code == 0, "one section has no need of a choice"
+        return
+    assert code == 2
+    assert expected in errors
+    assert not (tmp_path / "o.h5ad").exists()
+
+
+def test_methods_are_listed_by_what_they_answer(said):
+    code, text, _ = said("list")
+    assert code == 0
+    assert text.index("image → expression") < text.index("bleep") < text.index("imputation") < text.index("gene_ridge")
+    assert "penalty" in said("list", "gene_ridge")[1]
+    assert "imputation.mean has no options" in said("list", "imputation.mean")[1]
+    assert "no options" in said("list", "mean")[1]
+    assert said("list", "gene_rigde")[0] == 2
