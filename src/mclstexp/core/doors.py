@@ -59,8 +59,6 @@ OPTIONS: Final[Mapping[str, Option]] = MappingProxyType(
         "out": Option("--out", None, "out"),
         "overwrite": Option("--overwrite", None, "overwrite", switch=True),
         "data": Option("--data", None, "data"),
-        # how genes are imputed
-        "reference": Option("--reference", None, "reference"),
     }
 )
 """The options that messages name, by the name they have in the code."""
