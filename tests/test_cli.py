@@ -30,6 +30,7 @@ COMMANDS = [
     "predictability",
     "view",
     "evaluate",
+    "evaluate-imputation",
     "report",
     "info",
     "validate",

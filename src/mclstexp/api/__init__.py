@@ -1,7 +1,7 @@
 """Public functions behind the commands: each command calls one of these."""
 
 from mclstexp.api.experiments import check_method, run_experiment
-from mclstexp.api.imputation import impute, impute_file
+from mclstexp.api.imputation import evaluate_imputation, impute, impute_file
 from mclstexp.api.intervals import Intervals, calibrate
 from mclstexp.api.models import fit_model, import_checkpoint, load_model, model_info
 from mclstexp.api.predictability import measure_predictability
@@ -12,6 +12,7 @@ __all__ = [
     "Intervals",
     "calibrate",
     "check_method",
+    "evaluate_imputation",
     "fit_model",
     "holds_slides",
     "import_checkpoint",

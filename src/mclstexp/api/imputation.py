@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from anndata import AnnData
 
 from mclstexp.core import keys
@@ -16,8 +17,10 @@ from mclstexp.core.imputer import Imputer
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
 from mclstexp.evaluation.config import DataConfig
-from mclstexp.imputation import DEFAULT, create_imputer
+from mclstexp.imputation import DEFAULT, create_imputer, list_imputers
 from mclstexp.imputation.expected import expected_scores
+from mclstexp.imputation.judge import judge_imputation, summarise_imputation
+from mclstexp.io.atomic import atomic_path
 from mclstexp.io.counts_alone import holds_counts_alone, read_counts
 from mclstexp.io.predictions import write_prediction
 from mclstexp.io.raw_counts import raw_counts
@@ -127,3 +130,48 @@ def read_section_counts(data: DataConfig) -> tuple[str, AnnData]:
         msg = f"one section expected in {path}, found {len(sections)}: choose one with {word('sections')}"
         raise InputError(msg)
     return sections[0].id, sections[0].counts
+
+
+def evaluate_imputation(
+    section: DataConfig,
+    reference: Path | str,
+    *,
+    methods: Sequence[str] = (),
+    out: Path | str | None = None,
+    overwrite: bool = False,
+    **how: Any,
+) -> pd.DataFrame:
+    """Read a section and a reference and judge methods on genes of the section that are hidden from them.
+
+    Parameters
+    ----------
+    section, reference
+        As for `impute_file`.
+    methods
+        Names; all by default.
+    out
+        CSV file for the scores of every gene; none by default.
+    overwrite
+        Whether a file that is there is replaced.
+    how
+        The other arguments of `imputation.judge.judge_imputation`.
+
+    Returns
+    -------
+    The summary, see `imputation.judge.summarise_imputation`.
+
+    Raises
+    ------
+    InputError
+        As `judge_imputation`; if a file cannot be read, a method is not known, or the place is taken.
+    """
+    imputers = {name: create_imputer(name) for name in methods or list_imputers()}
+    if out is not None:
+        out = Path(out)
+        require_free_file(out, what="the scores", overwrite=overwrite)
+    counts = read_section_counts(section)[1]
+    scores = judge_imputation(counts, read_counts(reference, what="the reference"), imputers, **how)
+    if out is not None:
+        with atomic_path(out) as path:
+            scores.to_csv(path, index=False)
+    return summarise_imputation(scores)

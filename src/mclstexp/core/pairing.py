@@ -84,17 +84,17 @@ def pair(counts: AnnData, reference: AnnData, *, genes: Sequence[str] | None) ->
     return Pairing(
         genes=tuple(learnt),
         targets=targets,
-        spots=_log(spots)[:, section.var_names.get_indexer(learnt)].toarray(),
-        cells=_log(cells)[:, at(learnt)].toarray(),
-        asked=sparse.csc_matrix(_log(cells)[:, at(list(targets))]),
+        spots=log_shares(spots)[:, section.var_names.get_indexer(learnt)].toarray(),
+        cells=log_shares(cells)[:, at(learnt)].toarray(),
+        asked=sparse.csc_matrix(log_shares(cells)[:, at(list(targets))]),
         depth=np.log1p(np.asarray(spots.sum(axis=1)).ravel()),
         cell_obs=reference.obs[np.asarray(reference.X.sum(axis=1)).ravel() > 0],
     )
 
 
-def _log(counts: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Return ln(1 + 10⁴ · share of a row's counts)."""
-    totals = np.asarray(counts.sum(axis=1)).ravel()
+def log_shares(counts: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Return ln(1 + 10⁴ · share of a row's counts), for raw counts in sparse rows."""
+    totals = np.asarray(counts.sum(axis=1), np.float64).ravel()
     share = counts.data / np.repeat(totals, np.diff(counts.indptr))
     return sparse.csr_matrix((np.log1p(TARGET_SUM * share), counts.indices, counts.indptr), shape=counts.shape)
 
@@ -154,7 +154,7 @@ def _learnt(section: AnnData, spots: sparse.csr_matrix, reference: AnnData, cell
     found = np.diff(spots.tocsc().indptr) >= max(2, DETECTED * spots.shape[0])
     in_cells = np.diff(cells.tocsc().indptr) >= max(2, DETECTED * cells.shape[0])
     usable = np.flatnonzero((at >= 0) & found & in_cells[at])
-    usable = usable[_varies(_log(spots)[:, usable]) & _varies(_log(cells)[:, at[usable]])]
+    usable = usable[_varies(log_shares(spots)[:, usable]) & _varies(log_shares(cells)[:, at[usable]])]
     if len(usable) < MIN_GENES:
         msg = (
             f"at least {MIN_GENES} genes to learn from expected (in section and reference, not asked for, found in "
