@@ -161,6 +161,7 @@ def test_a_fit_on_ready_made_tiles_says_so(sections, tiles):
     assert_array_equal(views, np.tile(own, 3))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", DeprecationWarning)  # what packages announce to each other
         narrow = [embed_views(tiles, "random:test_efficientnet", widths=(0.5,)) for tiles in (alone, on_slide)]
     assert narrow[0].shape == narrow[1].shape
     counts = ad.AnnData(np.ones((4, 3), np.int32) * np.arange(1, 4), obs=pd.DataFrame(index=alone.ids.astype(object)))

@@ -323,6 +323,7 @@ def test_absent_paths_and_wrong_scales_are_refused(tmp_path):
 def test_reading_leaves_no_warning_and_no_writable_geometry(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", DeprecationWarning)  # what packages announce to each other
         section = read_visium(files.write_outs(tmp_path / "S1"))
     assert not section.tiles.xy.flags.writeable
     assert np.array_equal(section.counts.obsm["spatial"], section.tiles.xy)

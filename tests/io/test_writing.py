@@ -2,12 +2,13 @@
 
 import errno
 import os
+import re
 import resource
 import signal
+import subprocess
 import sys
 from contextlib import contextmanager
 
-import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -43,7 +44,6 @@ WRITERS = {
     "csv": lambda path: pd.DataFrame(NOISE[..., 0]).to_csv(path),
     "picture": lambda path: Image.fromarray(NOISE).save(path, "PNG"),
     "weights": lambda path: save_file({"a": NOISE}, path),
-    "h5ad": lambda path: ad.AnnData(NOISE[..., 0].astype(np.float32)).write_h5ad(path),
 }
 
 
@@ -53,6 +53,30 @@ def test_what_does_not_fit_is_a_sentence_and_leaves_nothing(writer, tmp_path):
     with pytest.raises(InputError, match=r"a disk that takes files of this size expected for .*/out, found: "):  # noqa: SIM117
         with _small_files(), atomic_path(target) as path:
             WRITERS[writer](path)
+    assert list(tmp_path.iterdir()) == []
+
+
+_H5AD = """
+import resource, signal, sys
+import anndata, numpy
+from mclstexp.core.errors import InputError
+from mclstexp.io.atomic import atomic_path
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+sys.dont_write_bytecode = True
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+try:
+    with atomic_path(sys.argv[1]) as path:
+        anndata.AnnData(numpy.ones((200, 200), numpy.float32)).write_h5ad(path)
+except InputError as error:
+    print(error)
+"""
+
+
+def test_an_anndata_file_that_does_not_fit_is_a_sentence_and_leaves_nothing(tmp_path):
+    # a process of its own: HDF5 2.0 keeps what it could not write, and dies of it later
+    words = [sys.executable, "-c", _H5AD, str(tmp_path / "out")]
+    said = subprocess.run(words, capture_output=True, text=True, check=False).stdout
+    assert re.match(r"a disk that takes files of this size expected for .*/out, found: ", said)
     assert list(tmp_path.iterdir()) == []
 
 

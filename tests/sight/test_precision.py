@@ -75,6 +75,7 @@ def test_a_model_of_an_older_version_knows_no_precision_and_predicts(sections, t
     old = load_model(folder, methods=list_methods())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.simplefilter("ignore", DeprecationWarning)  # what packages announce to each other
         assert np.array_equal(old.predict(sections[1].tiles).X, model.predict(sections[1].tiles).X)
 
 

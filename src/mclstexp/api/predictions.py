@@ -82,7 +82,8 @@ def _predicted(model: Predictor, tiles: Tiles, *, sample: int | None, intervals:
     drawn = Drawn.of(model, seed=sample).predict(tiles)
     if intervals is not None:
         about = intervals.lay(model, tiles, model.predict(tiles))
-        drawn.layers.update(about.layers)
+        for name in (keys.LOW, keys.HIGH):  # not all: of newer AnnData the layer None is X
+            drawn.layers[name] = about.layers[name]
         drawn.uns[keys.PROVENANCE][keys.INTERVALS] = about.uns[keys.PROVENANCE][keys.INTERVALS]
     return drawn
 
