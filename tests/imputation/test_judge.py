@@ -128,6 +128,10 @@ def test_halves_agree_as_far_as_counts_go(spots):
     assert (many > few).mean() > 0.95
     assert many.min() > 0.95
     assert np.array_equal(few, split_half(spots, genes))
+    matrix = spots.X.toarray()
+    matrix[0] = np.eye(100, dtype=int)[5]
+    deep.X = sparse.csr_matrix(matrix)
+    assert np.isfinite(split_half(deep, genes)).all(), "a spot with one count has none in a half"
 
 
 def test_too_few_genes_for_folds(spots, cells):

@@ -15,7 +15,7 @@ from mclstexp.imputation.patterns import at_level, co_expression, z_scores
 from mclstexp.imputation.spage import nearest_cells
 
 CONTROLS = {"mean", "depth"}
-SMALL: dict[str, dict] = {}
+SMALL: dict[str, dict] = {"tangram": {"n_steps": 40}}
 """Options by which a method takes no time."""
 HIDDEN = [f"G{i}" for i in range(0, 100, 10)]
 
@@ -148,6 +148,38 @@ def test_weights_of_the_nearest_cells_worked_by_hand():
     assert nearest_cells(spots, cells[[0, 0]], k=2).toarray()[0].tolist() == [0.5, 0.5]
 
 
+def test_cells_are_laid_on_spots_so_that_their_share_is_that_of_the_counts(spots, cells):
+    known = pair(spots, cells, genes=HIDDEN)
+    tangram = create_imputer("tangram", n_steps=200, density_weight=10.0)
+    density = np.expm1(known.depth) / np.expm1(known.depth).sum()
+    share = np.full(len(known.cells), 1 / len(known.cells))
+    laid = tangram._lay(known.cells, known.spots, share, density)
+    assert np.allclose(laid.sum(axis=1), 1)
+    assert np.abs(share @ laid - density).max() < 0.2 * density.max()
+    mean = tangram.impute(spots, cells, genes=HIDDEN).X
+    kept = (laid.T * share) / (share @ laid)[:, None]
+    assert np.allclose(mean, kept @ known.asked.toarray(), atol=1e-4)
+    summed = create_imputer("tangram", preset="published", n_steps=200, density_weight=10.0)
+    assert np.allclose(
+        summed.impute(spots, cells, genes=HIDDEN).X, len(laid[0]) * (laid.T * share) @ known.asked, atol=1e-3
+    )
+
+
+def test_types_are_laid_where_cells_are_too_many(spots, cells, monkeypatch):
+    asked = {"genes": HIDDEN}
+    by_column = create_imputer("tangram", mode="cluster", cell_type="cell_type")
+    found = by_column.impute(spots, cells, **asked)
+    assert pcc(truth(spots), found.X).mean() > 0.7
+    relabelled = cells.copy()
+    relabelled.obs["cell_type"] = cells.obs["cell_type"].str.upper()
+    assert np.array_equal(by_column.impute(spots, relabelled, **asked).X, found.X)
+    monkeypatch.setattr("mclstexp.imputation.tangram.MOST", 1000)
+    by_kmeans = create_imputer("tangram", n_clusters=5).impute(spots, cells, **asked)
+    assert pcc(truth(spots), by_kmeans.X).mean() > 0.7
+    with pytest.raises(InputError, match=r"obs\['kind'\] of the reference, found cell_type"):
+        create_imputer("tangram", cell_type="kind").impute(spots, cells, **asked)
+
+
 def test_expected_scores_tell_genes_of_types_from_genes_of_chance(spots, cells):
     rng = np.random.default_rng(4)
     chance = [f"chance{i}" for i in range(30)]
@@ -168,11 +200,16 @@ def test_expected_scores_tell_genes_of_types_from_genes_of_chance(spots, cells):
         ("spage", {"k": 0}),
         ("spage", {"n_components": 0}),
         ("spage", {"least_cosine": 1.0}),
+        ("tangram", {"mode": "spot"}),
+        ("tangram", {"n_steps": 0}),
+        ("tangram", {"density_weight": -1.0}),
+        ("tangram", {"preset": "publishd"}),
+        ("gene_ridge", {"preset": "published"}),
         ("gene_ridge", {"penality": 1.0}),
         ("mean", {"k": 1}),
         ("gene_rigde", {}),
     ],
 )
 def test_options_that_cannot_be_used_are_refused(name, options):
-    with pytest.raises(InputError, match=r"must|expected|has no option"):
+    with pytest.raises(InputError, match=r"must|expected|has no option|has no preset"):
         create_imputer(name, **options)

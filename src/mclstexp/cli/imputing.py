@@ -28,6 +28,8 @@ class Imputing:
     """The way; `mclstexp list` shows them."""
     option: Annotated[list[str], Parameter(negative="", show_default=False)] = field(default_factory=list)
     """Option of the method as NAME=VALUE, any number of times; `mclstexp list METHOD` shows them."""
+    preset: str | None = None
+    """A named set of options to start from, such as published; --option counts for more."""
     expect: bool = True
     """Estimate each gene's score, which runs the method five times more."""
 
@@ -64,7 +66,7 @@ def impute(
         out=out,
         overwrite=overwrite,
         genes=None if imputing.genes is None else gene_names(imputing.genes),
-        method=make_imputer(imputing.method, imputing.option),
+        method=make_imputer(imputing),
         expect=imputing.expect,
     )
     made = imputed.uns["mclstexp"]
@@ -162,10 +164,11 @@ def gene_names(said: str) -> list[str]:
     return [name.strip() for name in said.split(",") if name.strip()]
 
 
-def make_imputer(method: str, option: list[str]) -> Imputer:
+def make_imputer(said: Imputing) -> Imputer:
     """Make the method with its options."""
     from mclstexp.core.options import options_from_text
     from mclstexp.imputation import create_imputer
 
-    options = options_from_text(type(create_imputer(method)), option, where=f"method {method}")
-    return create_imputer(method, **options)
+    kind = type(create_imputer(said.method))
+    options = options_from_text(kind, said.option, where=f"method {said.method}")
+    return create_imputer(said.method, preset=said.preset, **options)

@@ -73,17 +73,21 @@ class Room(Generic[M]):
                 raise InputError(msg)
         return self._known[name]
 
-    def create(self, name: str, **options: Any) -> M:
-        """Make a method.
+    def create(self, name: str, *, preset: str | None = None, **options: Any) -> M:
+        """Make a method; options count for more than its preset's.
 
         Raises
         ------
         InputError
-            If the method or an option is unknown; the message names the nearest.
+            If the method, the preset or an option is unknown; the message names the nearest.
         """
         cls = self.method_class(name)
+        if preset is not None and preset not in cls.presets:
+            known = suggest(preset, cls.presets) if cls.presets else "it has none"
+            msg = f"method {name} has no preset {preset!r}: {known}"
+            raise InputError(msg)
         _check_options(name, options, known=[field.name for field in fields(cls)])  # type: ignore[arg-type]
-        return cls(**options)
+        return cls(**{**(cls.presets[preset] if preset else {}), **options})
 
 
 def _check_options(name: str, given: Iterable[str], *, known: list[str]) -> None:

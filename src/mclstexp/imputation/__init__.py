@@ -14,12 +14,21 @@ def list_imputers() -> dict[str, type[Imputer]]:
     return ROOM.methods()
 
 
-def create_imputer(name: str = DEFAULT, **options: Any) -> Imputer:
+def create_imputer(name: str = DEFAULT, *, preset: str | None = None, **options: Any) -> Imputer:
     """Make a method of imputation.
+
+    Parameters
+    ----------
+    name
+        A name of `list_imputers()`.
+    preset
+        A named set of options to start from, such as "published".
+    options
+        Its options by name; they count for more than the preset's.
 
     Raises
     ------
     InputError
-        If the method or an option is unknown; the message names the nearest.
+        If the method, the preset or an option is unknown; the message names the nearest.
     """
-    return ROOM.create(name, **options)
+    return ROOM.create(name, preset=preset, **options)

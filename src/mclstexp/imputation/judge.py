@@ -139,7 +139,10 @@ def split_half(counts: AnnData, genes: Sequence[str], *, seed: int = 0) -> PerGe
     for _ in range(_N_HALVINGS):
         first = sparse.csr_matrix(counts.X, copy=True)
         first.data = rng.binomial(first.data, 0.5)
-        halves = [log_shares(half)[:, columns].toarray() for half in (first, sparse.csr_matrix(counts.X - first))]
+        second = sparse.csr_matrix(counts.X - first)
+        for half in (first, second):
+            half.eliminate_zeros()
+        halves = [log_shares(half)[:, columns].toarray() for half in (first, second)]
         found.append(np.nan_to_num(pearson_per_gene(*halves)))
     return np.asarray(np.mean(found, axis=0))
 
