@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from mclstexp._version import __version__
 
 if TYPE_CHECKING:
-    from mclstexp.api import impute, load_model, predict
+    from mclstexp.api import enhance, impute, load_model, predict
     from mclstexp.core.errors import InputError
     from mclstexp.core.expression import ExpressionSpace
     from mclstexp.core.section import Section
@@ -33,6 +33,7 @@ __all__ = [
     "__version__",
     "as_feature_model",
     "create",
+    "enhance",
     "evaluate",
     "folds_by_patient",
     "folds_by_section",
@@ -59,6 +60,7 @@ _HOME = {
     "Tiles": "core.tiles",
     "as_feature_model": "whole_slide.lazyslide",
     "create": "methods",
+    "enhance": "api",
     "evaluate": "evaluation.harness",
     "folds_by_patient": "data.folds",
     "folds_by_section": "data.folds",

@@ -13,6 +13,7 @@ import mclstexp
 from mclstexp.api import predict_files, run_experiment
 from mclstexp.cli.application import app
 from mclstexp.core.doors import OPTIONS, method_option, through, word
+from mclstexp.core.fine_lattice import fine_tiles
 from mclstexp.evaluation.config import FitConfig
 from mclstexp.evaluation.exam import Rules
 from mclstexp.evaluation.experiment import Experiment
@@ -134,7 +135,7 @@ def test_keys_of_files_exist():
 
 def test_arguments_exist():
     takers = [read_sections, read_h5ad, read_spatialdata, read_visium_hd, predict_files, run_experiment, write_report]
-    takers += [SlideSettings, create, FitConfig, Rules, mclstexp.core.doors.Option]
+    takers += [fine_tiles, SlideSettings, create, FitConfig, Rules, mclstexp.core.doors.Option]
     known = {name for taker in takers for name in inspect.signature(taker).parameters}
     known |= set(Choices.__annotations__) | {"by"}  # of Fold, a dataclass of the layer above
     assert {option.python for option in OPTIONS.values()} <= known

@@ -1,5 +1,6 @@
 """Public functions behind the commands: each command calls one of these."""
 
+from mclstexp.api.enhancement import enhance, enhance_file
 from mclstexp.api.experiments import check_method, run_experiment
 from mclstexp.api.imputation import evaluate_imputation, impute, impute_file
 from mclstexp.api.intervals import Intervals, calibrate
@@ -12,6 +13,8 @@ __all__ = [
     "Intervals",
     "calibrate",
     "check_method",
+    "enhance",
+    "enhance_file",
     "evaluate_imputation",
     "fit_model",
     "holds_slides",

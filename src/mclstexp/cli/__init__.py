@@ -11,6 +11,7 @@ from cyclopts import CycloptsError
 from mclstexp.cli import (  # noqa: F401  they register themselves
     calibrating,
     commands,
+    enhancing,
     imputing,
     predictability,
     predicting,

@@ -6,7 +6,7 @@ Imports stand inside: help must not wait for torch.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -16,6 +16,7 @@ from mclstexp.cli.terminal import cell, print_table, say
 
 if TYPE_CHECKING:
     from mclstexp.core.method import Method as AnyMethod
+    from mclstexp.core.room import Room
 
 
 @app.command
@@ -181,14 +182,15 @@ def list_(method: str | None = None, /) -> None:
     Parameters
     ----------
     method
-        The method whose options are listed; imputation.NAME where methods of two questions share a name, as mean.
+        The method whose options are listed; imputation.NAME or enhancement.NAME where methods of two questions share a
+        name, as mean.
     """
     from mclstexp.core.options import describe_options
-    from mclstexp.imputation import list_imputers
     from mclstexp.methods import list_methods
 
     if method is None:
-        for title, methods in (("image → expression", list_methods()), ("imputation", list_imputers())):
+        rooms = {name: room.methods() for name, room in _rooms().items()}
+        for title, methods in ({"image → expression": list_methods()} | rooms).items():
             lines = [[name, (cls.__doc__ or "").partition("\n")[0]] for name, cls in methods.items()]
             print_table(lines, heading=["method", "what it does"], title=title)
         return
@@ -205,14 +207,20 @@ def list_(method: str | None = None, /) -> None:
 
 def _class_of(method: str) -> type[AnyMethod]:
     """Return the class of a method of any question."""
-    from mclstexp.core.imputer import ROOM
-    from mclstexp.imputation import list_imputers
     from mclstexp.methods import list_methods, method_class
 
-    room, _, name = method.rpartition(".")
-    if room == "imputation" or (name in list_imputers() and name not in list_methods()):
-        return ROOM.method_class(name)
+    question, _, name = method.rpartition(".")
+    for title, room in _rooms().items():
+        if question == title or (not question and name in room.methods() and name not in list_methods()):
+            return room.method_class(name)
     return method_class(method)
+
+
+def _rooms() -> dict[str, Room[Any]]:
+    """Return the rooms beside that of images, by what their methods answer."""
+    from mclstexp.core import enhancer, imputer
+
+    return {room.question: room for room in (imputer.ROOM, enhancer.ROOM)}
 
 
 @app.command

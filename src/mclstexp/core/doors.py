@@ -59,6 +59,8 @@ OPTIONS: Final[Mapping[str, Option]] = MappingProxyType(
         "out": Option("--out", None, "out"),
         "overwrite": Option("--overwrite", None, "overwrite", switch=True),
         "data": Option("--data", None, "data"),
+        # what lies between spots
+        "factor": Option("--factor", None, "factor"),
     }
 )
 """The options that messages name, by the name they have in the code."""

@@ -29,7 +29,8 @@ GENE_ID = "gene_id"
 SHARE = "share_in_training"
 """var of a prediction on residuals: the gene's share of the panel's counts in training, see `ExpressionSpace`."""
 IN_SECTION = "in_section"
-"""var of an imputation: whether the section has the gene, which was then hidden from the method."""
+"""var of an imputation: whether the section has the gene, which was then hidden from the method; obs of an enhancement:
+whether a spot with counts lies there."""
 EXPECTED_PCC = "expected_pcc"
 """var of an imputation: the score that genes alike reach when they are hidden, see `mclstexp.imputation.expected`."""
 EXPECTED_PCC_DEPTH = "expected_pcc_depth"
@@ -38,6 +39,9 @@ EXPECTED_PCC_DEPTH = "expected_pcc_depth"
 # layers of an imputation
 SD = "sd"
 """layers: how far a method's own draws of each value differ (standard deviation)."""
+
+VARIANCE = "variance"
+"""layers of an enhancement: how far the expression at a place may lie from what is said (squared)."""
 
 # uns
 PROVENANCE = "mclstexp"

@@ -1,0 +1,90 @@
+"""What lies between the spots of a section."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from anndata import AnnData
+
+from mclstexp.core.doors import word
+from mclstexp.core.enhancer import Enhancer
+from mclstexp.core.errors import InputError
+from mclstexp.core.section import Section
+from mclstexp.core.tiles import Tiles, TileSpec
+from mclstexp.enhancement import DEFAULT, create_enhancer
+from mclstexp.evaluation.config import DataConfig
+from mclstexp.io.predictions import write_prediction
+from mclstexp.io.targets import require_free_file
+
+
+def enhance(
+    section: Section,
+    *,
+    factor: int = 2,
+    places: Tiles | None = None,
+    genes: Sequence[str] | None = None,
+    method: str | Enhancer = DEFAULT,
+) -> AnnData:
+    """Say what is expressed between the spots of a section, or at places of one's own.
+
+    Parameters
+    ----------
+    section
+        A measured section.
+    factor
+        How many times finer than the array: 2 adds the middle between neighbouring spots.
+    places
+        Where instead: tiles of the same slide (`Tiles.grid`).
+    genes
+        Which; by default those that a tenth of the spots have counts of.
+    method
+        A name of `enhancement.list_enhancers`, or a method with options of its own.
+
+    Returns
+    -------
+    AnnData (n_places, n_genes): see `Enhancer.enhance`.
+
+    Raises
+    ------
+    InputError
+        As `Enhancer.enhance`; if the method is unknown.
+    """
+    enhancer = create_enhancer(method) if isinstance(method, str) else method
+    return enhancer.enhance(section, factor=factor, places=places, genes=genes)
+
+
+def enhance_file(
+    section: DataConfig, *, out: Path | str, spec: TileSpec, overwrite: bool = False, **how: Any
+) -> AnnData:
+    """Read a section, enhance it, and write the result.
+
+    Parameters
+    ----------
+    section
+        One section.
+    out
+        The ``.h5ad``.
+    spec
+        Size and scale of the tiles, for methods that look.
+    overwrite
+        Whether a file that is there is replaced.
+    how
+        The other arguments of `enhance`.
+
+    Raises
+    ------
+    InputError
+        As `enhance`; if the data cannot be read, there are several sections, or the place is taken or cannot be
+        written to.
+    """
+    out = Path(out)
+    require_free_file(out, what="the enhanced section", overwrite=overwrite)
+    sections = section.read(spec)
+    if len(sections) != 1:
+        msg = f"one section expected in {section.path}, found {len(sections)}: choose one with {word('sections')}"
+        raise InputError(msg)
+    enhanced = enhance(sections[0], **how)
+    write_prediction(enhanced, out)
+    return enhanced

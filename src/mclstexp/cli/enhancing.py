@@ -1,0 +1,80 @@
+"""`enhance`: what lies between the spots of a section."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from mclstexp.cli.application import app
+from mclstexp.cli.flags import Reading, Tile, data_config, tile_spec
+from mclstexp.cli.imputing import gene_names
+from mclstexp.cli.terminal import say
+
+if TYPE_CHECKING:
+    from mclstexp.core.enhancer import Enhancer
+
+
+@Parameter(name="*", group="Enhancement")
+@dataclass(frozen=True)
+class Enhancing:
+    """What is enhanced and how."""
+
+    factor: int = 2
+    """How many times finer than the array: 2 adds the middle between neighbouring spots."""
+    genes: str | None = None
+    """Which: a file with one gene a line, or names as ESR1,ERBB2; by default what a tenth of the spots
+    have counts of."""
+    method: str = "kriging"
+    """The way; `mclstexp list` shows them."""
+    option: Annotated[list[str], Parameter(negative="", show_default=False)] = field(default_factory=list)
+    """Option of the method as NAME=VALUE, any number of times; `mclstexp list METHOD` shows them."""
+
+
+@app.command
+def enhance(
+    section: Path,
+    /,
+    *,
+    out: Path,
+    enhancing: Enhancing = Enhancing(),
+    reading: Reading = Reading(),  # noqa: B008
+    tile: Tile = Tile(),  # noqa: B008
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Say what is expressed between the spots of a section, from the spots around.
+
+    Parameters
+    ----------
+    section
+        One measured section.
+    out
+        File to write (.h5ad): places by genes, with the variance of each value where the method knows it.
+    overwrite
+        Replace a file that is already there.
+    """
+    from mclstexp.api.enhancement import enhance_file
+
+    enhanced = enhance_file(
+        data_config(section, reading),
+        out=out,
+        spec=tile_spec(tile),
+        overwrite=overwrite,
+        factor=enhancing.factor,
+        genes=None if enhancing.genes is None else gene_names(enhancing.genes),
+        method=make_enhancer(enhancing.method, enhancing.option),
+    )
+    n_spots = int(enhanced.obs["in_section"].sum())
+    say(f"{enhanced.n_vars} genes at {n_spots} spots and {enhanced.n_obs - n_spots} places between them")
+    say(str(out))
+
+
+def make_enhancer(method: str, option: list[str]) -> Enhancer:
+    """Make the method with its options."""
+    from mclstexp.core.options import options_from_text
+    from mclstexp.enhancement import create_enhancer
+
+    options = options_from_text(type(create_enhancer(method)), option, where=f"method {method}")
+    return create_enhancer(method, **options)

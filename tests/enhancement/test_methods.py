@@ -1,0 +1,168 @@
+"""Each method of enhancement tells what lies between spots, and nothing of what was hidden."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from anndata import AnnData
+from scipy.linalg import cho_factor, cho_solve
+
+from mclstexp.core.errors import InputError
+from mclstexp.core.section import Section
+from mclstexp.core.tiles import Tiles, TileSpec
+from mclstexp.enhancement import create_enhancer, list_enhancers
+from mclstexp.enhancement import gaussian_process as gp
+from mclstexp.enhancement.hidden import hidden_spots, score_hidden
+from mclstexp.io.slides import ArraySlide
+from small_methods import ENCODER
+
+SMALL = {"image_kriging": {"encoder": ENCODER}}
+SIDE, GENES = 14, 12
+
+
+def small(name):
+    return create_enhancer(name, **SMALL.get(name, {}))
+
+
+def made(seed=0, *, permuted=False):
+    """Smooth maps of several genes under Poisson noise, on tissue that looks like the first of them."""
+    rng = np.random.default_rng(seed)
+    y, x = (axis.ravel() for axis in np.mgrid[:SIDE, :SIDE])
+    phases = rng.uniform(0, 2 * np.pi, (GENES, 2))
+    maps = np.stack([np.sin(2 * np.pi * x / 9 + a) + np.cos(2 * np.pi * y / 11 + b) for a, b in phases], axis=1)
+    look = np.kron(np.clip(120 + 50 * maps[:, 0].reshape(SIDE, SIDE), 0, 255), np.ones((10, 10)))
+    if permuted:
+        maps = maps[rng.permutation(len(maps))]
+    counts = rng.poisson(20 * np.exp(maps))
+    array_xy = np.column_stack([x, y]).astype(float)
+    slide = ArraySlide(np.repeat(look.astype(np.uint8)[..., None], 3, axis=2), mpp=10.0, id="made")
+    ids = np.array([f"{a}x{b}" for a, b in zip(x, y, strict=True)])
+    tiles = Tiles(slide=slide, xy=10 * array_xy + 5, ids=ids, spec=TileSpec(32, 3.0), array_xy=array_xy)
+    genes = [f"G{i}" for i in range(GENES)]
+    section = AnnData(counts.astype(np.float32))
+    section.obs_names, section.var_names = ids, genes
+    return Section("made", "p", tiles, section)
+
+
+@pytest.fixture(scope="module")
+def section():
+    return made()
+
+
+@pytest.mark.parametrize("name", list_enhancers())
+def test_a_finer_lattice_of_every_method(section, name):
+    enhanced = small(name).enhance(section)
+    assert enhanced.n_obs == (2 * SIDE - 1) ** 2
+    assert enhanced.obs["in_section"].sum() == SIDE**2
+    assert enhanced.obs_names[: SIDE**2].tolist() == section.tiles.ids.tolist()
+    assert enhanced.X.dtype == np.float32
+    assert enhanced.uns["mclstexp"]["method"] == name
+    assert ("variance" in enhanced.layers) == ("kriging" in name)
+    np.testing.assert_array_equal(small(name).enhance(section).X, enhanced.X)
+
+
+@pytest.mark.parametrize("name", list_enhancers())
+def test_hidden_spots_replaced_by_random_counts_move_nothing(section, name):
+    hidden = hidden_spots(section, hide="between")[0]
+    noise = section.counts.copy()
+    noise.X = np.where(hidden[:, None], np.random.default_rng(1).poisson(50, noise.shape), noise.X.toarray())
+    scores = []
+    for counts in (section.counts, noise):
+        given = replace(section, counts=counts).take(~hidden)
+        scores.append(small(name).enhance(given, places=section.tiles.take(hidden)).X)
+    np.testing.assert_array_equal(*scores)
+
+
+def test_kriging_tells_smooth_maps_and_nothing_of_permuted_ones(section):
+    methods = {name: small(name) for name in ("nearest", "linear", "kriging", "image_kriging", "mean")}
+    smooth = score_hidden(section, methods, turns=1).groupby("method")["pcc"].mean()
+    assert smooth["kriging"] > smooth["nearest"] + 0.1
+    assert smooth["kriging"] > smooth["linear"]
+    assert smooth["image_kriging"] > smooth["kriging"] - 0.05
+    assert smooth["mean"] == 0
+    chance = score_hidden(made(permuted=True), methods, turns=4).groupby("method")["pcc"].mean()
+    assert (chance.abs() < 0.1).all()
+
+
+def test_left_out_spots_in_closed_form_are_left_out():
+    rng = np.random.default_rng(0)
+    places, patterns = rng.uniform(0, 5, (20, 2)), rng.normal(size=(20, 3))
+    correlation = gp.matern(places, places, length_um=2.0)
+    noise, error = 0.3, 0.0
+    for i in range(20):
+        rest = np.delete(np.arange(20), i)
+        matrix = correlation[np.ix_(rest, rest)] + noise * np.eye(19)
+        guess = correlation[i, rest] @ cho_solve(cho_factor(matrix), patterns[rest])
+        error += ((patterns[i] - guess) ** 2).sum()
+    np.testing.assert_allclose(gp._left_out(correlation, patterns, noises=[noise]), error)
+
+
+def test_length_and_noise_are_found_again():
+    rng = np.random.default_rng(0)
+    places = np.column_stack([axis.ravel() for axis in np.mgrid[:20, :20]]) * 100.0
+    true = gp.matern(places, places, length_um=400.0) + 1e-9 * np.eye(400)
+    maps = np.linalg.cholesky(true) @ rng.normal(size=(400, 40))
+    noisy = maps + rng.normal(size=maps.shape)
+    process = create_enhancer("kriging").learn(places, noisy)
+    assert process.noise == 1.0
+    assert process.correlation.keywords["length_um"] == 400.0
+    said, variance = gp.predict(process, places, noisy, places)
+    assert np.mean((said - maps) ** 2) == pytest.approx(variance.mean(), rel=0.1), "the variance says how far off it is"
+
+
+def test_nearest_spots_say_what_all_say(monkeypatch):
+    rng = np.random.default_rng(0)
+    places = np.column_stack([axis.ravel() for axis in np.mgrid[:15, :15]]) * 100.0
+    values = np.sin(places[:, :1] / 300) + 0.3 * rng.normal(size=(225, 4))
+    process = create_enhancer("kriging", length_um=200.0, noise=0.3).learn(places, values)
+    asked = places[:40] + 50
+    whole = gp.predict(process, places, values, asked)
+    monkeypatch.setattr(gp, "WHOLE", 100)
+    near = gp.predict(process, places, values, asked)
+    np.testing.assert_allclose(near[0], whole[0], atol=0.02)
+    np.testing.assert_allclose(near[1], whole[1], rtol=0.3)
+
+
+def test_every_spot_is_hidden_three_times_and_given_once(section):
+    turns = hidden_spots(section, hide="between")
+    assert [turn.sum() for turn in turns] == [147] * 4
+    assert (np.sum(turns, axis=0) == 3).all()
+    for hide in ("random", "areas"):
+        assert (np.sum(hidden_spots(section, hide=hide), axis=0) == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"genes": ["TP53"]}, "TP53"),
+        ({"genes": []}, "genes to enhance expected, found none"),
+        ({"factor": 0}, "of 2 to 8 expected, found 0"),
+    ],
+)
+def test_bad_wishes_are_sentences(section, change, said):
+    with pytest.raises(InputError, match=said):
+        create_enhancer("nearest").enhance(section, **change)
+
+
+def test_places_of_another_slide_are_refused(section):
+    other = replace(section.tiles, slide=ArraySlide(np.zeros((9, 9, 3), np.uint8), mpp=10.0, id="other"))
+    with pytest.raises(InputError, match="places on the slide of section made expected, found some on other"):
+        create_enhancer("nearest").enhance(section, places=other)
+
+
+def test_spots_without_counts_are_not_learnt_from(section):
+    counts = section.counts.copy()
+    blank = np.zeros(len(section), bool)
+    blank[:20] = True
+    counts.X = np.where(blank[:, None], 0, counts.X.toarray())
+    enhanced = create_enhancer("nearest").enhance(replace(section, counts=counts))
+    assert enhanced.obs["in_section"].sum() == len(section) - 20
+    assert (enhanced.X[: len(section)][blank].sum(axis=1) > 0).all()
+    with pytest.raises(InputError, match="at least 10 spots with counts of the genes expected, found 4"):
+        create_enhancer("nearest").enhance(section.take(np.arange(4)), places=section.tiles)
+
+
+@pytest.mark.parametrize("given", [{"length_um": 0.0}, {"noise": -1.0}, {"noise": float("nan")}])
+def test_kriging_refuses_numbers_that_are_none(given):
+    with pytest.raises(InputError, match="must be positive and finite"):
+        create_enhancer("kriging", **given)
