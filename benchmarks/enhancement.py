@@ -1,7 +1,7 @@
 """What lies between spots, told by spots that were hidden from everything: the tables of docs/enhance.md.
 
 Run `python benchmarks/enhancement.py DATA [--sections B1 C3 …] [--hide between random areas]`, with DATA the folder
-that holds her2st/. A section without an image is judged by the methods that do not look. Scores are means over 600 genes
+that holds her2st/. A section without an image is judged by methods that do not look. Scores are means over 600 genes
 that a tenth of the spots have counts of (drawn, by seed), over all turns, on hidden spots alone.
 `python benchmarks/enhancement.py --time` measures instead kriging of 1,000 genes at the places between 4,000 spots.
 """
