@@ -79,8 +79,8 @@ def learn(
         for row, correlation in enumerate(correlations):
             errors[row] += _left_out(correlation(places[patch], places[patch]), patterns[patch], noises=noises)
     errors /= sum(map(len, patches)) * values.shape[1]
-    row, column = np.unravel_index(np.argmin(errors), errors.shape)
-    return Process(correlations[row], float(noises[column]), float(errors[row, column]))
+    best, share = divmod(int(np.argmin(errors)), len(noises))
+    return Process(correlations[best], float(noises[share]), float(errors[best, share]))
 
 
 def _patches(places: Places, *, seed: int) -> list[NDArray[np.intp]]:
