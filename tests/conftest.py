@@ -41,10 +41,12 @@ def parity_dir() -> Path:
     return _outside("MCLSTEXP_PARITY", "parity")
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory, monkeypatch):
-    """Keep the user's cache out of tests and tests out of the user's cache."""
-    monkeypatch.setenv("MCLSTEXP_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory):
+    """Keep the user's cache out of tests and tests out of the user's cache, fixtures of modules among them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MCLSTEXP_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        yield
 
 
 @pytest.fixture
