@@ -220,7 +220,9 @@ def pytest_words(row: Row, python: Path, report: Path, *, jobs: int, more: Seque
     if not row.terminal:
         words += ["--dist", "worksteal"]
     words += TOLERANT if row.versions != "pinned" else ()
-    return [*words, *(more or [str(ROOT / "tests")])]
+    # what is named from here is not there in another working directory
+    tests = [str(ROOT / word) if (ROOT / word.partition("::")[0]).exists() else word for word in more]
+    return [*words, *(tests or [str(ROOT / "tests")])]
 
 
 def run(row: Row, *, jobs: int, more: Sequence[str]) -> Outcome:
