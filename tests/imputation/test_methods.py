@@ -15,13 +15,23 @@ from mclstexp.imputation.patterns import at_level, co_expression, z_scores
 from mclstexp.imputation.spage import nearest_cells
 
 CONTROLS = {"mean", "depth"}
-SMALL: dict[str, dict] = {"tangram": {"n_steps": 40}}
+SMALL: dict[str, dict] = {
+    "tangram": {"n_steps": 40},
+    "spadit": {"max_steps": 5, "n_draws": 2, "n_maps": 5, "n_scores": 8},
+}
 """Options by which a method takes no time."""
+TRAINED = {"max_steps": 100, "learning_rate": 3e-3}
+"""What lets it learn."""
 HIDDEN = [f"G{i}" for i in range(0, 100, 10)]
 
 
 def small(name):
     return create_imputer(name, **SMALL.get(name, {}))
+
+
+def quick(names):
+    """Mark what takes long as slow."""
+    return [pytest.param(name, marks=[pytest.mark.slow] if name == "spadit" else []) for name in sorted(names)]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +61,7 @@ def test_hidden_genes_replaced_by_random_numbers_move_nothing(name, spots, cells
     assert not without.var["in_section"].any()
 
 
-@pytest.mark.parametrize("name", list_imputers())
+@pytest.mark.parametrize("name", quick(list_imputers()))
 def test_expected_scores_are_blind_to_hidden_genes_too(name, spots, cells):
     asked = tuple(HIDDEN)
     honest = expected_scores(small(name), spots, cells, targets=asked)
@@ -60,16 +70,16 @@ def test_expected_scores_are_blind_to_hidden_genes_too(name, spots, cells):
     assert honest.notna().all(axis=None)
 
 
-@pytest.mark.parametrize("name", sorted(set(list_imputers()) - CONTROLS))
+@pytest.mark.parametrize("name", quick(set(list_imputers()) - CONTROLS))
 def test_genes_of_cell_types_are_found_and_names_at_random_are_not(name, spots, cells):
-    found = small(name).impute(spots, cells, genes=HIDDEN)
-    assert pcc(truth(spots), found.X).mean() > 0.7
+    imputer = create_imputer(name, **{**SMALL.get(name, {}), **(TRAINED if name == "spadit" else {})})
+    assert pcc(truth(spots), imputer.impute(spots, cells, genes=HIDDEN).X).mean() > 0.7
     shuffled = cells.copy()
     shuffled.var_names = np.random.default_rng(0).permutation(cells.var_names)
     scores = []
     for start in range(10):
         genes = list(spots.var_names[start::10])
-        scores.append(pcc(truth(spots, genes), small(name).impute(spots, shuffled, genes=genes).X).mean())
+        scores.append(pcc(truth(spots, genes), imputer.impute(spots, shuffled, genes=genes).X).mean())
     assert abs(np.mean(scores)) < 0.1
 
 
@@ -200,6 +210,8 @@ def test_expected_scores_tell_genes_of_types_from_genes_of_chance(spots, cells):
         ("spage", {"k": 0}),
         ("spage", {"n_components": 0}),
         ("spage", {"least_cosine": 1.0}),
+        ("spadit", {"n_draws": 0}),
+        ("spadit", {"learning_rate": 0.0}),
         ("tangram", {"mode": "spot"}),
         ("tangram", {"n_steps": 0}),
         ("tangram", {"density_weight": -1.0}),
