@@ -26,6 +26,7 @@ COMMANDS = [
     "demo",
     "fit",
     "impute",
+    "enhance",
     "predict",
     "predictability",
     "view",
