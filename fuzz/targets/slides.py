@@ -58,7 +58,8 @@ def _make(folder: Path) -> None:
 
 
 def _use(folder: Path) -> None:
-    path = next(path for path in sorted(folder.iterdir()) if path.name.startswith("slide."))
+    there = [path for path in sorted(folder.iterdir()) if path.name.startswith("slide.")]
+    path = there[0] if there else folder / "slide.tif"
     header = probe_slide(path)
     assert header.mpp is None or 0 < header.mpp < 1e4, "a scale that is none"
     slide = open_slide(path, mpp=header.mpp or 1.0)

@@ -82,6 +82,22 @@ def test_a_damaged_shard_is_removed_and_said(cache, tmp_path, damage, caplog):
     assert not shard.exists()
 
 
+@pytest.mark.parametrize("kind", ["a folder", "a link to itself", "a link to nothing"])
+def test_what_is_no_file_is_no_shard(cache, kind, tmp_path):
+    cache.add(XY[:10], FEATURES[:10])
+    shard = _shards(tmp_path)[0]
+    shard.unlink()
+    if kind == "a folder":
+        shard.mkdir()
+    else:
+        shard.symlink_to(shard.name if kind == "a link to itself" else "nothing")
+    assert not cache.lookup(XY[:10], dim=8)[1].any()
+    cache.add(XY[:10], FEATURES[:10])
+    assert cache.lookup(XY[:10], dim=8)[1].all()
+    assert shard.is_file()
+    assert not shard.is_symlink()
+
+
 def test_a_file_of_an_interrupted_write_is_not_read(cache, tmp_path):
     cache.add(XY[:10], FEATURES[:10])
     shard = _shards(tmp_path)[0]

@@ -183,3 +183,18 @@ def test_what_another_precision_began_is_not_gone_on_with(sections, grid, tmp_pa
     monkeypatch.setenv(embed.PRECISION, "bfloat16")
     with pytest.warns(UserWarning, match="fitted on features in float32, these are in bfloat16"):
         assert stream(model, grid, folder=tmp_path / "run").n_resumed == 0
+
+
+@pytest.mark.parametrize("target", ["expression.f32", "nothing", "../a_file_of_ones_own"])
+def test_a_link_in_place_of_the_expression_is_not_followed(sections, grid, tmp_path, target):
+    model = fitted("ridge", sections)
+    expected = np.concatenate(list(stream(model, grid, folder=tmp_path / "run").store.expression()))
+    matrix = tmp_path / "run" / "expression.f32"
+    (tmp_path / "a_file_of_ones_own").write_bytes(bytes(matrix.stat().st_size))
+    matrix.unlink()
+    matrix.symlink_to(target)
+    again = stream(model, grid, folder=tmp_path / "run")
+    assert_array_equal(np.concatenate(list(again.store.expression())), expected)
+    assert not matrix.is_symlink()
+    assert not any((tmp_path / "a_file_of_ones_own").read_bytes())
+    assert not (tmp_path / "run" / "nothing").exists()

@@ -53,6 +53,8 @@ class BlockStore:
         n_bytes = 4 * shape[0] * shape[1]
         with _room(folder, n_bytes):
             folder.mkdir(parents=True, exist_ok=True)
+            if self._matrix.is_symlink():  # what is written lies here, and not where a link leads
+                self._matrix.unlink()
             if not self._matrix.is_file() or self._matrix.stat().st_size != n_bytes:
                 self._make_matrix(n_bytes)
 
