@@ -21,8 +21,10 @@ _SPEC = TileSpec(16, 1.0)
 
 
 def _pixels() -> np.ndarray:
-    pixels = np.full((150, 200, 3), (240, 240, 242), np.uint8)
-    pixels[30:120, 40:160] = np.random.default_rng(0).integers(90, 190, (90, 120, 3), dtype=np.uint8)
+    """As large and as pink as what is taken for tissue."""
+    pixels = np.full((300, 400, 3), (240, 240, 242), np.uint8)
+    noise = np.random.default_rng(0).integers(-40, 40, (240, 320, 3))
+    pixels[30:270, 40:360] = np.array((190, 110, 160)) + noise
     return pixels
 
 
@@ -41,11 +43,11 @@ def _make(folder: Path) -> None:
         "svs": {
             "tile": (64, 64),
             "compression": "jpeg",
-            "description": "Aperio Image Library v1\r\n200x150|AppMag = 20|MPP = 0.5",
+            "description": "Aperio Image Library v1\r\n400x300|AppMag = 20|MPP = 0.5",
         },
     }.items():
         (folder / name).mkdir()
-        data = np.dstack([pixels, np.zeros((150, 200), np.uint8)]) if name == "alpha" else pixels
+        data = np.dstack([pixels, np.zeros((300, 400), np.uint8)]) if name == "alpha" else pixels
         file = folder / name / ("slide.svs" if name == "svs" else "slide.tif")
         tifffile.imwrite(file, data, photometric="rgb", resolution=(1e4, 1e4), resolutionunit="CENTIMETER", **given)
     (folder / "ome").mkdir()
@@ -63,7 +65,7 @@ def _use(folder: Path) -> None:
     header = probe_slide(path)
     assert header.mpp is None or 0 < header.mpp < 1e4, "a scale that is none"
     slide = open_slide(path, mpp=header.mpp or 1.0)
-    for xy in ((100, 75), (0, 0), (199, 149)):
+    for xy in ((200, 150), (0, 0), (399, 299)):
         assert slide.read(xy, _SPEC).shape == (16, 16, 3), "a tile of another size"
     slide.thumbnail(64)
     find_tissue(slide)
