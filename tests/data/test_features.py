@@ -1,5 +1,6 @@
 """The cache returns what was put in under the very same key and place, or nothing."""
 
+import errno
 import logging
 import os
 import subprocess
@@ -96,6 +97,21 @@ def test_what_is_no_file_is_no_shard(cache, kind, tmp_path):
     assert cache.lookup(XY[:10], dim=8)[1].all()
     assert shard.is_file()
     assert not shard.is_symlink()
+
+
+def test_a_link_in_a_cache_that_is_only_read_is_passed_over(cache, monkeypatch, tmp_path, caplog):
+    cache.add(XY[:10], FEATURES[:10])
+    shard = _shards(tmp_path)[0]
+    shard.unlink()
+    shard.symlink_to(shard.name)
+
+    def refuse(self, *, missing_ok=False):  # the superuser would be let
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
+        patch.setattr("pathlib.Path.unlink", refuse)
+        assert not cache.lookup(XY[:10], dim=8)[1].any()
+    assert "cannot be removed" in caplog.text
 
 
 def test_a_file_of_an_interrupted_write_is_not_read(cache, tmp_path):

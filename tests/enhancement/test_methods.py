@@ -1,6 +1,7 @@
 """Each method of enhancement tells what lies between spots, and nothing of what was hidden."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from mclstexp.core.tiles import Tiles, TileSpec
 from mclstexp.enhancement import create_enhancer, list_enhancers
 from mclstexp.enhancement import gaussian_process as gp
 from mclstexp.enhancement.hidden import hidden_spots, score_hidden
+from mclstexp.enhancement.kriging import Kriging
 from mclstexp.io.slides import ArraySlide
 from small_methods import ENCODER
 
@@ -71,6 +73,31 @@ def test_hidden_spots_replaced_by_random_counts_move_nothing(section, name):
         given = replace(section, counts=counts).take(~hidden)
         scores.append(small(name).enhance(given, places=section.tiles.take(hidden)).X)
     np.testing.assert_array_equal(*scores)
+
+
+class _Told(Kriging):
+    """Keeps what it said."""
+
+    said: ClassVar[list] = []
+
+    def _enhance(self, ground):
+        found = super()._enhance(ground)
+        self.said.append(found.values)
+        return found
+
+
+@pytest.mark.parametrize("hide", ["between", "random", "areas"])
+def test_what_is_scored_took_no_part_in_what_is_said(section, hide):
+    hidden = hidden_spots(section, hide=hide)[0]
+    noise = section.counts.copy()
+    noise.X = np.where(hidden[:, None], np.random.default_rng(1).poisson(50, noise.shape), noise.X.toarray())
+    _Told.said.clear()
+    scores = [
+        score_hidden(replace(section, counts=counts), {"m": _Told()}, hide=hide, turns=1)
+        for counts in (section.counts, noise)
+    ]
+    np.testing.assert_array_equal(*_Told.said)
+    assert abs(scores[1]["pcc"].mean()) < 0.2 < scores[0]["pcc"].mean()
 
 
 def test_kriging_tells_smooth_maps_and_nothing_of_permuted_ones(section):

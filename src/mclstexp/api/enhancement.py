@@ -8,9 +8,8 @@ from typing import Any
 
 from anndata import AnnData
 
-from mclstexp.core.doors import word
+from mclstexp.api.sections import read_one
 from mclstexp.core.enhancer import Enhancer
-from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles, TileSpec
 from mclstexp.enhancement import DEFAULT, create_enhancer
@@ -81,10 +80,6 @@ def enhance_file(
     """
     out = Path(out)
     require_free_file(out, what="the enhanced section", overwrite=overwrite)
-    sections = section.read(spec)
-    if len(sections) != 1:
-        msg = f"one section expected in {section.path}, found {len(sections)}: choose one with {word('sections')}"
-        raise InputError(msg)
-    enhanced = enhance(sections[0], **how)
+    enhanced = enhance(read_one(section, spec), **how)
     write_prediction(enhanced, out)
     return enhanced

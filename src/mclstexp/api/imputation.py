@@ -10,9 +10,8 @@ from typing import Any
 import pandas as pd
 from anndata import AnnData
 
+from mclstexp.api.sections import read_one
 from mclstexp.core import keys
-from mclstexp.core.doors import word
-from mclstexp.core.errors import InputError
 from mclstexp.core.imputer import Imputer
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
@@ -125,11 +124,8 @@ def read_section_counts(data: DataConfig) -> tuple[str, AnnData]:
     path = Path(data.path)
     if data.format in (None, "h5ad") and holds_counts_alone(path):
         return path.name.partition(".")[0], read_counts(path, what="the section")
-    sections = data.read(TileSpec())
-    if len(sections) != 1:
-        msg = f"one section expected in {path}, found {len(sections)}: choose one with {word('sections')}"
-        raise InputError(msg)
-    return sections[0].id, sections[0].counts
+    section = read_one(data, TileSpec())
+    return section.id, section.counts
 
 
 def evaluate_imputation(

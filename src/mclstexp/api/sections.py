@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
@@ -15,6 +16,21 @@ from mclstexp.evaluation.config import DataConfig
 from mclstexp.io.atomic import atomic_path
 from mclstexp.io.checks import check_section, describe_section
 from mclstexp.io.targets import require_writable
+
+
+def read_one(data: DataConfig, spec: TileSpec) -> Section:
+    """Read the one section that a question is asked of.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or there are several.
+    """
+    sections = data.read(spec)
+    if len(sections) != 1:
+        msg = f"one section expected in {data.path}, found {len(sections)}: choose one with {word('sections')}"
+        raise InputError(msg)
+    return sections[0]
 
 
 def validate(

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from mclstexp.cli.application import app
 from mclstexp.cli.flags import Reading, Tile, data_config, tile_spec
-from mclstexp.cli.imputing import gene_names
+from mclstexp.cli.questions import gene_names, make_method
 from mclstexp.cli.terminal import say
-
-if TYPE_CHECKING:
-    from mclstexp.core.enhancer import Enhancer
 
 
 @Parameter(name="*", group="Enhancement")
@@ -56,6 +53,7 @@ def enhance(
         Replace a file that is already there.
     """
     from mclstexp.api.enhancement import enhance_file
+    from mclstexp.core.enhancer import ROOM
 
     enhanced = enhance_file(
         data_config(section, reading),
@@ -64,17 +62,8 @@ def enhance(
         overwrite=overwrite,
         factor=enhancing.factor,
         genes=None if enhancing.genes is None else gene_names(enhancing.genes),
-        method=make_enhancer(enhancing.method, enhancing.option),
+        method=make_method(ROOM, enhancing.method, enhancing.option),
     )
     n_spots = int(enhanced.obs["in_section"].sum())
     say(f"{enhanced.n_vars} genes at {n_spots} spots and {enhanced.n_obs - n_spots} places between them")
     say(str(out))
-
-
-def make_enhancer(method: str, option: list[str]) -> Enhancer:
-    """Make the method with its options."""
-    from mclstexp.core.options import options_from_text
-    from mclstexp.enhancement import create_enhancer
-
-    options = options_from_text(type(create_enhancer(method)), option, where=f"method {method}")
-    return create_enhancer(method, **options)

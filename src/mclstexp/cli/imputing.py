@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from mclstexp.cli.application import app
 from mclstexp.cli.flags import Reading, data_config
+from mclstexp.cli.questions import gene_names, make_method
 from mclstexp.cli.terminal import say
-
-if TYPE_CHECKING:
-    from mclstexp.core.imputer import Imputer
 
 
 @Parameter(name="*", group="Imputation")
@@ -59,6 +57,7 @@ def impute(
         Replace a file that is already there.
     """
     from mclstexp.api.imputation import impute_file
+    from mclstexp.core.imputer import ROOM
 
     imputed = impute_file(
         data_config(section, reading),
@@ -66,7 +65,7 @@ def impute(
         out=out,
         overwrite=overwrite,
         genes=None if imputing.genes is None else gene_names(imputing.genes),
-        method=make_imputer(imputing),
+        method=make_method(ROOM, imputing.method, imputing.option, preset=imputing.preset),
         expect=imputing.expect,
     )
     made = imputed.uns["mclstexp"]
@@ -152,23 +151,3 @@ def _cells(row: Any) -> list[str]:
     if row["n_genes"] != row["n_genes"]:  # the truth beside itself
         return [f"{row['pcc']:.3f}", *[""] * 5]
     return [*ranged, *(f"{row[name]:.3f}" for name in ("spearman", "rmse_z", "js")), f"{row['seconds']:.0f}"]
-
-
-def gene_names(said: str) -> list[str]:
-    """Return the genes that a flag names: a file with one a line, or names parted by commas."""
-    from mclstexp.evaluation.toml import read_genes
-
-    path = Path(said)
-    if path.is_file() or path.suffix in (".txt", ".csv", ".tsv") or "/" in said:
-        return read_genes(path)
-    return [name.strip() for name in said.split(",") if name.strip()]
-
-
-def make_imputer(said: Imputing) -> Imputer:
-    """Make the method with its options."""
-    from mclstexp.core.options import options_from_text
-    from mclstexp.imputation import create_imputer
-
-    kind = type(create_imputer(said.method))
-    options = options_from_text(kind, said.option, where=f"method {said.method}")
-    return create_imputer(said.method, preset=said.preset, **options)

@@ -104,7 +104,8 @@ class Enhancer(Method):
             If the method returned a wrong shape or a number that is not finite.
         """
         asked = fine_tiles(section.tiles, factor=factor) if places is None else places
-        if asked.slide.fingerprint() != section.tiles.slide.fingerprint():
+        slide = section.tiles.slide
+        if asked.slide is not slide and asked.slide.fingerprint() != slide.fingerprint():
             msg = f"places on the slide of section {section.id} expected, found some on {asked.slide.id}: use one slide"
             raise InputError(msg)
         space = ExpressionSpace.fit([section], genes=_genes(section, genes))

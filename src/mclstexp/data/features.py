@@ -166,20 +166,19 @@ def _read_shard(path: Path) -> dict[str, NDArray] | None:
         data = path.read_bytes()
     except FileNotFoundError:  # another process found it damaged first
         return None
-    except IsADirectoryError:
-        remove_tree(path)
-        return None
     except OSError as error:
-        if path.is_symlink():  # one that leads to itself
-            path.unlink(missing_ok=True)
-            return None
-        msg = f"a cache that can be read expected at {path.parent}, found: {error.strerror}: set MCLSTEXP_CACHE"
-        raise InputError(msg) from error
-    if hashlib.sha256(data).hexdigest() == path.stem:
-        return safetensors.numpy.load(data)
+        if not (path.is_dir() or path.is_symlink()):  # a folder, or a link that leads to itself: no file of ours
+            msg = f"a cache that can be read expected at {path.parent}, found: {error.strerror}: set MCLSTEXP_CACHE"
+            raise InputError(msg) from error
+    else:
+        if hashlib.sha256(data).hexdigest() == path.stem:
+            return safetensors.numpy.load(data)
     _log.warning("cached tile embeddings in %s are damaged and will be computed again", path)
     try:
-        path.unlink(missing_ok=True)
+        if path.is_dir() and not path.is_symlink():
+            remove_tree(path)
+        else:
+            path.unlink(missing_ok=True)
     except OSError:  # a cache that is only read is passed over, not mended
         _log.warning("the damaged %s cannot be removed", path)
     return None

@@ -1,0 +1,31 @@
+"""What the commands of the questions beside images have in common: genes and methods as they are typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from mclstexp.core.method import Method
+
+if TYPE_CHECKING:
+    from mclstexp.core.room import Room
+
+M = TypeVar("M", bound=Method)
+
+
+def gene_names(said: str) -> list[str]:
+    """Return the genes that a flag names: a file with one a line, or names parted by commas."""
+    from mclstexp.evaluation.toml import read_genes
+
+    path = Path(said)
+    if path.is_file() or path.suffix in (".txt", ".csv", ".tsv") or "/" in said:
+        return read_genes(path)
+    return [name.strip() for name in said.split(",") if name.strip()]
+
+
+def make_method(room: Room[M], name: str, option: list[str], *, preset: str | None = None) -> M:
+    """Make a method of a room with the options that were typed as NAME=VALUE."""
+    from mclstexp.core.options import options_from_text
+
+    options = options_from_text(room.method_class(name), option, where=f"method {name}")
+    return room.create(name, preset=preset, **options)
