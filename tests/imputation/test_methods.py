@@ -158,6 +158,7 @@ def test_weights_of_the_nearest_cells_worked_by_hand():
     assert nearest_cells(spots, cells[[0, 0]], k=2).toarray()[0].tolist() == [0.5, 0.5]
 
 
+@pytest.mark.slow
 def test_cells_are_laid_on_spots_so_that_their_share_is_that_of_the_counts(spots, cells):
     known = pair(spots, cells, genes=HIDDEN)
     tangram = create_imputer("tangram", n_steps=200, density_weight=10.0)
@@ -175,6 +176,7 @@ def test_cells_are_laid_on_spots_so_that_their_share_is_that_of_the_counts(spots
     )
 
 
+@pytest.mark.slow
 def test_types_are_laid_where_cells_are_too_many(spots, cells, monkeypatch):
     asked = {"genes": HIDDEN}
     by_column = create_imputer("tangram", mode="cluster", cell_type="cell_type")

@@ -294,6 +294,17 @@ def _wait_for_end(process):
     raise AssertionError("a worker outlives its run")
 
 
+@pytest.mark.parametrize("name", ["summary.csv", "failed.csv"])
+def test_a_folder_where_a_table_goes_is_set_aside_and_kept(lab, name):
+    folder = lab.folder / "out" / name
+    folder.mkdir(parents=True)
+    (folder / "a note").write_text("of somebody's")
+    run_here(lab.batch())
+    assert (folder.with_name(f"{name}.1") / "a note").read_text() == "of somebody's"
+    assert (lab.folder / "out" / "summary.csv").is_file()
+    assert not (lab.folder / "out" / "failed.csv").exists()
+
+
 @pytest.mark.parametrize("cell", ["gnp.exe", "1e400", "-inf", "7.5", "99999999999999999999999"])
 def test_a_summary_that_somebody_has_edited_does_not_end_the_run(lab, cell):
     batch = lab.batch()

@@ -91,6 +91,9 @@ class Ledger:
             there = self._own_folder(
                 {"model": key, "method": model.name, "settings": dataclasses.asdict(batch.settings)}
             )
+        for name in ("summary", "failed"):
+            if self._table(name).is_folder():  # somebody's: a table is a file
+                self._table(name).set_aside()
         earlier = _read_table(self._table("summary"))
         self._failures = _read_table(self._table("failed"))
         done = set() if batch.overwrite else self._still_good([job for job in jobs if job.name in there], model=key)

@@ -198,6 +198,10 @@ class Place:
             found = next((store.info(name) for name in keys if store.isfile(name)), None)
         return None if found is None else repr(sorted((name, str(found[name])) for name in _TELLS if name in found))
 
+    def is_folder(self) -> bool:
+        """Whether it is a folder of this machine."""
+        return self.is_local and self.path.is_dir()
+
     def set_aside(self) -> None:
         """Give a file or tree of this machine the next free name of ``NAME.1``, ``NAME.2`` and so on."""
         free = (self.path.with_name(f"{self.path.name}.{i}") for i in range(1, 10_000))
