@@ -11,6 +11,7 @@ from mclstexp.core.identity import hash_section
 from mclstexp.core.predictor import Predictor, State, register
 from mclstexp.core.tiles import TileSpec
 from mclstexp.methods import create, list_methods
+from mclstexp.whole_slide.stream import stream
 from small_methods import small_sections
 
 
@@ -41,6 +42,17 @@ def sections():
 def test_a_wrong_shape_is_caught(sections):
     with pytest.raises(RuntimeError, match=r"returned shape \(1, 1\)"):
         Wrong().fit(sections).predict(sections[0].tiles)
+
+
+def test_a_prediction_that_is_no_number_is_a_sentence(sections, tmp_path, monkeypatch):
+    model = Wrong().fit(sections)
+    values = np.zeros((len(sections[0]), len(model.genes_)))
+    values[0, :2] = np.nan, np.inf
+    monkeypatch.setattr(Wrong, "_predict", lambda self, tiles: values[: len(tiles)])
+    with pytest.raises(InputError, match=r"prediction of .*, found none for 2 of .*: its weights went astray"):
+        model.predict(sections[0].tiles)
+    with pytest.raises(InputError, match="found none for 2 of"):
+        stream(model, sections[0].tiles, folder=tmp_path / "run")
 
 
 def test_sections_must_be_of_one_spec_and_different_names(sections):

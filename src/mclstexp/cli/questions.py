@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from mclstexp.core.method import Method
-
 if TYPE_CHECKING:
+    from mclstexp.core.method import Method
     from mclstexp.core.room import Room
 
-M = TypeVar("M", bound=Method)
+M = TypeVar("M", bound="Method")
 
 
 def gene_names(said: str) -> list[str]:

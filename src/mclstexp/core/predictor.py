@@ -137,16 +137,18 @@ class Predictor(Method):
         Raises
         ------
         InputError
-            If the method is not fitted or the tiles' spec differs.
+            If the method is not fitted, the tiles' spec differs, or a number is not finite: its weights went astray, in
+            its fit or in its file.
         RuntimeError
-            If the method returned a wrong shape or a number that is not finite.
+            If the method returned a wrong shape.
         """
         self._check_tiles(tiles)
         expression = np.asarray(self._predict(tiles), dtype=np.float32)
         expected = (len(tiles), len(self.genes_))
-        if expression.shape != expected or not np.isfinite(expression).all():
-            msg = f"{self.name} returned shape {expression.shape} (expected {expected}) or numbers that are not finite"
+        if expression.shape != expected:
+            msg = f"{self.name} returned shape {expression.shape} (expected {expected})"
             raise RuntimeError(msg)
+        require_finite(expression, name=self.name)
         obs = pd.DataFrame({keys.SECTION: tiles.slide.id}, index=pd.Index(tiles.ids.astype(object)))
         if tiles.array_xy is not None:
             obs[keys.ARRAY_COL], obs[keys.ARRAY_ROW] = tiles.array_xy.T
@@ -289,3 +291,20 @@ def register(name: str) -> Callable[[type[P]], type[P]]:
 def registered() -> dict[str, type[Predictor]]:
     """Return the methods registered so far, by name (`methods.list_methods` imports them all first)."""
     return dict(sorted(_REGISTRY.items()))
+
+
+def require_finite(expression: NDArray[np.float32], *, name: str) -> None:
+    """Refuse a prediction of the method `name` that is none.
+
+    Raises
+    ------
+    InputError
+        If a number is not finite.
+    """
+    n_wrong = int((~np.isfinite(expression)).sum())
+    if n_wrong:
+        msg = (
+            f"numbers expected as the prediction of {name}, found none for {n_wrong} of {expression.size}: its weights "
+            "went astray; fit it again, at a lower rate of learning where it has one, or copy its folder again"
+        )
+        raise InputError(msg)

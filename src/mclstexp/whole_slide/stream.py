@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mclstexp.core import identity
 from mclstexp.core.errors import InputError
-from mclstexp.core.predictor import Predictor, options
+from mclstexp.core.predictor import Predictor, options, require_finite
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.recent_features import RecentFeatures
 from mclstexp.io.provenance import source_hash
@@ -118,9 +118,7 @@ def _predict(
         distance = model.reference_distance(asked)
     assert isinstance(slide, ReadableSlide)
     unreadable = slide.unreadable(tiles.take(block.rows))
-    if not np.isfinite(expression).all():
-        msg = f"{model.name} returned numbers that are not finite"
-        raise RuntimeError(msg)
+    require_finite(expression, name=model.name)
     expression = np.where(unreadable[:, None], np.float32(np.nan), expression)
     columns = {"unreadable": unreadable.astype(np.uint8)}
     if distance is not None:
