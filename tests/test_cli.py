@@ -155,6 +155,7 @@ def test_predicting_a_folder_of_tiles(model, said, tmp_path):
     assert "a tile of 32 by 32 pixels expected, found 8 by 8" in errors
 
 
+@pytest.mark.slow  # processes; `whole_slide/test_many.py` has the quick ones
 def test_predicting_slides_one_or_many(model, said, tmp_path):
     spots = np.random.default_rng(0).integers(60, 255, (200, 200, 3), dtype=np.uint8)
     spots[..., 1] //= 3  # stained

@@ -168,6 +168,7 @@ def test_fat_beside_tissue_is_tissue():
     assert inside.mean() > 0.98
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_measured_spots_lie_in_tissue(data_dir):
     for place, asked in (("her2st", {"format": "her2st", "sections": ["C3"]}), ("mob_st", {"format": "st_folder"})):

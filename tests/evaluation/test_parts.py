@@ -95,6 +95,7 @@ def test_a_damaged_part_is_computed_again_in_the_same_run(tmp_path, computed, wh
     assert all(np.array_equal(found[name], predicted[name]) for name in predicted)
 
 
+@pytest.mark.slow
 def test_a_part_that_is_damaged_whenever_it_is_made_is_no_result(tmp_path, computed, monkeypatch):
     plan = _plan(tmp_path)
     write = type(plan.parts).write

@@ -31,7 +31,7 @@ def small(name):
 
 def quick(names):
     """Mark what takes long as slow."""
-    return [pytest.param(name, marks=[pytest.mark.slow] if name == "spadit" else []) for name in sorted(names)]
+    return [pytest.param(name, marks=[pytest.mark.slow] * (name in ("spadit", "tangram"))) for name in sorted(names)]
 
 
 @pytest.fixture(scope="module")

@@ -294,13 +294,13 @@ def _wait_for_end(process):
     raise AssertionError("a worker outlives its run")
 
 
-@pytest.mark.parametrize("name", ["summary.csv", "failed.csv"])
-def test_a_folder_where_a_table_goes_is_set_aside_and_kept(lab, name):
-    folder = lab.folder / "out" / name
-    folder.mkdir(parents=True)
-    (folder / "a note").write_text("of somebody's")
+def test_a_folder_where_a_table_goes_is_set_aside_and_kept(lab):
+    names = ("summary.csv", "failed.csv")
+    for name in names:
+        (lab.folder / "out" / name).mkdir(parents=True)
+        (lab.folder / "out" / name / "a note").write_text("of somebody's")
     run_here(lab.batch())
-    assert (folder.with_name(f"{name}.1") / "a note").read_text() == "of somebody's"
+    assert [(lab.folder / "out" / f"{name}.1" / "a note").read_text() for name in names] == ["of somebody's"] * 2
     assert (lab.folder / "out" / "summary.csv").is_file()
     assert not (lab.folder / "out" / "failed.csv").exists()
 
