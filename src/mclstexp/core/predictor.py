@@ -304,7 +304,7 @@ def require_finite(expression: NDArray[np.float32], *, name: str) -> None:
     n_wrong = int((~np.isfinite(expression)).sum())
     if n_wrong:
         msg = (
-            f"numbers expected as the prediction of {name}, found {n_wrong} of {expression.size} not finite: its weights "
-            "went astray; fit it again, at a lower rate of learning where it has one, or copy its folder again"
+            f"numbers expected as the prediction of {name}, found {n_wrong} of {expression.size} not finite: its "
+            "weights went astray; fit it again, at a lower rate of learning where it has one, or copy its folder again"
         )
         raise InputError(msg)
