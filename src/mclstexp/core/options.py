@@ -218,7 +218,7 @@ def _readings(text: str, hint: object) -> list[Any]:
     if text.lower() in ("none", "null") and type(None) in get_args(hint):
         return [None]
     readings: list[Any] = [text]
-    with contextlib.suppress(json.JSONDecodeError):
+    with contextlib.suppress(json.JSONDecodeError, RecursionError):
         readings.append(json.loads(text))
     return [*readings, text.split(",") if text else []]
 

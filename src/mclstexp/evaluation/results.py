@@ -76,7 +76,7 @@ def is_same(folder: Path | str, record: Mapping[str, Any]) -> bool:
     restore(folder)
     try:
         found = json.loads((Path(folder) / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     plain = json.loads(json.dumps(record, default=str))
     return isinstance(found, dict) and all(name in found and found[name] == plain[name] for name in plain)

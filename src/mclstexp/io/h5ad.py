@@ -217,7 +217,7 @@ def _is_zarr(path: Path) -> bool:
                 for key in part:
                     said = said[key]
                 return bool(said.get("encoding-type") == "anndata")
-            except (ValueError, KeyError, AttributeError, TypeError, OSError):
+            except (ValueError, KeyError, AttributeError, TypeError, OSError, RecursionError):
                 return False
     return False
 

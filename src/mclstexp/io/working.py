@@ -158,7 +158,7 @@ def _taken(path: Path) -> str:
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads((path / _OWNER).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -37,7 +37,7 @@ def read_record(place: Place) -> Record | None:
     try:
         content = json.loads(place.read() or b"")
         return Record(str(content["key"]), str(content["stamp"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):  # the last of JSON that is deep without end
         return None
 
 
