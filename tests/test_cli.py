@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 import st_files as files
 from mclstexp.cli import run
 from mclstexp.core.expression import ExpressionSpace
+from mclstexp.core.predictor import ROOM
 from mclstexp.io.predictions import read_prediction
 from mclstexp.methods import list_methods
 
@@ -400,7 +401,7 @@ class Own{name}(Predictor):
 
 
 def test_a_method_of_ones_own_is_checked(said, tmp_path, monkeypatch):
-    monkeypatch.setattr("mclstexp.core.predictor._REGISTRY", dict(list_methods()))  # other tests need not know it
+    monkeypatch.setattr(ROOM, "_known", dict(list_methods()))  # other tests need not know it
     good, bad, none = (tmp_path / f"{name}.py" for name in ("good", "bad", "none"))
     good.write_text(OWN.format(name="good", dark="dark"))
     bad.write_text(OWN.format(name="bad", dark="(dark - dark.mean())"))

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from mclstexp.core.errors import InputError
+from mclstexp.core.predictor import ROOM
 from mclstexp.evaluation import worker
 from mclstexp.evaluation.crew import Crew
 from mclstexp.evaluation.experiment import Experiment, experiment_of
@@ -61,7 +62,7 @@ class Mortal(Predictor):
 
 @pytest.fixture
 def content(tmp_path, monkeypatch):
-    monkeypatch.setattr("mclstexp.core.predictor._REGISTRY", dict(list_methods()))  # other tests need not know it
+    monkeypatch.setattr(ROOM, "_known", dict(list_methods()))  # other tests need not know it
     (tmp_path / "mortal.py").write_text(MORTAL)
     return {
         "data": {"synthetic": {"n_patients": 3, "n_spots_side": 4, "n_genes": 10, "mpp": 4.0}},

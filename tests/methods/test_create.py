@@ -8,9 +8,9 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from mclstexp import methods
-from mclstexp.core import predictor
+from mclstexp.core import room
 from mclstexp.core.errors import InputError
-from mclstexp.core.predictor import Predictor, State, register
+from mclstexp.core.predictor import ROOM, Predictor, State, register
 from mclstexp.methods import create, list_methods, load_method_file
 
 
@@ -29,7 +29,7 @@ def test_options_reach_the_method_which_is_not_fitted_yet():
 
 
 def test_another_package_offers_a_method(monkeypatch):
-    monkeypatch.setattr(predictor, "_REGISTRY", dict(predictor._REGISTRY))
+    monkeypatch.setattr(ROOM, "_known", dict(ROOM.registered()))
 
     def load(self):
         assert self.value == "elsewhere:Guess"
@@ -47,7 +47,7 @@ def test_another_package_offers_a_method(monkeypatch):
             def _set_state(self, state): ...
 
     entry = EntryPoint("guess", "elsewhere:Guess", methods.ENTRY_POINTS)
-    monkeypatch.setattr(methods, "entry_points", lambda group: [entry] if group == "mclstexp.methods" else [])
+    monkeypatch.setattr(room, "entry_points", lambda group: [entry] if group == "mclstexp.methods" else [])
     monkeypatch.setattr(EntryPoint, "load", load)
     assert create("guess").name == "guess"
 
@@ -58,7 +58,7 @@ def test_the_abstract_method_cannot_be_made():
 
 
 def test_a_file_cannot_take_the_name_of_a_method_that_nobody_has_imported_yet(tmp_path, monkeypatch):
-    monkeypatch.setattr("mclstexp.core.predictor._REGISTRY", {})
+    monkeypatch.setattr(ROOM, "_known", {})
     (tmp_path / "own.py").write_text(
         "from dataclasses import dataclass\nfrom mclstexp.core.predictor import Predictor, register\n"
         '@register("ridge")\n@dataclass\nclass Own(Predictor):\n    """Mine."""\n'

@@ -6,17 +6,13 @@ Imports stand inside: help must not wait for torch.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from mclstexp.cli.application import app
 from mclstexp.cli.flags import Method, Origin, Reading, Tile, data_config, fit_config, tile_spec
 from mclstexp.cli.terminal import cell, print_table, say
-
-if TYPE_CHECKING:
-    from mclstexp.core.method import Method as AnyMethod
-    from mclstexp.core.room import Room
 
 
 @app.command
@@ -186,15 +182,16 @@ def list_(method: str | None = None, /) -> None:
         name, as mean.
     """
     from mclstexp.core.options import describe_options
-    from mclstexp.methods import list_methods
+    from mclstexp.core.rooms import ROOMS, room_of
 
     if method is None:
-        rooms = {name: room.methods() for name, room in _rooms().items()}
-        for title, methods in ({"image → expression": list_methods()} | rooms).items():
+        for room in ROOMS:
+            methods, title = room.methods(), room.question or "image → expression"
             lines = [[name, (cls.__doc__ or "").partition("\n")[0]] for name, cls in methods.items()]
             print_table(lines, heading=["method", "what it does"], title=title)
         return
-    cls = _class_of(method)
+    room, name = room_of(method)
+    cls = room.method_class(name)
     options = describe_options(cls)
     rows = [[option.name, option.type, repr(option.default), " ".join(option.text.split())] for option in options]
     if rows:
@@ -203,24 +200,6 @@ def list_(method: str | None = None, /) -> None:
         say(f"{method} has no options")
     for name, preset in cls.presets.items():
         say(f"--preset {name}: {', '.join(f'{option}={value}' for option, value in preset.items())}")
-
-
-def _class_of(method: str) -> type[AnyMethod]:
-    """Return the class of a method of any question."""
-    from mclstexp.methods import list_methods, method_class
-
-    question, _, name = method.rpartition(".")
-    for title, room in _rooms().items():
-        if question == title or (not question and name in room.methods() and name not in list_methods()):
-            return room.method_class(name)
-    return method_class(method)
-
-
-def _rooms() -> dict[str, Room[Any]]:
-    """Return the rooms beside that of images, by what their methods answer."""
-    from mclstexp.core import enhancer, imputer
-
-    return {room.question: room for room in (imputer.ROOM, enhancer.ROOM)}
 
 
 @app.command

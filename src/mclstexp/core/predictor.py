@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar, final
+from typing import Any, ClassVar, Final, Self, final
 
 import anndata as ad
 import numpy as np
@@ -23,10 +23,14 @@ from mclstexp.core.measured import MIN_COUNTS, learnable, warn_of_blank_spots
 from mclstexp.core.method import Method, State, described, options
 from mclstexp.core.options import without_paths
 from mclstexp.core.retrieval import Retrieval
+from mclstexp.core.room import Room
 from mclstexp.core.section import UNKNOWN, Section, check_sections
 from mclstexp.core.tiles import Tiles, TileSpec
 
-__all__ = ["Predictor", "State", "options", "register", "registered"]
+__all__ = ["ROOM", "Predictor", "State", "options", "register", "registered"]
+
+ROOM: Final[Room[Predictor]] = Room("mclstexp.methods")
+register, registered = ROOM.register, ROOM.registered
 
 
 class Predictor(Method):
@@ -261,36 +265,6 @@ class Predictor(Method):
     def _retrievals(self, tiles: Tiles) -> tuple[Retrieval, ...]:  # noqa: ARG002  for those that do
         """Return what `retrieve` does; a method that retrieves overrides it."""
         return ()
-
-
-_REGISTRY: dict[str, type[Predictor]] = {}
-P = TypeVar("P", bound=Predictor)
-
-
-def register(name: str) -> Callable[[type[P]], type[P]]:
-    """Class decorator: make a method known under `name` to the command line, the tests and the docs.
-
-    Raises
-    ------
-    ValueError
-        If another class already carries the name.
-    """
-
-    def decorate(cls: type[P]) -> type[P]:
-        known = _REGISTRY.get(name)
-        if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
-            msg = f"method name {name!r} is taken by {known.__module__}.{known.__qualname__}"
-            raise ValueError(msg)
-        cls.name = name
-        _REGISTRY[name] = cls
-        return cls
-
-    return decorate
-
-
-def registered() -> dict[str, type[Predictor]]:
-    """Return the methods registered so far, by name (`methods.list_methods` imports them all first)."""
-    return dict(sorted(_REGISTRY.items()))
 
 
 def require_finite(expression: NDArray[np.float32], *, name: str) -> None:
