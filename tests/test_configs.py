@@ -37,10 +37,8 @@ def test_data_are_named_as_methods_say_what_they_were_tuned_on(name, data_set, s
 
 
 @pytest.mark.data
-@pytest.mark.parametrize(
-    "name",
-    ["her2st_c", "mob_st", *(pytest.param(f"{name}_paper", marks=pytest.mark.slow) for name in ("her2st_c", "mob_st"))],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["her2st_c", "mob_st", "her2st_c_paper", "mob_st_paper"])
 def test_configs_fit_the_data(name, data_dir, monkeypatch):
     monkeypatch.setenv("MCLSTEXP_DATA", str(data_dir))
     experiment = read_experiment(Path(__file__).parents[1] / "configs" / f"{name}.toml")

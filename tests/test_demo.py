@@ -19,6 +19,7 @@ METHODS = {"mean", "coordinates", "colour", "density", "knn", "ridge", "mclstexp
 REFERENCES = {"noise ceiling", "depth oracle"}
 
 
+@pytest.mark.slow
 def test_a_quick_demo_leaves_everything_it_says(tmp_path, capsys):
     out = tmp_path / "demo"
     run_demo(out, quick=True)

@@ -211,6 +211,7 @@ def test_counts_with_and_without_a_first_cell_and_from_spreadsheets(tmp_path):
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_her2st_as_published(data_dir):
     root = data_dir / "her2st" / "data"
     counted = {path.name.split(".")[0] for path in (root / "ST-cnts").iterdir()}

@@ -140,6 +140,7 @@ def test_swapped_places_are_refused_while_reading(tmp_path):
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_real_folders(data_dir):
     mob = read_sections(data_dir / "mob_st", patients={"rep01": "m", "rep02": "m"}, sections=["rep02", "rep01"])
     assert [(s.id, s.patient, len(s)) for s in mob] == [("rep02", "m", 280), ("rep01", "m", 267)]

@@ -83,6 +83,7 @@ def test_an_absent_folder(tmp_path):
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_olfactory_bulb(data_dir):
     sizes, layers = {}, set()
     for name in ("rep01", "rep02", "rep04"):

@@ -40,10 +40,11 @@ def mean_interval(
     Notes
     -----
     The standard error is the jackknife's over units (Tukey 1958; for units of one value the usual one), with as many
-    degrees of freedom as units less one. It was chosen by simulated coverage (`python benchmarks/coverage.py means`):
-    over 2 to 12 units percentile and BCa bootstraps hold the mean in 49 to 91 % of normal tables where 95 % are
-    promised, for they cannot leave the range of what was seen; this holds it in 94 to 96 %, and in 87 % or more of
-    very skewed ones. Over two or three units it is wide: that is how little they say.
+    degrees of freedom as units less one. It was chosen by simulated coverage
+    (`python benchmarks/interval_coverage.py means`): over 2 to 12 units percentile and BCa bootstraps hold the mean in
+    49 to 91 % of normal tables where 95 % are promised, for they cannot leave the range of what was seen; this holds it
+    in 94 to 96 %, and in 87 % or more of very skewed ones. Over two or three units it is wide: that is how little they
+    say.
     """
     finite = np.isfinite(values)
     sums, counts = unit_sums(values[finite], of=None if of is None else np.asarray(of)[finite])

@@ -1,8 +1,8 @@
 """What intervals hold: of means over few individuals, and of single values on a new individual.
 
-Run `python benchmarks/coverage.py means` or `python benchmarks/coverage.py values` for the tables of docs/protocol.md,
-with a number behind for more or fewer simulations a cell; `python benchmarks/coverage.py mice DATA` for what intervals
-of values hold across two mice, DATA holding `mob_2k` (STUtility's examples as h5ad with their pictures).
+Run `python benchmarks/interval_coverage.py means` or `… values` for the tables of docs/protocol.md, with a number
+behind for more or fewer simulations a cell; `… mice DATA` for what intervals of values hold across two mice, DATA
+holding `mob_2k` (STUtility's examples as h5ad with their pictures).
 """
 
 import sys
