@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,21 @@ from mclstexp.core.doors import through
 from mclstexp.core.errors import InputError
 from mclstexp.core.identity import hash_section
 from mclstexp.core.options import options_from_text, without_paths
+from mclstexp.core.own_file import load_own_file
 from mclstexp.core.predictor import options
-from mclstexp.evaluation.config import make_method
-from mclstexp.evaluation.conformance import Result, run_checks
+from mclstexp.core.rooms import ROOMS, room_of
+from mclstexp.evaluation.config import make_in
+from mclstexp.evaluation.conformance import run_checks
 from mclstexp.evaluation.experiment import Experiment
 from mclstexp.evaluation.preflight import preflight
+from mclstexp.evaluation.promises import Result
 from mclstexp.evaluation.results import SCORES, is_same, read_results, summarise_scores, write_results
 from mclstexp.evaluation.run_plan import Plan
 from mclstexp.evaluation.runner import OnEvent, run_plan
+from mclstexp.evaluation.trial import run_trial, trial_of
 from mclstexp.io.atomic import atomic_path
 from mclstexp.io.targets import require_free
 from mclstexp.io.working import working_folder, working_path
-from mclstexp.methods import load_method_file, method_class
 
 _log = logging.getLogger(__name__)
 
@@ -132,12 +136,13 @@ def _draw_scores(scores: pd.DataFrame, summary: pd.DataFrame, folder: Path) -> N
 
 
 def check_method(method: str, option: Sequence[str] = ()) -> list[Result]:
-    """Put a method to the checks that every method here must pass, on small made-up sections.
+    """Put a method to the checks that every method of its question must pass, on small made-up sections.
 
     Parameters
     ----------
     method
-        A Python file with one ``@register``ed class, or a name of `list_methods`.
+        A Python file with one ``@register``ed class, or a name of `list_methods`; of another question
+        "imputation.NAME", "enhancement.NAME".
     option
         Its options as ``name=value``. An image encoder, where it has one and none is given, is a small random one.
 
@@ -146,8 +151,7 @@ def check_method(method: str, option: Sequence[str] = ()) -> list[Result]:
     InputError
         If the file or an option cannot be used.
     """
-    name = load_method_file(method) if method.endswith(".py") else method
-    cls = method_class(name)
-    given = options_from_text(cls, option, where=f"method {name}")
-    common = {"encoder": "random:test_efficientnet"}
-    return run_checks(lambda: make_method(name, given, common=common))
+    room, name = load_own_file(method, *ROOMS) if method.endswith(".py") else room_of(method)
+    given = options_from_text(room.method_class(name), option, where=f"method {name}")
+    make = partial(make_in, room, name, given, common={"encoder": "random:test_efficientnet"})
+    return run_trial(make, trial_of(room)) if room.question else run_checks(make)

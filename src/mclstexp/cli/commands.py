@@ -113,7 +113,8 @@ def check(
     Parameters
     ----------
     method
-        Python file with one @register-ed class, or the name of a known method.
+        Python file with one @register-ed class, or the name of a known method; of another question than images
+        imputation.NAME or enhancement.NAME.
     option
         Option of the method as NAME=VALUE, any number of times: small ones make it quick.
     """

@@ -7,6 +7,7 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 from jaxtyping import Bool
 from numpy.typing import NDArray
 
@@ -111,7 +112,7 @@ def score_hidden(
         asked = section.take(hidden & has_counts(section, space=space))
         truth, depth = space(asked.counts), np.asarray(asked.counts.X.sum(axis=1)).ravel().astype(float)
         for label, method in methods.items():
-            said = method.enhance(given, places=_unnamed(asked.tiles), genes=chosen).X
+            said = ask_hidden(method, given, asked.tiles, genes=chosen).X
             scores = {"pcc": pcc(truth, said), "pcc_depth": pcc_depth(truth, said, depth=depth)}
             rows.append(pd.DataFrame({"method": label, "turn": turn, "gene": chosen, **scores}))
     return pd.concat(rows, ignore_index=True)
@@ -122,5 +123,7 @@ def _often(given: Section) -> tuple[str, ...]:
     return tuple(map(str, given.counts.var_names[often]))
 
 
-def _unnamed(tiles: Tiles) -> Tiles:
-    return Tiles(slide=tiles.slide, xy=tiles.xy, ids=tiles.ids, spec=tiles.spec)
+def ask_hidden(method: Enhancer, given: Section, asked: Tiles, *, genes: Sequence[str]) -> AnnData:
+    """Have a method say what is expressed at hidden spots: it is told where they lie, and nothing else of them."""
+    places = Tiles(slide=asked.slide, xy=asked.xy, ids=asked.ids, spec=asked.spec)
+    return method.enhance(given, places=places, genes=genes)

@@ -13,8 +13,9 @@ from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.measured import MIN_COUNTS
 from mclstexp.core.options import typed_options
 from mclstexp.core.panel import common_genes, select_hvg
-from mclstexp.core.predictor import Predictor
+from mclstexp.core.predictor import ROOM, Predictor
 from mclstexp.core.residuals import THETA
+from mclstexp.core.room import M, Room
 from mclstexp.core.section import Section, check_sections
 from mclstexp.core.tiles import TileSpec
 from mclstexp.data.folds import Fold, folds_by_patient, folds_by_section
@@ -23,7 +24,6 @@ from mclstexp.evaluation.exam import MIN_SPOTS, GeneSetRule, SpaceRule
 from mclstexp.evaluation.toml import read_genes
 from mclstexp.io.read import read_sections
 from mclstexp.io.synthetic import make_sections
-from mclstexp.methods import create, method_class, preset_options
 
 
 @dataclass(frozen=True)
@@ -218,12 +218,26 @@ def make_method(
     preset: str | None = None,
     common: Mapping[str, Any] | None = None,
 ) -> Predictor:
-    """Make an unfitted method from untyped options.
+    """Make an unfitted method of images from untyped options; see `make_in`."""
+    return make_in(ROOM, name, options, preset=preset, common=common)
+
+
+def make_in(
+    room: Room[M],
+    name: str,
+    options: Mapping[str, Any],
+    *,
+    preset: str | None = None,
+    common: Mapping[str, Any] | None = None,
+) -> M:
+    """Make a method of a room from untyped options.
 
     Parameters
     ----------
+    room
+        The methods of its question.
     name
-        A name of `list_methods`.
+        Its name there.
     options
         As a file says them; they count most.
     preset
@@ -231,10 +245,10 @@ def make_method(
     common
         Options shared by all methods (None: not said); each counts least, and only where the method has it.
     """
-    cls = method_class(name)
-    has = set(cls.__dataclass_fields__) - set(preset_options(name, preset))  # type: ignore[attr-defined]
+    cls = room.method_class(name)
+    has = set(cls.__dataclass_fields__) - set(room.preset_options(name, preset))  # type: ignore[attr-defined]
     given = {key: value for key, value in (common or {}).items() if value is not None and key in has}
-    return create(name, preset=preset, **typed_options(cls, {**given, **options}, where=f"method {name}"))
+    return room.create(name, preset=preset, **typed_options(cls, {**given, **options}, where=f"method {name}"))
 
 
 def _named(genes: Sequence[str], sections: Sequence[Section], *, space: ExpressionSpace) -> list[str]:  # noqa: ARG001

@@ -5,7 +5,6 @@ Each check takes a `Subject` and raises `AssertionError` with a sentence where t
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,13 +20,19 @@ from scipy import sparse
 from mclstexp.core import keys
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
-from mclstexp.core.options import describe_options
 from mclstexp.core.panel import select_hvg
 from mclstexp.core.predictor import Predictor, State, options
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
 from mclstexp.data.folds import Fold
 from mclstexp.evaluation.exam import Rules, prepare
+from mclstexp.evaluation.promises import (
+    Result,
+    hold,
+    options_are_explained,
+    public_methods_are_the_base_classes,
+    put,
+)
 from mclstexp.io.models import load_model, save_model
 from mclstexp.io.predictions import read_prediction, write_prediction
 from mclstexp.io.synthetic import make_sections
@@ -73,15 +78,15 @@ class Subject:
 def predicts_tiles_by_genes(subject: Subject) -> None:
     """A prediction has the tiles' rows and the panel's columns, and every number is finite."""
     predicted, tiles, model = subject.predicted, subject.sections[-1].tiles, subject.model
-    _hold(predicted.X.shape == (len(tiles), len(model.genes_)), f"its shape is {predicted.X.shape}")
-    _hold(predicted.X.dtype == np.float32 and bool(np.isfinite(predicted.X).all()), "numbers are not finite float32")
-    _hold(list(predicted.obs_names) == list(tiles.ids), "rows are not named after the tiles")
-    _hold(list(predicted.var_names) == list(model.genes_), "columns are not named after the genes")
-    _hold(np.array_equal(predicted.obsm[keys.SPATIAL], tiles.xy), "positions are not the tiles'")
+    hold(predicted.X.shape == (len(tiles), len(model.genes_)), f"its shape is {predicted.X.shape}")
+    hold(predicted.X.dtype == np.float32 and bool(np.isfinite(predicted.X).all()), "numbers are not finite float32")
+    hold(list(predicted.obs_names) == list(tiles.ids), "rows are not named after the tiles")
+    hold(list(predicted.var_names) == list(model.genes_), "columns are not named after the genes")
+    hold(np.array_equal(predicted.obsm[keys.SPATIAL], tiles.xy), "positions are not the tiles'")
     distance = model.reference_distance(tiles)
     if distance is not None:
         good = distance.shape == (len(tiles),) and bool(np.isfinite(distance).all())
-        _hold(good, "reference distances are not one finite number per tile")
+        hold(good, "reference distances are not one finite number per tile")
 
 
 def rows_follow_tiles(subject: Subject) -> None:
@@ -106,7 +111,7 @@ def tiles_depend_on_their_context_alone(subject: Subject) -> None:
 def one_seed_gives_one_result(subject: Subject) -> None:
     """Fitted again with the same options it predicts the very same numbers."""
     again = subject.make().fit(subject.sections[:-1]).predict(subject.sections[-1].tiles)
-    _hold(np.array_equal(again.X, subject.predicted.X), "a second fit with the same seed predicts other numbers")
+    hold(np.array_equal(again.X, subject.predicted.X), "a second fit with the same seed predicts other numbers")
 
 
 def saved_models_predict_the_same(subject: Subject) -> None:
@@ -114,10 +119,10 @@ def saved_models_predict_the_same(subject: Subject) -> None:
     model = subject.model
     with tempfile.TemporaryDirectory() as folder:
         loaded = load_model(save_model(model, Path(folder) / "model"), methods={model.name: type(model)})
-    _hold(options(loaded) == options(model), "options change on the way to disk and back")
-    _hold((loaded.space_, loaded.spec_) == (model.space_, model.spec_), "space or spec change on the way")
+    hold(options(loaded) == options(model), "options change on the way to disk and back")
+    hold((loaded.space_, loaded.spec_) == (model.space_, model.spec_), "space or spec change on the way")
     again = loaded.predict(subject.sections[-1].tiles)
-    _hold(np.array_equal(again.X, subject.predicted.X), "a loaded model predicts other numbers")
+    hold(np.array_equal(again.X, subject.predicted.X), "a loaded model predicts other numbers")
 
 
 def fitting_again_forgets(subject: Subject) -> None:
@@ -126,7 +131,7 @@ def fitting_again_forgets(subject: Subject) -> None:
         model = subject.make().fit(subject.sections[1:], workdir=Path(folder))
         model.fit(subject.sections[:-1], workdir=Path(folder))
     again = model.predict(subject.sections[-1].tiles)
-    _hold(np.array_equal(again.X, subject.predicted.X), "a fit before this one changes its numbers")
+    hold(np.array_equal(again.X, subject.predicted.X), "a fit before this one changes its numbers")
 
 
 def refuses_what_it_cannot_predict(subject: Subject) -> None:
@@ -143,15 +148,15 @@ def predictions_say_how_they_were_made(subject: Subject) -> None:
     with tempfile.TemporaryDirectory() as folder:
         made = read_prediction(write_prediction(subject.predicted, Path(folder) / "p.h5ad")).uns[keys.PROVENANCE]
     train = subject.sections[:-1]
-    _hold(made["method"] == subject.model.name, "the method is not named")
-    _hold(set(made["sections"]) == {section.id for section in train}, "training sections are not named")
-    _hold(list(made["patients"]) == sorted({str(section.patient) for section in train}), "patients are not named")
-    _hold(set(made["options"]) == set(options(subject.model)), "options are not told")
+    hold(made["method"] == subject.model.name, "the method is not named")
+    hold(set(made["sections"]) == {section.id for section in train}, "training sections are not named")
+    hold(list(made["patients"]) == sorted({str(section.patient) for section in train}), "patients are not named")
+    hold(set(made["options"]) == set(options(subject.model)), "options are not told")
     computed = subject.model._numerics()
     told = made.get("predicted_with", {}) == computed and computed.items() <= made.get("numerics", {}).items()
-    _hold(told, "precision or device is not told")
+    hold(told, "precision or device is not told")
     needed = {"encoder", "weights_hash", "precision", "device"} if getattr(subject.model, "encoder_", None) else set()
-    _hold(needed <= set(computed), f"_numerics does not name {', '.join(sorted(needed))}")
+    hold(needed <= set(computed), f"_numerics does not name {', '.join(sorted(needed))}")
 
 
 def leaves_the_callers_things_alone(subject: Subject) -> None:
@@ -160,9 +165,9 @@ def leaves_the_callers_things_alone(subject: Subject) -> None:
     model = subject.make()
     given = dict(options(model))
     model.fit(subject.sections[:-1])
-    _hold(options(model) == given, "options are changed by fitting")
+    hold(options(model) == given, "options are changed by fitting")
     for section, counts in zip(subject.sections, before, strict=True):
-        _hold((counts != section.counts.X).nnz == 0, "counts of a section are changed by fitting")
+        hold((counts != section.counts.X).nnz == 0, "counts of a section are changed by fitting")
 
 
 def options_stay_as_they_were_fitted(subject: Subject) -> None:
@@ -172,19 +177,7 @@ def options_stay_as_they_were_fitted(subject: Subject) -> None:
         with _refusal("stay as they were fitted"):
             setattr(subject.model, name, value)
     open_ = [name for name, value in given.items() if isinstance(value, list | set) or type(value) is dict]
-    _hold(not open_, f"values that can be changed from within stand in {', '.join(open_)}")
-
-
-def options_are_explained(subject: Subject) -> None:
-    """Every option has a default and a sentence, the class a docstring, every preset only known options."""
-    cls = type(subject.make())
-    cls()  # every option has a default
-    _hold(bool(cls.__doc__), "the class has no docstring")
-    bare = [option.name for option in describe_options(cls) if not option.text.endswith((".", ";"))]
-    _hold(not bare, f"no sentence stands under {', '.join(bare)}")
-    known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    unknown = [name for preset in cls.presets.values() for name in preset if name not in known]
-    _hold(not unknown, f"presets name options it has not: {', '.join(unknown)}")
+    hold(not open_, f"values that can be changed from within stand in {', '.join(open_)}")
 
 
 def held_out_noise_moves_nothing(subject: Subject) -> None:
@@ -207,6 +200,7 @@ def held_out_emptiness_moves_nothing(subject: Subject) -> None:
 
 CHECKS: Final[tuple[Callable[[Subject], None], ...]] = (
     options_are_explained,
+    public_methods_are_the_base_classes,
     predicts_tiles_by_genes,
     rows_follow_tiles,
     tiles_depend_on_their_context_alone,
@@ -224,18 +218,6 @@ CHECKS: Final[tuple[Callable[[Subject], None], ...]] = (
 """All checks, the cheapest first."""
 
 
-@dataclass(frozen=True)
-class Result:
-    """How a check went."""
-
-    name: str
-    """What was promised."""
-    passed: bool
-    """Whether it holds."""
-    reason: str
-    """What was found instead, "" where it holds."""
-
-
 def run_checks(make: Callable[[], Predictor], sections: Sequence[Section] | None = None) -> list[Result]:
     """Put a method to every check; one that raises has failed.
 
@@ -246,17 +228,7 @@ def run_checks(make: Callable[[], Predictor], sections: Sequence[Section] | None
     sections
         What to try it on; small made-up ones by default (25 spots each, tiles of 32 px at 4 µm per pixel).
     """
-    subject = Subject(make, small_sections() if sections is None else sections)
-    results = []
-    for check in CHECKS:
-        try:
-            check(subject)
-            reason = ""
-        except Exception as error:  # noqa: BLE001  anybody's method may raise anything
-            kind = "" if isinstance(error, AssertionError | InputError) else f"{type(error).__name__}: "
-            reason = " ".join(f"{kind}{error}".split())
-        results.append(Result((check.__doc__ or "").partition("\n")[0], not reason, reason))
-    return results
+    return put(CHECKS, Subject(make, small_sections() if sections is None else sections))
 
 
 def small_sections() -> list[Section]:
@@ -272,22 +244,17 @@ def with_counts(section: Section, matrix: np.ndarray) -> Section:
 
 def _unmoved(subject: Subject, changed: Section) -> None:
     (space, state, predicted), (other_space, other, other_predicted) = subject.honest, subject.run(changed)
-    _hold(space == other_space, "the panel or scale moves with held-out counts")
-    _hold(state.meta == other.meta, "what the fit chose moves with held-out counts")
-    _hold(set(state.arrays) == set(other.arrays), "the fit's arrays move with held-out counts")
+    hold(space == other_space, "the panel or scale moves with held-out counts")
+    hold(state.meta == other.meta, "what the fit chose moves with held-out counts")
+    hold(set(state.arrays) == set(other.arrays), "the fit's arrays move with held-out counts")
     for name, array in state.arrays.items():
-        _hold(np.array_equal(array, other.arrays[name], equal_nan=True), f"{name} moves with held-out counts")
-    _hold(np.array_equal(predicted, other_predicted), "the prediction moves with held-out counts")
-
-
-def _hold(promise: bool, sentence: str) -> None:  # noqa: FBT001  a condition, as in assert
-    if not promise:
-        raise AssertionError(sentence)
+        hold(np.array_equal(array, other.arrays[name], equal_nan=True), f"{name} moves with held-out counts")
+    hold(np.array_equal(predicted, other_predicted), "the prediction moves with held-out counts")
 
 
 def _same(found: np.ndarray, expected: np.ndarray, sentence: str) -> None:
     apart = float(np.abs(found - expected).max())
-    _hold(bool(np.allclose(found, expected, rtol=RTOL, atol=ATOL)), f"{sentence} (by up to {apart:.2g})")
+    hold(bool(np.allclose(found, expected, rtol=RTOL, atol=ATOL)), f"{sentence} (by up to {apart:.2g})")
 
 
 @contextmanager
@@ -297,4 +264,4 @@ def _refusal(words: str) -> Iterator[None]:
         yield
     except InputError as error:
         said = str(error)
-    _hold(words in said, f"a refusal that says what to do ({words}) expected, found: {said}")
+    hold(words in said, f"a refusal that says what to do ({words}) expected, found: {said}")
