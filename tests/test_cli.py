@@ -1,6 +1,7 @@
 """The command line, as a user types it: what it writes, prints and returns."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -81,6 +82,16 @@ def test_every_command_and_flag_is_explained(said):
     _, text, _ = said("fit", "--help")
     for flag in ("--out", "--option", "--size-px", "--slide-mpp", "--patients", "--config", "--overwrite", "--genes"):
         assert flag in text
+
+
+@pytest.mark.parametrize("words", [("list",), ("fit", "--help")])
+def test_what_goes_to_a_file_does_not_depend_on_the_window(said, monkeypatch, words):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    usual = said(*words)[1]
+    monkeypatch.setattr("os.get_terminal_size", lambda *_: os.terminal_size((40, 24)))
+    assert said(*words)[1] == usual
+    monkeypatch.setenv("COLUMNS", "50")
+    assert max(map(len, said(*words)[1].splitlines())) <= 50
 
 
 def test_a_model_of_residuals_is_fitted_by_a_flag_and_described(data, said, tmp_path):

@@ -16,6 +16,7 @@ from rich.table import Table
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.predictor import Predictor
 from mclstexp.core.section import Section
+from mclstexp.core.wording import print_width
 from mclstexp.data.folds import Fold
 from mclstexp.evaluation.controls import missing_controls
 from mclstexp.evaluation.harness import evaluate
@@ -62,7 +63,7 @@ def run_demo(out: Path, *, seed: int = 0, quick: bool = False) -> None:
         If the folder cannot be written to.
     """
     require_writable(out)
-    say = _Steps(Console())
+    say = _Steps(Console(width=print_width()))
     say("Growing and staining the tissue of four patients")
     size = {"n_spots_side": 6, "n_genes": 24, "mpp": 2.0} if quick else {}
     *train, test = make_sections(4, seed=seed, **size)  # type: ignore[arg-type]  # numbers as the parameters want them

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 
 from cyclopts import CycloptsError
+from rich.console import Console
 
 from mclstexp.cli import (  # noqa: F401  they register themselves
     calibrating,
@@ -23,6 +24,7 @@ from mclstexp.cli.signals import Terminated, sigterm_heard
 from mclstexp.cli.terminal import complain, show_warning
 from mclstexp.core.doors import through
 from mclstexp.core.errors import InputError
+from mclstexp.core.wording import print_width
 from mclstexp.io.writing import refusal
 
 
@@ -34,6 +36,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     words = [*(sys.argv[1:] if arguments is None else arguments)]
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
+    app.console = Console(width=print_width())  # of help
     with warnings.catch_warnings(), sigterm_heard():
         warnings.showwarning = show_warning
         try:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from mclstexp.core.wording import sentence, visible
+from mclstexp.core.wording import print_width, sentence, visible
 
 if TYPE_CHECKING:
     from mclstexp.whole_slide.ledger import SlideEvent
@@ -24,7 +24,7 @@ def cell(value: Any) -> str:
 
 
 def print_table(rows: Iterable[Sequence[str]], *, heading: Sequence[str] = (), title: str | None = None) -> None:
-    """Print a table as wide as the terminal; without a heading its columns have no names."""
+    """Print a table as wide as the terminal, or of 80 columns; without a heading its columns have no names."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -35,7 +35,7 @@ def print_table(rows: Iterable[Sequence[str]], *, heading: Sequence[str] = (), t
         table.add_column(Text(visible(name)), overflow="fold")
     for row in rows:
         table.add_row(*(Text(visible(text)) for text in row))  # as it is: "[2]" is no markup
-    Console().print(table)
+    Console(width=print_width()).print(table)
 
 
 @contextmanager

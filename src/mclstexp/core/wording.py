@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from typing import Final
 
 SENTENCE: Final = 300
 """Characters of a message at most: a terminal, a table and a page have room for it."""
+PLAIN_COLUMNS: Final = 80
+"""Width of what is printed where there is no terminal."""
 _VALUE: Final = 80
 _GAP: Final = " … "
 _PATH: Final = re.compile(r"(?:/[^/\s,:;'\"()]+){4,}")
@@ -80,3 +84,11 @@ def _escape(character: str) -> str:
     if "\ud800" <= character <= "\udfff":
         return f"\\u{ord(character):04x}"
     return character.encode("unicode_escape").decode("ascii")
+
+
+def print_width() -> int | None:
+    """Return how wide what is printed to stdout may be: None is as wide as the terminal.
+
+    A file or a pipe is as wide in every window: what reads it must not depend on where it was started.
+    """
+    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else PLAIN_COLUMNS
