@@ -61,6 +61,8 @@ OPTIONS: Final[Mapping[str, Option]] = MappingProxyType(
         "data": Option("--data", None, "data"),
         # what lies between spots
         "factor": Option("--factor", None, "factor"),
+        # which regions there are
+        "n_domains": Option("--n-domains", None, "n_domains"),
     }
 )
 """The options that messages name, by the name they have in the code."""

@@ -19,6 +19,13 @@ UNREADABLE = "unreadable"
 REFERENCE_DISTANCE = "reference_distance"
 """obs: how far a tile lies from the nearest measured spot, see `Predictor.reference_distance`."""
 
+DOMAIN = "domain"
+"""obs: which region of its section a spot belongs to, see `DomainFinder`."""
+
+# obsm beside places
+EMBEDDING = "embedding"
+"""obsm: where each spot lies for the method that found its domain."""
+
 # layers
 LOW = "low"
 HIGH = "high"

@@ -1,10 +1,13 @@
-"""Progress of a training on the terminal; silent where there is none."""
+"""Progress of a training on the terminal; where there is none, a line now and then."""
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 from rich.progress import Progress, TextColumn
@@ -13,15 +16,30 @@ from torch import nn
 from mclstexp.training.distributed import rank
 from mclstexp.training.loop import Step, TrainingOptions, train
 
+SILENT_S: Final = 30.0
+"""Seconds after which a training without a terminal says a word."""
+
 
 @contextmanager
 def epoch_progress(label: str, n_epochs: int) -> Iterator[Callable[[int, float], None]]:
-    """Show a bar over epochs with the latest loss; yields the callback for `train(on_epoch=…)`."""
+    """Show a bar over epochs with the latest loss; yields the callback for `train(on_epoch=…)`.
+
+    Without a terminal a line is said each half minute, so that a log says how far it got.
+    """
     console = Console(stderr=True)
     columns = (*Progress.get_default_columns(), TextColumn("loss {task.fields[loss]:.3f}"))
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal or rank() > 0) as bar:
         task = bar.add_task(label, total=n_epochs, loss=float("nan"))
-        yield lambda epoch, loss: bar.update(task, completed=epoch, loss=loss)
+        said = time.monotonic()
+
+        def on_epoch(epoch: int, loss: float) -> None:
+            nonlocal said
+            bar.update(task, completed=epoch, loss=loss)
+            if not console.is_terminal and rank() == 0 and time.monotonic() - said >= SILENT_S:
+                print(f"{label}: epoch {epoch} of {n_epochs}, loss {loss:.3f}", file=sys.stderr)
+                said = time.monotonic()
+
+        yield on_epoch
 
 
 def train_shown(
