@@ -84,7 +84,8 @@ class DomainFinder(Method):
         tissue, kept = self._tissue(of, features)
         _check_number(n_domains, len(tissue))
         points = self._embed(tissue)
-        number, stability = n_domains, {}
+        number = n_domains
+        stability: dict[int, float] = {}
         if number is None and not self.counts_itself:
             number, stability = stable_number(
                 points, lambda rows, n: self._cut(points[rows], tissue.take(rows), n), seed=self.seed
@@ -194,6 +195,7 @@ def _named(groups: Groups, kept: Bool[np.ndarray, " n_all"]) -> pd.Categorical:
     """Name domains by size, so that the same group is called the same in two runs."""
     kinds, of_spot, size = np.unique(groups, return_inverse=True, return_counts=True)
     rank = np.argsort(np.argsort(-size, kind="stable"))
-    codes = np.full(len(kept), -1)
-    codes[kept] = rank[of_spot]
-    return pd.Categorical.from_codes(codes, categories=[str(n + 1) for n in range(len(kinds))])
+    codes = np.zeros(len(kept), np.intp)
+    codes[kept] = 1 + rank[of_spot]
+    names = np.array([None, *(str(n + 1) for n in range(len(kinds)))], object)
+    return pd.Categorical(names[codes], categories=names[1:])

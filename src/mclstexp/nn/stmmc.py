@@ -98,7 +98,7 @@ class StMMC(nn.Module):
         shuffled
             Row order of each modality's corruption.
         """
-        first = [x @ encoder[0] for x, encoder in zip(inputs, self.encoders, strict=True)]
+        first = [x @ encoder[0] for x, encoder in zip(inputs, self.encoders, strict=True)]  # type: ignore[index]
         clean, hidden = self._encode(first, graphs)
         # rows shuffled before a product or after it are the same
         corrupted, _ = self._encode([x[order] for x, order in zip(first, shuffled, strict=True)], graphs)
@@ -114,7 +114,7 @@ class StMMC(nn.Module):
         found = self._pass_on(first, graphs)
         for layer in range(1, self.n_layers):
             mixed = self._mix(found, layer - 1)
-            found = self._pass_on([mixed @ encoder[layer] for encoder in self.encoders], graphs)
+            found = self._pass_on([mixed @ encoder[layer] for encoder in self.encoders], graphs)  # type: ignore[index]
         return found, self._mix(found, self.n_layers - 1)
 
     @staticmethod
