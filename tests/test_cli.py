@@ -420,10 +420,10 @@ def test_a_method_of_ones_own_is_checked(said, tmp_path, monkeypatch):
     code, text, errors = said("check", good, "--option", "strength=0.5")
     assert code == 0, errors
     assert errors == ""
-    assert "14 of 14 checks passed" in text
+    assert "15 of 15 checks passed" in text
     code, text, _ = said("check", bad)
     assert code == 1
-    assert "13 of 14 checks passed" in text
+    assert "14 of 15 checks passed" in text
     assert "But a tile differs without the tiles beyond its context of 0 µm" in text
     code, text, errors = said("check", none)
     assert (code, text) == (2, "")
@@ -492,15 +492,15 @@ def test_what_cannot_be_used_is_said_in_one_line(words, sentence, data, said, tm
 
 
 def test_errors_of_ours_are_short_unless_asked_for(said, monkeypatch):
-    def broken():
+    def broken(_):
         msg = "first\nsecond"
         raise RuntimeError(msg)
 
-    monkeypatch.setattr("mclstexp.methods.list_methods", broken)
-    code, _, errors = said("list")
+    monkeypatch.setattr("mclstexp.core.options.describe_options", broken)
+    code, _, errors = said("list", "knn")
     assert code == 1
     assert errors == "mclstexp: unexpected error (RuntimeError: first): run again with --debug and report it\n"
-    code, _, errors = said("list", "--debug")
+    code, _, errors = said("list", "knn", "--debug")
     assert code == 1
     assert "Traceback" in errors
     assert "second" in errors
