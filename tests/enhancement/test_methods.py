@@ -5,12 +5,10 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from anndata import AnnData
 from scipy.linalg import cho_factor, cho_solve
 
+from made_maps import SIDE, made_maps
 from mclstexp.core.errors import InputError
-from mclstexp.core.section import Section
-from mclstexp.core.tiles import Tiles, TileSpec
 from mclstexp.enhancement import create_enhancer, list_enhancers
 from mclstexp.enhancement import gaussian_process as gp
 from mclstexp.enhancement.hidden import hidden_spots, score_hidden
@@ -18,37 +16,16 @@ from mclstexp.enhancement.kriging import Kriging
 from mclstexp.io.slides import ArraySlide
 from small_methods import ENCODER
 
-SMALL = {"image_kriging": {"encoder": ENCODER}}
-SIDE, GENES = 14, 12
+SMALL = {"image_kriging": {"encoder": ENCODER}, "stentrans": {"max_epochs": 1}}
 
 
 def small(name):
     return create_enhancer(name, **SMALL.get(name, {}))
 
 
-def made(seed=0, *, permuted=False):
-    """Smooth maps of several genes under Poisson noise, on tissue that looks like the first of them."""
-    rng = np.random.default_rng(seed)
-    y, x = (axis.ravel() for axis in np.mgrid[:SIDE, :SIDE])
-    phases = rng.uniform(0, 2 * np.pi, (GENES, 2))
-    maps = np.stack([np.sin(2 * np.pi * x / 9 + a) + np.cos(2 * np.pi * y / 11 + b) for a, b in phases], axis=1)
-    look = np.kron(np.clip(120 + 50 * maps[:, 0].reshape(SIDE, SIDE), 0, 255), np.ones((10, 10)))
-    if permuted:
-        maps = maps[rng.permutation(len(maps))]
-    counts = rng.poisson(20 * np.exp(maps))
-    array_xy = np.column_stack([x, y]).astype(float)
-    slide = ArraySlide(np.repeat(look.astype(np.uint8)[..., None], 3, axis=2), mpp=10.0, id="made")
-    ids = np.array([f"{a}x{b}" for a, b in zip(x, y, strict=True)])
-    tiles = Tiles(slide=slide, xy=10 * array_xy + 5, ids=ids, spec=TileSpec(32, 3.0), array_xy=array_xy)
-    genes = [f"G{i}" for i in range(GENES)]
-    section = AnnData(counts.astype(np.float32))
-    section.obs_names, section.var_names = ids, genes
-    return Section("made", "p", tiles, section)
-
-
 @pytest.fixture(scope="module")
 def section():
-    return made()
+    return made_maps()
 
 
 @pytest.mark.parametrize("name", list_enhancers())
@@ -107,7 +84,7 @@ def test_kriging_tells_smooth_maps_and_nothing_of_permuted_ones(section):
     assert smooth["kriging"] > smooth["linear"]
     assert smooth["image_kriging"] > smooth["kriging"] - 0.05
     assert smooth["mean"] == 0
-    chance = score_hidden(made(permuted=True), methods, turns=4).groupby("method")["pcc"].mean()
+    chance = score_hidden(made_maps(permuted=True), methods, turns=4).groupby("method")["pcc"].mean()
     assert (chance.abs() < 0.1).all()
 
 

@@ -26,6 +26,8 @@ class Enhancing:
     have counts of."""
     method: str = "kriging"
     """The way; `mclstexp list` shows them."""
+    preset: str | None = None
+    """A named set of options to start from, such as published; --option counts for more."""
     option: Annotated[list[str], Parameter(negative="", show_default=False)] = field(default_factory=list)
     """Option of the method as NAME=VALUE, any number of times; `mclstexp list METHOD` shows them."""
 
@@ -62,7 +64,7 @@ def enhance(
         overwrite=overwrite,
         factor=enhancing.factor,
         genes=None if enhancing.genes is None else gene_names(enhancing.genes),
-        method=make_method(ROOM, enhancing.method, enhancing.option),
+        method=make_method(ROOM, enhancing.method, enhancing.option, preset=enhancing.preset),
     )
     n_spots = int(enhanced.obs["in_section"].sum())
     say(f"{enhanced.n_vars} genes at {n_spots} spots and {enhanced.n_obs - n_spots} places between them")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 from scipy.interpolate import LinearNDInterpolator
 from scipy.spatial import QhullError, cKDTree
 
@@ -18,13 +19,19 @@ class Linear(Enhancer):
     """Straight between three spots around, and as the nearest spot beyond the outermost: a control."""
 
     def _enhance(self, ground: Ground) -> Enhanced:
-        given, asked = ground.given.xy_um, ground.asked.xy_um
         try:
-            values = LinearNDInterpolator(given, ground.values)(asked)
+            return Enhanced(straight_between(ground.given.xy_um, ground.values, ground.asked.xy_um))
         except QhullError as error:
             msg = f"spots that span an area expected on {ground.given.slide.id}, found all on one line: use nearest"
             raise InputError(msg) from error
-        outside = np.isnan(values[:, 0])
-        _, nearest = cKDTree(given).query(asked[outside])
-        values[outside] = ground.values[nearest]
-        return Enhanced(values)
+
+
+def straight_between(
+    places: Float[np.ndarray, "n 2"], values: Float[np.ndarray, "n n_genes"], asked: Float[np.ndarray, "m 2"]
+) -> Float[np.ndarray, "m n_genes"]:
+    """Interpolate over triangles, and take the nearest place's value beyond the outermost."""
+    found = LinearNDInterpolator(places, values)(asked)
+    outside = np.isnan(found[:, 0])
+    _, nearest = cKDTree(places).query(asked[outside])
+    found[outside] = values[nearest]
+    return found

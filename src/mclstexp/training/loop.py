@@ -60,7 +60,7 @@ def train(
     options: TrainingOptions,
     workdir: Path | None = None,
     key: str = "",
-    on_epoch: Callable[[int, float], None] | None = None,
+    on_epoch: Callable[[int, float], bool | None] | None = None,
 ) -> list[dict[str, float]]:
     """Fit `module` by minimising `step` over shuffled batches of `n_rows` rows.
 
@@ -82,7 +82,7 @@ def train(
     key
         Says which data the run is about: a checkpoint of another key is not resumed.
     on_epoch
-        Called with (epochs done, mean loss) after each epoch.
+        Called with (epochs done, mean loss) after each epoch; training ends where it returns True.
 
     Returns
     -------
@@ -113,8 +113,8 @@ def train(
         history.append({"epoch": epoch + 1, "loss": total / n_steps, "learning_rate": rate})
         if workdir is not None and rank() == 0:
             save_checkpoint(workdir, module, optimiser, key=key, epoch=epoch + 1, history=history)
-        if on_epoch is not None:
-            on_epoch(epoch + 1, total / n_steps)
+        if on_epoch is not None and on_epoch(epoch + 1, total / n_steps):
+            break
     module.eval()
     return history
 
