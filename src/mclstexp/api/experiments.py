@@ -8,17 +8,13 @@ from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from mclstexp.core import identity
 from mclstexp.core.doors import through
 from mclstexp.core.errors import InputError
-from mclstexp.core.identity import hash_section
-from mclstexp.core.options import options_from_text, without_paths
+from mclstexp.core.options import options_from_text
 from mclstexp.core.own_file import load_own_file
-from mclstexp.core.predictor import options
 from mclstexp.core.rooms import ROOMS, room_of
 from mclstexp.evaluation.config import make_in
 from mclstexp.evaluation.conformance import run_checks
@@ -26,7 +22,8 @@ from mclstexp.evaluation.experiment import Experiment
 from mclstexp.evaluation.preflight import preflight
 from mclstexp.evaluation.promises import Result
 from mclstexp.evaluation.results import SCORES, is_same, read_results, summarise_scores, write_results
-from mclstexp.evaluation.run_plan import Plan
+from mclstexp.evaluation.room_experiment import RoomExperiment
+from mclstexp.evaluation.run_plan import plan_of
 from mclstexp.evaluation.runner import OnEvent, run_plan
 from mclstexp.evaluation.trial import run_trial, trial_of
 from mclstexp.io.atomic import atomic_path
@@ -37,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 def run_experiment(
-    experiment: Experiment,
+    experiment: Experiment | RoomExperiment,
     *,
     out: Path | str,
     overwrite: bool = False,
@@ -85,11 +82,11 @@ def run_experiment(
     say = on_warning or _log.warning
     with working_folder(working_path(out), doing="an evaluation") as work:
         with through("file"):
-            plan = Plan(experiment, work.path)
+            plan = plan_of(experiment, work.path)
             notes = preflight(plan)
             for note in notes:
                 say(note)
-            record = _record(plan)
+            record = plan.record()
             if not overwrite and is_same(out, record):
                 with suppress(InputError):  # what is damaged is made again
                     return summarise_scores(read_results(out))
@@ -101,25 +98,6 @@ def run_experiment(
             summary = write_results(scores, path, record=told, run_folder=plan.folder)
             _draw_scores(scores, summary, path / "figures")
     return summary
-
-
-def _record(plan: Plan) -> dict[str, Any]:
-    """Say how the scores of a plan come about, as plain JSON."""
-    return {
-        "experiment": asdict(plan.experiment),
-        "methods": {
-            label: {"method": method.name, **without_paths(options(method))} for label, method in plan.methods.items()
-        },
-        "folds": {
-            name: {"by": fold.by, "train": [s.id for s in fold.train], "test": [s.id for s in fold.test]}
-            for name, fold in plan.folds.items()
-        },
-        "sections": {section.id: hash_section(section) for section in plan.sections},
-        "images": {section.id: section.tiles.slide.fingerprint() for section in plan.sections},
-        "patients": {section.id: section.patient for section in plan.sections},
-        "identity": {section.id: identity.of_section(section) for section in plan.sections},
-        "code": plan.code,
-    }
 
 
 def _draw_scores(scores: pd.DataFrame, summary: pd.DataFrame, folder: Path) -> None:

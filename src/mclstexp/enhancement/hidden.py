@@ -104,9 +104,7 @@ def score_hidden(
     rows = []
     for turn, hidden in enumerate(hidden_spots(section, hide=hide, seed=seed)[:turns]):
         given = section.take(~hidden)
-        if min(hidden.sum(), (~hidden).sum()) < MIN_SPOTS:
-            msg = f"section {section.id}: {MIN_SPOTS} spots given and {MIN_SPOTS} hidden expected, found too few"
-            raise InputError(msg)
+        require_enough(section, hidden)
         chosen = tuple(genes) if genes is not None else _often(given)
         space = ExpressionSpace(chosen)
         asked = section.take(hidden & has_counts(section, space=space))
@@ -121,6 +119,23 @@ def score_hidden(
 def _often(given: Section) -> tuple[str, ...]:
     often = np.diff(given.counts.X.tocsc().indptr) > DETECTED * len(given)
     return tuple(map(str, given.counts.var_names[often]))
+
+
+def require_enough(section: Section, hidden: Bool[np.ndarray, " n_spots"]) -> None:
+    """Refuse a turn in which too few spots are given, or hidden.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than ten.
+    """
+    fewest = int(min(hidden.sum(), (~hidden).sum()))
+    if fewest < MIN_SPOTS:
+        msg = (
+            f"section {section.id}: at least {MIN_SPOTS} spots given and {MIN_SPOTS} hidden in each turn expected, "
+            f"found {fewest}: hide otherwise, or give a larger section"
+        )
+        raise InputError(msg)
 
 
 def ask_hidden(method: Enhancer, given: Section, asked: Tiles, *, genes: Sequence[str]) -> AnnData:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from mclstexp.core.errors import InputError
-from mclstexp.core.options import build
+from mclstexp.core.options import build, suggest
 from mclstexp.core.predictor import Predictor
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
@@ -17,12 +18,19 @@ from mclstexp.evaluation.config import DataConfig, FoldsConfig, GeneSetConfig, S
 from mclstexp.evaluation.controls import COMMON, CONTROLS, at_sight, common_sight, make_control, missing_controls
 from mclstexp.evaluation.exam import Rules, scorable
 from mclstexp.evaluation.harness import check_methods
+from mclstexp.evaluation.room_experiment import NOT_OPTIONS, RoomExperiment
 from mclstexp.evaluation.toml import read_toml
 from mclstexp.methods import load_method_file, preset_options
 from mclstexp.sight.feature_predictor import learns_from_pixels
 from mclstexp.sight.sight import Sight
 
-_NOT_OPTIONS = ("method", "preset", "file")
+PREDICT: Final = "predict"
+"""The task that is meant where a file names none: expression from images."""
+TASKS: Final[Mapping[str, str]] = {
+    "impute": "mclstexp.imputation.experiment",
+    "enhance": "mclstexp.enhancement.experiment",
+}
+"""The other tasks, by the module whose `EXPERIMENT` says what a file of theirs holds."""
 
 
 def _usual_sets() -> dict[str, GeneSetConfig]:
@@ -118,7 +126,7 @@ class Experiment:
 
     def _make(self, label: str) -> Predictor:
         given = self.methods[label]
-        options = {name: value for name, value in given.items() if name not in _NOT_OPTIONS}
+        options = {name: value for name, value in given.items() if name not in NOT_OPTIONS}
         name = str(given.get("method", load_method_file(given["file"]) if "file" in given else label))
         common: dict[str, Any] = {"seed": self.seed, "encoder": self.encoder}
         shown = {**preset_options(name, given.get("preset")), **options}
@@ -144,7 +152,7 @@ class Experiment:
         )
 
 
-def read_experiment(path: Path | str) -> Experiment:
+def read_experiment(path: Path | str) -> Experiment | RoomExperiment:
     """Read an experiment file; what it names is checked before anything runs.
 
     Raises
@@ -155,6 +163,13 @@ def read_experiment(path: Path | str) -> Experiment:
     return experiment_of(read_toml(path), where=str(path))
 
 
-def experiment_of(content: Mapping[str, Any], *, where: str) -> Experiment:
+def experiment_of(content: Mapping[str, Any], *, where: str) -> Experiment | RoomExperiment:
     """Make an experiment of what a file says; see `read_experiment`."""
-    return build(Experiment, content, where=where)
+    task = content.get("task", PREDICT)
+    if task == PREDICT:
+        return build(Experiment, {name: value for name, value in content.items() if name != "task"}, where=where)
+    if task not in TASKS:
+        msg = f"{where}: a known task expected, found {task!r}: {suggest(str(task), [PREDICT, *TASKS])}"
+        raise InputError(msg)
+    kind: type[RoomExperiment] = importlib.import_module(TASKS[task]).EXPERIMENT
+    return build(kind, content, where=where)

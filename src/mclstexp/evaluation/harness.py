@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import anndata as ad
 import pandas as pd
 
 from mclstexp.core.errors import InputError
@@ -16,6 +15,7 @@ from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.measured import blank_spots
 from mclstexp.core.predictor import Predictor, options
 from mclstexp.data.folds import Fold
+from mclstexp.evaluation.comparison import Keep
 from mclstexp.evaluation.controls import missing_controls
 from mclstexp.evaluation.exam import (
     HEG50,
@@ -36,9 +36,6 @@ from mclstexp.evaluation.score_table import COLUMNS
 from mclstexp.io.writing import is_of_writing
 
 _log = logging.getLogger(__name__)
-
-Keep = Callable[[ad.AnnData, str], None]
-"""Takes a prediction and the id of its section."""
 
 
 def evaluate(

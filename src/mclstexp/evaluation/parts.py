@@ -11,8 +11,7 @@ from anndata import AnnData
 
 from mclstexp.core import identity
 from mclstexp.core.errors import InputError
-from mclstexp.core.method import described, options
-from mclstexp.core.predictor import Predictor
+from mclstexp.core.method import Method, described, options
 from mclstexp.core.section import Section
 from mclstexp.data.folds import Fold
 from mclstexp.io.atomic import atomic_path, remove_tree
@@ -42,13 +41,17 @@ class Parts:
         self._sections: dict[str, str] = {}
         self._methods: dict[str, dict[str, Any]] = {}
 
-    def key(self, label: str, method: Predictor, fold: Fold) -> str:
+    def key(self, label: str, method: Method, fold: Fold) -> str:
         """Return the key of a method's scores on a fold; another option, count, pixel or line of code is another."""
+        train, test = ([self._of(section) for section in sections] for sections in (fold.train, fold.test))
+        return self.key_of(label, method, fold.name, fold.by, train, test)
+
+    def key_of(self, label: str, method: Method, *parts: Any) -> str:
+        """Return the key of a method's scores of what `parts` tell apart."""
         if label not in self._methods:
             self._methods[label] = _described(method)
-        train, test = ([self._of(section) for section in sections] for sections in (fold.train, fold.test))
         about = (self._about, self._predictions, label, self._methods[label])
-        return identity.of("part", *about, fold.name, fold.by, train, test)
+        return identity.of("part", *about, *parts)
 
     def path(self, key: str) -> Path:
         """Return where the scores of a part lie once it is finished."""
@@ -90,7 +93,7 @@ class Parts:
         return self._sections[section.id]
 
 
-def _described(method: Predictor) -> dict[str, Any]:
+def _described(method: Method) -> dict[str, Any]:
     try:
         return described(method)
     except InputError as error:  # no such weights: the method will fail with that sentence, and its row has it

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import warnings
 
-from mclstexp.core.predictor import options
-from mclstexp.evaluation.exam import prepare, too_small
-from mclstexp.evaluation.run_plan import Plan
+from mclstexp.core.method import options
+from mclstexp.evaluation.comparison import Comparison
 from mclstexp.io.checks import check_section
 from mclstexp.sight.embed import frozen_encoder
 from mclstexp.sight.slide_scale import places_of
 
 
-def preflight(plan: Plan) -> list[str]:
+def preflight(plan: Comparison) -> list[str]:
     """Make everything that an experiment names, the cheapest first, down to the first fold.
 
     Returns
@@ -26,14 +25,13 @@ def preflight(plan: Plan) -> list[str]:
         If a method, option, file, encoder, section, fold, panel or gene set cannot be used, or a slide shows too little
         tissue for a scale of its own.
     """
-    rules = plan.rules
     for encoder in dict.fromkeys(
         str(used) for method in plan.methods.values() if (used := options(method).get("encoder"))
     ):
         frozen_encoder(encoder)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        sections = plan.sections
+        sections = plan.shown
     notes = []
     for warning in caught:
         if issubclass(warning.category, UserWarning):
@@ -41,9 +39,9 @@ def preflight(plan: Plan) -> list[str]:
         else:  # a library's word to developers
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     for section in sections:
-        notes += check_section(section, min_counts=rules.min_counts)
-        notes += [f"{section.id}: {sentence}" for sentence in too_small(section, rules)]
+        notes += check_section(section, min_counts=plan.experiment.data.min_counts)
+        notes += plan.notes_on(section)
         if any(options(method).get("slide_scale") for method in plan.methods.values()):
             places_of(section.tiles.slide, section.tiles.spec)
-    prepare(next(iter(plan.folds.values())), rules)
+    plan.check()
     return list(dict.fromkeys(notes))

@@ -12,7 +12,7 @@ import pandas as pd
 
 from mclstexp.evaluation.compare import compare_methods
 from mclstexp.evaluation.notes import grouped
-from mclstexp.evaluation.score_table import Over
+from mclstexp.evaluation.score_table import Over, usual_over
 from mclstexp.evaluation.summary import summarise
 from mclstexp.evaluation.tables import latex_table, markdown_table
 from mclstexp.io.atomic import restore
@@ -67,7 +67,7 @@ def write_results(
 
 def summarise_scores(scores: pd.DataFrame) -> pd.DataFrame:
     """Summarise over patients, or over sections where those were held out one by one; ``attrs["over"]`` says which."""
-    over: Over = "section" if set(scores["by"]) == {"section"} else "patient"
+    over: Over = "section" if set(scores["by"]) == {"section"} else usual_over(scores)
     return summarise(scores, over=over)
 
 

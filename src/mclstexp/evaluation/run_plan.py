@@ -5,53 +5,38 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from mclstexp.core.code import source_hash
+import pandas as pd
+
+from mclstexp.core import identity
+from mclstexp.core.identity import hash_section
+from mclstexp.core.method import options
+from mclstexp.core.options import without_paths
 from mclstexp.core.predictor import Predictor
 from mclstexp.core.section import Section
 from mclstexp.data.folds import Fold
-from mclstexp.evaluation.exam import Rules
+from mclstexp.evaluation.comparison import PLAN, Comparison, Keep, safe_name
+from mclstexp.evaluation.exam import Exam, Rules, failure, prepare, references, too_small
 from mclstexp.evaluation.experiment import Experiment, experiment_of
+from mclstexp.evaluation.harness import sit
 from mclstexp.evaluation.parts import Parts
+from mclstexp.evaluation.room_experiment import RoomExperiment
+from mclstexp.evaluation.room_plan import RoomPlan
 from mclstexp.evaluation.toml import read_genes
-from mclstexp.io.atomic import atomic_path
 from mclstexp.io.guard import reading
-from mclstexp.io.provenance import code_version
 
-PLAN: Final = "plan.json"
+__all__ = ["Plan", "plan_of", "read_plan", "safe_name"]
 
 
-@dataclass(frozen=True)
-class Plan:
-    """An experiment in the folder where it runs; equal in every process that takes part."""
+class Plan(Comparison):
+    """A comparison of methods that predict expression from images."""
 
     experiment: Experiment
-    """What is compared."""
-    folder: Path
-    """Where parts and predictions go while it runs."""
-    code: dict[str, str] = field(default_factory=lambda: {**code_version(), "source": source_hash()})
-    """The code that runs it, looked up once: files may be edited meanwhile."""
-
-    @cached_property
-    def methods(self) -> dict[str, Predictor]:
-        """Methods by label, controls included."""
-        return self.experiment.make_methods()
-
-    def method(self, label: str) -> Predictor:
-        """Return one method; made alone where the others are not made yet."""
-        if "methods" in self.__dict__:
-            return self.methods[label]
-        if label not in self._alone:
-            self._alone[label] = self.experiment.make_method(label)
-        return self._alone[label]
-
-    @cached_property
-    def _alone(self) -> dict[str, Predictor]:
-        return {}
+    methods: Mapping[str, Predictor]
 
     @cached_property
     def sections(self) -> list[Section]:
@@ -82,34 +67,75 @@ class Plan:
         """Return the key of a method's part."""
         return self.parts.key(label, self.method(label), self.folds[fold])
 
+    def judge(self, label: str, fold: str, *, workdir: Path, keep: Keep) -> pd.DataFrame:
+        """Let a method learn, answer and be marked."""
+        return sit(self._exam(fold), self._predictor(label), label=label, workdir=workdir, keep=keep)
+
+    def of_dead(self, label: str, fold: str, *, reason: str) -> pd.DataFrame:
+        """Return the row of a method whose process died."""
+        return failure(self._exam(fold), label=label, method=self._predictor(label), reason=reason)
+
+    def beside(self, fold: str) -> tuple[pd.DataFrame, list[str]]:
+        """Return ceilings and the depth oracle, and notes on the test sections."""
+        exam = self._exam(fold)
+        return references(exam), exam.notes
+
+    def notes_on(self, section: Section) -> list[str]:
+        """Say that a section is too small to be scored."""
+        return [f"{section.id}: {sentence}" for sentence in too_small(section, self.rules)]
+
+    def check(self) -> None:
+        """Prepare the first fold."""
+        self._exam(next(iter(self.folds)))
+
+    def _exam(self, fold: str) -> Exam:
+        return prepare(self.folds[fold], self.rules)
+
+    def _predictor(self, label: str) -> Predictor:
+        method = self.method(label)
+        assert isinstance(method, Predictor)
+        return method
+
     def gather_predictions(self) -> None:
         """Put the parts' predictions where results have them; what another run of this folder put there goes."""
-        folder = self.folder / "predictions"
-        shutil.rmtree(folder, ignore_errors=True)
+        self.clear_predictions()
         for label in self.methods:
             for name, fold in self.folds.items():
                 for number, section in enumerate(fold.test):
                     kept = self.parts.prediction(self.key(label, name), number)
                     if self.experiment.predictions and kept.is_file():
-                        target = folder / safe_name(label) / f"{safe_name(section.id)}.h5ad"
-                        target.parent.mkdir(parents=True, exist_ok=True)
-                        shutil.copyfile(kept, target)
+                        shutil.copyfile(kept, self.prediction_path(label, section.id))
 
-    def write(self) -> None:
-        """Leave the plan in its folder for the processes that take part."""
-        with atomic_path(self.folder / PLAN, ours=True) as path:
-            content = {"experiment": asdict(self.experiment), "code": self.code}
-            path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    def record(self) -> dict[str, Any]:
+        """Say how the scores come about, as plain JSON."""
+        return {
+            "experiment": asdict(self.experiment),
+            "methods": {
+                label: {"method": method.name, **without_paths(options(method))}
+                for label, method in self.methods.items()
+            },
+            "folds": {
+                name: {"by": fold.by, "train": [s.id for s in fold.train], "test": [s.id for s in fold.test]}
+                for name, fold in self.folds.items()
+            },
+            "sections": {section.id: hash_section(section) for section in self.sections},
+            "images": {section.id: section.tiles.slide.fingerprint() for section in self.sections},
+            "patients": {section.id: section.patient for section in self.sections},
+            "identity": {section.id: identity.of_section(section) for section in self.sections},
+            "code": self.code,
+        }
 
 
-def read_plan(folder: Path) -> Plan:
-    """Read what `Plan.write` left."""
+def plan_of(experiment: Experiment | RoomExperiment, folder: Path, **code: Any) -> Comparison:
+    """Lay an experiment of any question into a folder."""
+    if isinstance(experiment, RoomExperiment):
+        return RoomPlan(experiment, folder, **code)
+    return Plan(experiment, folder, **code)
+
+
+def read_plan(folder: Path) -> Comparison:
+    """Read what `Comparison.write` left."""
     path = folder / PLAN
     with reading(path, "the plan of an evaluation"):
         content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return Plan(experiment_of(content["experiment"], where=str(path)), folder, content["code"])
-
-
-def safe_name(name: str) -> str:
-    """Spell a label or a section's name as a file name."""
-    return "".join(letter if letter.isalnum() or letter in "._- +" else "_" for letter in name)
+        return plan_of(experiment_of(content["experiment"], where=str(path)), folder, code=content["code"])

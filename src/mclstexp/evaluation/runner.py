@@ -11,10 +11,9 @@ from typing import Final
 import pandas as pd
 
 from mclstexp.core.errors import InputError
+from mclstexp.evaluation.comparison import Comparison, safe_name
 from mclstexp.evaluation.crew import Crew, environment, how_it_ended
-from mclstexp.evaluation.exam import failure, prepare, references
 from mclstexp.evaluation.harness import join_scores
-from mclstexp.evaluation.run_plan import Plan, safe_name
 
 _ATTEMPTS: Final = 2
 """A part that is computed and then not found whole is computed again so often in all."""
@@ -22,7 +21,7 @@ OnEvent = Callable[[str, str, str], None]
 """Called with (label, fold, state): "begun", "done" or "died"; first of all with ("", "", "of N") parts to compute."""
 
 
-def run_plan(plan: Plan, *, jobs: int = 1, on_event: OnEvent | None = None) -> pd.DataFrame:
+def run_plan(plan: Comparison, *, jobs: int = 1, on_event: OnEvent | None = None) -> pd.DataFrame:
     """Compute the parts that are missing and return the scores of all.
 
     Parameters
@@ -59,7 +58,7 @@ def run_plan(plan: Plan, *, jobs: int = 1, on_event: OnEvent | None = None) -> p
     return scores
 
 
-def _missing(plan: Plan, died: Mapping[tuple[str, str], str]) -> dict[str, list[str]]:
+def _missing(plan: Comparison, died: Mapping[tuple[str, str], str]) -> dict[str, list[str]]:
     """Return the folds by label whose parts are not there, read back and found whole."""
     missing = {
         label: [
@@ -70,7 +69,7 @@ def _missing(plan: Plan, died: Mapping[tuple[str, str], str]) -> dict[str, list[
     return {label: folds for label, folds in missing.items() if folds}
 
 
-def _compute(plan: Plan, todo: Mapping[str, list[str]], *, jobs: int, say: OnEvent) -> dict[tuple[str, str], str]:
+def _compute(plan: Comparison, todo: Mapping[str, list[str]], *, jobs: int, say: OnEvent) -> dict[tuple[str, str], str]:
     """Have parts computed; returns what died and how."""
     crew = Crew()
     died: dict[tuple[str, str], str] = {}
@@ -97,7 +96,7 @@ def _chunks(folds: list[str], *, n_chunks: int) -> list[list[str]]:
 
 
 def _work(
-    plan: Plan, crew: Crew, label: str, folds: list[str], *, jobs: int, say: OnEvent
+    plan: Comparison, crew: Crew, label: str, folds: list[str], *, jobs: int, say: OnEvent
 ) -> dict[tuple[str, str], str]:
     """Have a method judged; after a death go on with the next fold in a new process. Returns what died and how.
 
@@ -130,12 +129,12 @@ def _work(
     return died
 
 
-def _collect(plan: Plan, died: Mapping[tuple[str, str], str]) -> pd.DataFrame:
+def _collect(plan: Comparison, died: Mapping[tuple[str, str], str]) -> pd.DataFrame:
     tables, notes = [], []
-    for name, fold in plan.folds.items():
-        exam = prepare(fold, plan.rules)
-        notes += exam.notes
-        for label, method in plan.methods.items():
+    for name in plan.folds:
+        references, said = plan.beside(name)
+        notes += said
+        for label in plan.methods:
             scores = plan.parts.read(plan.key(label, name))
             if scores is None:
                 if (label, name) not in died:
@@ -145,9 +144,9 @@ def _collect(plan: Plan, died: Mapping[tuple[str, str], str]) -> pd.DataFrame:
                         "leave the code as it is, and run the same again"
                     )
                     raise InputError(msg)
-                scores = failure(exam, label=label, method=method, reason=died[label, name])
+                scores = plan.of_dead(label, name, reason=died[label, name])
             tables.append(scores)
-        tables.append(references(exam))
+        tables.append(references)
     scores = join_scores(tables)
     scores.attrs["notes"] = notes
     return scores

@@ -42,7 +42,7 @@ RELIABILITIES: Final = {"reliability": CEILING_METRIC} | {
 RUN: Final = ("failed", "seconds", "peak_mib")
 """Metrics of a method in a whole fold; they are no scores."""
 LOWER_IS_BETTER: Final = frozenset(
-    ("mse", "mae", "nrmse", "js", "moran_error", "gene_correlation_error", "seconds", "peak_mib")
+    ("mse", "mae", "nrmse", "rmse_z", "js", "moran_error", "gene_correlation_error", "seconds", "peak_mib")
 )
 """Metrics that measure an error or a cost."""
 NEAREST_ONE_IS_BEST: Final = frozenset(("dispersion",))

@@ -19,10 +19,10 @@ from pathlib import Path
 from anndata import AnnData
 
 from mclstexp.core.doors import through
+from mclstexp.evaluation.comparison import Comparison
 from mclstexp.evaluation.crew import leave_signals_to_the_run, lines_of_the_run
-from mclstexp.evaluation.exam import prepare
-from mclstexp.evaluation.harness import join_scores, sit
-from mclstexp.evaluation.run_plan import Plan, read_plan
+from mclstexp.evaluation.harness import join_scores
+from mclstexp.evaluation.run_plan import read_plan
 from mclstexp.io.writing import is_of_writing, refusal
 
 
@@ -48,15 +48,12 @@ def main(arguments: Sequence[str]) -> None:
             _say(fold, "done")
 
 
-def _judge(plan: Plan, label: str, fold: str) -> None:
+def _judge(plan: Comparison, label: str, fold: str) -> None:
     key = plan.key(label, fold)
     workdir = plan.folder / "work" / key
 
     predicted: list[AnnData] = []
-    method = plan.method(label)
-    exam = prepare(plan.folds[fold], plan.rules)
-    keep = lambda answer, _: predicted.append(answer)  # noqa: E731
-    scores = sit(exam, method, label=label, workdir=workdir, keep=keep)
+    scores = plan.judge(label, fold, workdir=workdir, keep=lambda answer, _: predicted.append(answer))
     plan.parts.write(key, join_scores([scores]), predicted)
     shutil.rmtree(workdir, ignore_errors=True)
 

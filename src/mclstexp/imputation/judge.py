@@ -95,26 +95,38 @@ def score_fold(imputer: Imputer, fold: GeneFold, counts: AnnData, reference: Ann
     -------
     One row a gene: "fold", "gene", `METRICS`, "seconds".
     """
-    seen = counts[:, ~counts.var_names.isin(list(fold.hidden))].copy()
     began = time.monotonic()
+    predicted = np.asarray(ask_fold(imputer, fold, counts, reference).X, np.float64)
+    seconds = time.monotonic() - began
+    return mark_fold(predicted, fold, counts).assign(fold=fold.name, seconds=seconds)
+
+
+def ask_fold(imputer: Imputer, fold: GeneFold, counts: AnnData, reference: AnnData) -> AnnData:
+    """Have a method impute the genes of a fold, from a section without any that is hidden."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".* have no counts: .*")  # a word for each method and fold
-        predicted = np.asarray(imputer.impute(seen, reference, genes=fold.asked).X, np.float64)
-    seconds = time.monotonic() - began
+        return imputer.impute(_seen(counts, fold), reference, genes=fold.asked)
+
+
+def mark_fold(predicted: Values, fold: GeneFold, counts: AnnData) -> pd.DataFrame:
+    """Score each gene of a fold: "gene" and `METRICS`."""
     truth = log_shares(counts.X)[:, counts.var_names.get_indexer(fold.asked)].toarray()
-    depth = np.asarray(seen.X.sum(axis=1), np.float64).ravel()  # with hidden genes in it, it would tell of them
+    # with hidden genes in it, depth would tell of them
+    depth = np.asarray(_seen(counts, fold).X.sum(axis=1), np.float64).ravel()
     return pd.DataFrame(
         {
-            "fold": fold.name,
             "gene": list(fold.asked),
             "pcc": pcc(truth, predicted),
             "pcc_depth": pcc_depth(truth, predicted, depth=depth),
             "spearman": spearman(truth, predicted),
             "rmse_z": rmse_z(truth, predicted),
             "js": js(truth, predicted),
-            "seconds": seconds,
         }
     )
+
+
+def _seen(counts: AnnData, fold: GeneFold) -> AnnData:
+    return counts[:, ~counts.var_names.isin(list(fold.hidden))].copy()
 
 
 def rmse_z(truth: Values, predicted: Values) -> PerGene:

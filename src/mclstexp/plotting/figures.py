@@ -7,6 +7,7 @@ from typing import cast
 import pandas as pd
 from matplotlib.figure import Figure
 
+from mclstexp.evaluation.score_table import CEILING_METRIC
 from mclstexp.plotting.scores import (
     plot_method_against_method,
     plot_score_against_ceiling,
@@ -26,12 +27,12 @@ def draw_figures(scores: pd.DataFrame, summary: pd.DataFrame) -> dict[str, Figur
     Returns
     -------
     Figures by name: "summary" (means with intervals), "distributions" (over genes), "first_against_second" (gene by
-    gene) and "against_ceiling" (of the best method); the last two only where there are methods enough.
+    gene) and "against_ceiling" (of the best method); the last two only where there are methods enough, and a ceiling.
     """
     judged = [str(name) for name, row in summary.iterrows() if row["kind"] != "reference" and row["pcc"] > 0]
     axes = {"summary": plot_summary(summary), "distributions": plot_score_distributions(scores)}
     if len(judged) > 1:
         axes["first_against_second"] = plot_method_against_method(scores, judged[1], judged[0])
-    if judged:
+    if judged and (scores["metric"] == CEILING_METRIC).any():
         axes["against_ceiling"] = plot_score_against_ceiling(scores, judged[0])
     return {name: cast("Figure", ax.get_figure(root=True)) for name, ax in axes.items()}

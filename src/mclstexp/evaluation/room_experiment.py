@@ -1,0 +1,134 @@
+"""An experiment of a question beside images, as a TOML file says it (``task = "impute"``)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from anndata import AnnData
+
+from mclstexp.core.errors import InputError
+from mclstexp.core.measured import has_counts
+from mclstexp.core.method import Method, options
+from mclstexp.core.own_file import load_own_file
+from mclstexp.core.room import Room
+from mclstexp.core.section import Section
+from mclstexp.core.tiles import TileSpec
+from mclstexp.evaluation.config import DataConfig, make_in
+from mclstexp.evaluation.turn import Turn
+from mclstexp.io.bare_section import read_bare_section
+
+NOT_OPTIONS: Final = ("method", "preset", "file")
+"""Keys of a table [methods.LABEL] that are no options of the method."""
+_BARE: Final = (".tsv", ".tsv.gz")
+
+
+@dataclass(frozen=True)
+class RoomExperiment(ABC):
+    """A comparison of methods of one question, on one or more sections, as ``mclstexp evaluate`` runs it."""
+
+    room: ClassVar[Room[Any]]
+    """Whose methods are compared."""
+    controls: ClassVar[tuple[str, ...]]
+    """Methods that stand in every table."""
+    example: ClassVar[str]
+    """A method, for a message."""
+
+    task: str = ""
+    """The question: "impute", "enhance"."""
+    title: str = ""
+    """What is asked."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """The sections; a table of counts (.tsv) whose spots are named as 12x15 needs no image."""
+    tile: TileSpec = field(default_factory=TileSpec)
+    """Size and scale of the tiles, for methods that look."""
+    encoder: str | None = None
+    """Image encoder of every method that has one and is not given its own."""
+    methods: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Options by label; ``method`` names the method where the label does not, ``preset`` a set of options to start
+    from, ``file`` a Python file with a method of one's own."""
+    predictions: bool = True
+    """Keep the answers (.h5ad) beside the scores."""
+    seed: int | None = None
+    """Seed of what is hidden (0 by default), and of every method that has one and is not given its own."""
+
+    def make_methods(self) -> dict[str, Method]:
+        """Make the methods by label, controls first.
+
+        Raises
+        ------
+        InputError
+            If there is none, or a method or option is not known or does not fit.
+        """
+        if not self.methods:
+            msg = f"at least one method expected, found none: add a table [methods.{self.example}]"
+            raise InputError(msg)
+        made = {label: self._make(label) for label in self.methods}
+        present = {method.name for method in made.values()} | set(made)
+        return {**{name: self._control(name) for name in self.controls if name not in present}, **made}
+
+    def make_method(self, label: str) -> Method:
+        """Make the one of `make_methods`, alone."""
+        return self._make(label) if label in self.methods else self._control(label)
+
+    def _make(self, label: str) -> Method:
+        given = self.methods[label]
+        named = given.get("method", load_own_file(given["file"], self.room)[1] if "file" in given else label)
+        own = {name: value for name, value in given.items() if name not in NOT_OPTIONS}
+        method: Method = make_in(self.room, str(named), own, preset=given.get("preset"), common=self._common())
+        return method
+
+    def _control(self, name: str) -> Method:
+        method: Method = make_in(self.room, name, {}, common=self._common())
+        return method
+
+    def _common(self) -> dict[str, Any]:
+        return {"seed": self.seed, "encoder": self.encoder}
+
+    def read(self) -> list[Section]:
+        """Read the sections, without spots that hold too few counts.
+
+        Raises
+        ------
+        InputError
+            If they cannot be read, or a method looks at an image and there is none.
+        """
+        data = self.data
+        if self.is_bare:
+            self._require_blind()
+            patient = data.patients.get(Path(data.path).name.partition(".")[0])
+            found = [read_bare_section(data.path, spec=self.tile, pitch_um=data.pitch_um, patient=patient)]
+        else:
+            found = data.read(self.tile)
+        return [section.take(has_counts(section, min_counts=data.min_counts)) for section in found]
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether the data are a table of counts alone."""
+        return self.data.synthetic is None and self.data.image is None and self.data.path.lower().endswith(_BARE)
+
+    def _require_blind(self) -> None:
+        for label, method in self.make_methods().items():
+            if options(method).get("encoder"):
+                msg = (
+                    f"a section with an image expected for method {label}, which looks at it, found counts alone at "
+                    f"{self.data.path}: give a section, or leave that method out"
+                )
+                raise InputError(msg)
+
+    @abstractmethod
+    def turns(self, sections: Sequence[Section]) -> list[Turn]:
+        """Say what is hidden in turn.
+
+        Raises
+        ------
+        InputError
+            If what is to be hidden is not there.
+        """
+
+    @abstractmethod
+    def join(self, answers: Sequence[AnnData]) -> AnnData:
+        """Lay a method's answers of the turns of one section together, each of what was hidden."""
