@@ -15,6 +15,7 @@ from mclstexp.evaluation.score_table import (
     averaged,
     comparable,
     independent,
+    main_metric,
     merit,
     rows_of,
     usual_over,
@@ -26,7 +27,7 @@ _COLUMNS = ("method", "baseline", "difference", "low", "high", "p", "holm", "sma
 def compare_methods(
     scores: pd.DataFrame,
     *,
-    metric: str = "pcc",
+    metric: str | None = None,
     gene_set: str | None = None,
     over: Over | None = None,
     baseline: str | None = None,
@@ -42,7 +43,7 @@ def compare_methods(
     scores
         A table of `evaluate`.
     metric
-        What is compared.
+        What is compared; by default what methods are ordered by, the PCC.
     gene_set
         Only these genes.
     over
@@ -77,6 +78,7 @@ def compare_methods(
     is significant at 0.05, however clear; after Holm's correction for m methods it takes 2m / 2ⁿ < 0.05. In a mean over
     sections of several patients, a patient's sections flip their signs together.
     """
+    metric = main_metric(scores) if metric is None else metric
     table, kinds, said = _prepare(scores, metric=metric, gene_set=gene_set, over=over)
     judged = [name for name in table.columns if kinds[name] != "reference"]
     if baseline is None:

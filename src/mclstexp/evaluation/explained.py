@@ -65,6 +65,8 @@ def say_explained(summary: pd.DataFrame, method: str | None = None) -> list[str]
     -------
     A sentence, and a warning where any share is at least `MUCH`; nothing where nothing is known.
     """
+    if "pcc" not in summary:
+        return []
     method = best_method(summary) if method is None else method
     if method is None:
         return []
@@ -83,9 +85,10 @@ def say_explained(summary: pd.DataFrame, method: str | None = None) -> list[str]
     largest = max(shares, key=lambda name: shares[name])
     if shares[largest] >= MUCH:
         cause = "stain" if largest == "colour" else "depth"
+        known = "pcc_residual" in summary and summary["pcc_residual"].notna().any()
         sentences.append(
             f"Warning: {_percent(shares[largest])} of the PCC of {method} can be had from {cause} alone. Judge by the "
-            "PCC given depth and that on residuals, not by this score."
+            f"PCC given depth{' and that on residuals' if known else ''}, not by this score."
         )
     return sentences
 

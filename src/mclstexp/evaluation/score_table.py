@@ -31,6 +31,8 @@ COLUMNS: Final = (
 )
 """Columns of a score table; one boolean column per gene set follows. An unknown patient is ""."""
 
+MAIN: Final = ("pcc", "ari")
+"""Metrics that methods are ordered by: the first that a table has."""
 CEILING_METRIC: Final = "ceiling"
 """Metric of the reference that says what a perfect predictor would reach; its scale is that of the PCC."""
 CEILINGS: Final = {"pcc": CEILING_METRIC, "pcc_depth": "ceiling_depth", "pcc_residual": "ceiling_residual"}
@@ -247,6 +249,12 @@ def beside_ceiling(rows: pd.DataFrame, *, metric: str = "pcc") -> pd.DataFrame:
     ceiling = rows.loc[rows["metric"] == CEILINGS[metric], [*CELL, "value"]]
     pcc = rows[rows["metric"].isin((metric, CEILINGS[metric]))]
     return pcc.merge(ceiling, on=list(CELL), suffixes=("", "_ceiling")).dropna(subset=["value", "value_ceiling"])
+
+
+def main_metric(scores: pd.DataFrame) -> str:
+    """Return what the methods of a table are ordered by: the PCC, or of domains the adjusted Rand index."""
+    present = set(scores["metric"].astype(str))
+    return next((metric for metric in MAIN if metric in present), MAIN[0])
 
 
 def rows_of(scores: pd.DataFrame, *, metric: str, gene_set: str | None = None) -> pd.DataFrame:

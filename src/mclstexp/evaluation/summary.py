@@ -22,6 +22,7 @@ from mclstexp.evaluation.score_table import (
     comparable,
     gene_set_names,
     independent,
+    main_metric,
     unit_means,
     unknown_patients,
     usual_over,
@@ -55,7 +56,8 @@ def summarise(scores: pd.DataFrame, *, over: Over | None = None) -> pd.DataFrame
 
     Returns
     -------
-    Indexed by method, best PCC first, references last:
+    Indexed by method, best PCC first (of domains, best adjusted Rand index, "ari" in the place of "pcc"), references
+    last:
 
     - "pcc" and "pcc_<gene set>", each with "…_sd" (standard deviation over patients; with `over` "section", over
       sections) and "…_low", "…_high" (95 % t interval over patients within -1 and 1, NaN with fewer than two; over
@@ -73,9 +75,9 @@ def summarise(scores: pd.DataFrame, *, over: Over | None = None) -> pd.DataFrame
       "seconds" (sum over folds), "peak_mib" (largest of the folds).
 
     The row of the noise ceiling has the mean ceilings in the columns of the correlations: what a perfect predictor
-    would score, of all sections together, hence without spread; 0 where the mean is below. ``attrs`` says "by", "over",
-    "units" (what intervals are over), "protocol", "n_patients" (those known), "n_unknown" (sections whose
-    patient is not), "n_sections" (those averaged), "n_folds" and "gene_sets".
+    would score, of all sections together, hence without spread; 0 where the mean is below. ``attrs`` says "metric"
+    (what methods are ordered by), "by", "over", "units" (what intervals are over), "protocol", "n_patients" (those
+    known), "n_unknown" (sections whose patient is not), "n_sections" (those averaged), "n_folds" and "gene_sets".
 
     Raises
     ------
@@ -87,15 +89,16 @@ def summarise(scores: pd.DataFrame, *, over: Over | None = None) -> pd.DataFrame
     over = usual_over(scores) if over is None else over
     between, n_unknown = independent(scores, over=over), unknown_patients(scores)
     scores = averaged(scores)
-    sets, protocol = gene_set_names(scores), str(scores["protocol"].iloc[0])
-    pcc, ceilings = scores[scores["metric"].isin(("pcc", CEILING_METRIC))], list(CEILINGS.values())
+    sets, protocol, main = gene_set_names(scores), str(scores["protocol"].iloc[0]), main_metric(scores)
+    pcc, ceilings = scores[scores["metric"].isin((main, CEILING_METRIC))], list(CEILINGS.values())
     table = pd.DataFrame(index=pd.Index(scores["method"].unique().astype(str), name="method"))
     for name in (None, *sets):
         rows = pcc if name is None else pcc[pcc[name].astype(bool)]
-        column = "pcc" if name is None else f"pcc_{name}"
+        column = main if name is None else f"{main}_{name}"
         units = _units(rows, over=over, keep_nan=protocol == "paper" and (name or "").startswith("heg"))
         _with_spread(table, units, column=column, between=between)
-        table[column.replace("pcc", "ceiling_share")] = _ceiling_share(rows, over=over)
+        if main in CEILINGS:
+            table[column.replace(main, "ceiling_share")] = _ceiling_share(rows, over=over)
     for metric, name in itertools.product(("pcc_depth", "pcc_residual"), (None, *sets)):
         rows = scores[scores["metric"].isin((metric, CEILINGS[metric]))]
         rows = rows if name is None else rows[rows[name].astype(bool)]
@@ -103,12 +106,13 @@ def summarise(scores: pd.DataFrame, *, over: Over | None = None) -> pd.DataFrame
         _with_spread(table, _units(rows, over=over, keep_nan=False), column=column, between=between)
         table[column.replace("pcc", "ceiling_share")] = _ceiling_share(rows, over=over, metric=metric)
     _settle_ceilings(table, scores[scores["metric"].isin(ceilings)])
-    others = scores[~scores["metric"].isin((*CEILINGS, *ceilings, *RELIABILITIES, *RUN))]
+    others = scores[~scores["metric"].isin((main, *CEILINGS, *ceilings, *RELIABILITIES, *RUN))]
     means = unit_means(others, over=over, per=("metric", "method")).groupby(["metric", "method"], observed=True).mean()
     for metric in others["metric"].unique():
         table[str(metric)] = means.loc[metric]
     _with_numbers(table, scores, pcc)
     table.attrs = {
+        "metric": main,
         "by": str(scores["by"].iloc[0]),
         "over": over,
         "units": between,
@@ -119,7 +123,7 @@ def summarise(scores: pd.DataFrame, *, over: Over | None = None) -> pd.DataFrame
         "n_sections": len(pcc[["patient", "section"]].drop_duplicates()),
         "n_folds": scores["fold"].nunique(),
     }
-    return table.iloc[np.lexsort((-table["pcc"], table["kind"] == "reference"))]
+    return table.iloc[np.lexsort((-table[main], table["kind"] == "reference"))]
 
 
 def _known(patients: pd.Series) -> pd.Series:
@@ -198,7 +202,11 @@ def headline(summary: pd.DataFrame) -> list[str]:
         Of `summarise`.
     """
     said = summary.attrs
-    sure = f", with 95 % intervals over {said['units']}s" if summary["pcc_low"].notna().any() else ""
+    sure = (
+        f", with 95 % intervals over {said['units']}s"
+        if summary[f"{said.get('metric', 'pcc')}_low"].notna().any()
+        else ""
+    )
     return [
         f"{_who(said)}, {_count(said['n_sections'], 'section')}; held out by {said['by']}.",
         f"Means over {said['over']}s{sure}.",

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mclstexp.core.wording import without_marks
-from mclstexp.evaluation.score_table import CEILINGS, merit
+from mclstexp.evaluation.score_table import CEILINGS, MAIN, merit
 from mclstexp.evaluation.summary import FAILED, TRANSDUCTIVE, TUNED, headline
 
 _SETS: Final = {"heg": "highest", "hvg": "most variable", "svg": "most spatial"}
@@ -149,7 +149,9 @@ def _table(summary: pd.DataFrame) -> tuple[list[_Column], list[_Row]]:
 
 
 def _columns(summary: pd.DataFrame) -> list[_Column]:
-    interval = " [95 % CI]" if summary["pcc_low"].notna().any() else ""
+    interval = " [95 % CI]" if summary[f"{_main(summary)}_low"].notna().any() else ""
+    if _main(summary) == "ari":
+        return [*_of_domains(interval), *_of_runs()]
     return [
         _Column(f"PCC{interval}", "pcc", _number),
         *(_Column(_set_heading(name), f"pcc_{name}", _number) for name in summary.attrs["gene_sets"]),
@@ -159,13 +161,35 @@ def _columns(summary: pd.DataFrame) -> list[_Column]:
         _Column("R²", "r2", _number),
         _Column("MSE", "mse", _number),
         _Column("MAE", "mae", _number),
+        *(_of_hidden_genes() if "rmse_z" in summary else []),
         _Column("SSIM", "ssim", _number),
         _Column("AUC", "auc", _number),
         _Column("dispersion", "dispersion", lambda value: f"{value:.2f}"),
+        *_of_runs(),
+    ]
+
+
+def _main(summary: pd.DataFrame) -> str:
+    return str(summary.attrs.get("metric", "pcc"))
+
+
+def _of_runs() -> list[_Column]:
+    return [
         _Column("time", "seconds", _time, compete=False),
         _Column("memory", "peak_mib", _memory, compete=False),
         _Column("sees", "sees", str, compete=False),
     ]
+
+
+def _of_hidden_genes() -> list[_Column]:
+    heads = {"spearman": "Spearman", "rmse_z": "RMSE of z", "js": "JS"}
+    return [_Column(head, name, _number) for name, head in heads.items()]
+
+
+def _of_domains(interval: str) -> list[_Column]:
+    merits = {"ari": f"ARI{interval}", "nmi": "NMI", "homogeneity": "homogeneity", "stability": "stability"}
+    columns = [_Column(head, name, _number) for name, head in merits.items()]
+    return [*columns, _Column("coherence", "coherence", _number, compete=False)]
 
 
 def _of_another_question(heading: str, name: str, summary: pd.DataFrame) -> list[_Column]:
@@ -188,7 +212,7 @@ def _cell(row: pd.Series, column: _Column) -> str:
     if pd.isna(value):
         return _NOTHING
     low, high = (row.get(f"{column.name}_{end}", np.nan) for end in ("low", "high"))
-    if column.name in CEILINGS and pd.notna(low):
+    if column.name in (*CEILINGS, *MAIN) and pd.notna(low):
         return f"{_number(value)} [{_number(low)}, {_number(high)}]"
     return column.show(value)
 

@@ -29,8 +29,12 @@ def draw_figures(scores: pd.DataFrame, summary: pd.DataFrame) -> dict[str, Figur
     Figures by name: "summary" (means with intervals), "distributions" (over genes), "first_against_second" (gene by
     gene) and "against_ceiling" (of the best method); the last two only where there are methods enough, and a ceiling.
     """
+    main = str(summary.attrs.get("metric", "pcc"))
+    axes = {"summary": plot_summary(summary, column=main)}
+    if main != "pcc":
+        return {"summary": cast("Figure", axes["summary"].get_figure(root=True))}
     judged = [str(name) for name, row in summary.iterrows() if row["kind"] != "reference" and row["pcc"] > 0]
-    axes = {"summary": plot_summary(summary), "distributions": plot_score_distributions(scores)}
+    axes["distributions"] = plot_score_distributions(scores)
     if len(judged) > 1:
         axes["first_against_second"] = plot_method_against_method(scores, judged[1], judged[0])
     if judged and (scores["metric"] == CEILING_METRIC).any():
