@@ -254,10 +254,11 @@ def cost(exam: Exam, *, label: str, method: Predictor, seconds: float) -> pd.Dat
 
 def spent(seconds: float) -> dict[str, float]:
     """Return wall time beside the most memory (MiB) that this process ever held, where the system tells."""
-    if resource is None:
-        return {"seconds": seconds}
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
-    return {"seconds": seconds, "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit}
+    values = {"seconds": seconds}
+    if resource is not None:
+        unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, KiB elsewhere
+        values["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return values
 
 
 def _where(

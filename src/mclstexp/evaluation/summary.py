@@ -14,6 +14,7 @@ from mclstexp.evaluation.resampling import cannot_tell, mean_interval
 from mclstexp.evaluation.score_table import (
     CEILING_METRIC,
     CEILINGS,
+    MAIN,
     RELIABILITIES,
     RUN,
     Over,
@@ -76,8 +77,9 @@ def summarise(scores: pd.DataFrame, *, over: Over | None = None) -> pd.DataFrame
 
     The row of the noise ceiling has the mean ceilings in the columns of the correlations: what a perfect predictor
     would score, of all sections together, hence without spread; 0 where the mean is below. ``attrs`` says "metric"
-    (what methods are ordered by), "by", "over", "units" (what intervals are over), "protocol", "n_patients" (those
-    known), "n_unknown" (sections whose patient is not), "n_sections" (those averaged), "n_folds" and "gene_sets".
+    (what methods are ordered by, if not the PCC), "by", "over", "units" (what intervals are over), "protocol",
+    "n_patients" (those known), "n_unknown" (sections whose patient is not), "n_sections" (those averaged),
+    "n_folds" and "gene_sets".
 
     Raises
     ------
@@ -112,7 +114,7 @@ def summarise(scores: pd.DataFrame, *, over: Over | None = None) -> pd.DataFrame
         table[str(metric)] = means.loc[metric]
     _with_numbers(table, scores, pcc)
     table.attrs = {
-        "metric": main,
+        **({} if main == MAIN[0] else {"metric": main}),
         "by": str(scores["by"].iloc[0]),
         "over": over,
         "units": between,
