@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from mclstexp._version import __version__
 
 if TYPE_CHECKING:
-    from mclstexp.api import enhance, impute, load_model, predict
+    from mclstexp.api import enhance, find_domains, impute, load_model, predict
     from mclstexp.core.errors import InputError
     from mclstexp.core.expression import ExpressionSpace
     from mclstexp.core.section import Section
@@ -35,6 +35,7 @@ __all__ = [
     "create",
     "enhance",
     "evaluate",
+    "find_domains",
     "folds_by_patient",
     "folds_by_section",
     "impute",
@@ -62,6 +63,7 @@ _HOME = {
     "create": "methods",
     "enhance": "api",
     "evaluate": "evaluation.harness",
+    "find_domains": "api",
     "folds_by_patient": "data.folds",
     "folds_by_section": "data.folds",
     "impute": "api",

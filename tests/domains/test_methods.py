@@ -221,6 +221,11 @@ def test_a_method_that_returns_no_numbers_is_caught(section):
         _Wrong().find(section, n_domains=3)
 
 
+def test_another_number_than_was_asked_for_is_said(section):
+    with pytest.warns(UserWarning, match="image_only found 1 domains where 2 were asked for: spots differ too little"):
+        small("image_only").find(section, n_domains=2, features=np.ones((len(section), 3)))
+
+
 def test_every_method_has_a_seed_and_a_sentence():
     for name, cls in list_domain_finders().items():
         assert isinstance(cls().seed, int), name

@@ -222,3 +222,12 @@ def test_nothing_on_the_page_turns_or_hides_letters_or_says_where_files_lie(stud
     assert "BRCA\\u202e1\\u200b" in page
     assert "lovelace" not in page
     assert "vit_small@…/weights.safetensors" in page
+
+
+def test_domains_are_found_in_the_way_that_is_named(results, tmp_path, undrawn, monkeypatch):
+    monkeypatch.setattr(page_domains, "find_domains", find_domains)
+    page = write_report(results, tmp_path / "r.html", method=METHOD, genes="3", domains="spatial_kmeans").read_text()
+    assert "Domains: spatial_kmeans in each section on its own" in text_of(page)
+    assert "No domains are shown" not in page
+    with pytest.raises(InputError, match="did you mean 'kmeans'"):
+        write_report(results, tmp_path / "r.html", domains="kmean")

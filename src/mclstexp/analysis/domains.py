@@ -1,34 +1,33 @@
-"""Spatial domains: groups of spots of like expression, in what was measured and in what was predicted."""
+"""Spatial domains in what was measured and in what was predicted, by any method of the room `domains`."""
 
 from __future__ import annotations
 
-from typing import Final, Literal
+import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from jaxtyping import Bool, Float
-from scipy import sparse
-from sklearn.cluster import KMeans
-from sklearn.decomposition import PCA
-from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from mclstexp.analysis.pairs import Pair, Which, values_of
 from mclstexp.core import keys
+from mclstexp.core.domain_finder import DomainFinder
 from mclstexp.core.errors import InputError
-from mclstexp.data.autocorrelation import neighbour_weights
+from mclstexp.core.tissue import MOST_GENES
+from mclstexp.domains import create_domain_finder
+from mclstexp.domains.agreement import UNLABELLED, agree, annotated
 
-Way = Literal["paper", "leiden"]
+__all__ = ["UNLABELLED", "compare_domains", "find_domains", "labels_of"]
 
-UNLABELLED: Final = ("undetermined", "nan", "")
-"""What a pathologist's table says where it says nothing; such spots are left out."""
+PAPER = "paper"
+"""What the authors of mclSTExp do: k-means, with as many groups as there are labels."""
 
 
 def find_domains(
     of: Pair | AnnData,
     *,
     which: Which = "predicted",
-    way: Way = "leiden",
+    way: str = "leiden",
     n_domains: int | None = None,
     resolution: float = 1.0,
     share_of_space: float = 0.2,
@@ -38,9 +37,8 @@ def find_domains(
 
     "paper" is what the mclSTExp authors' notebook does: nine principal components and k-means, with as many groups
     as the labels have; spots that the labels leave out are left out before. Who has no labels has no k, and k tells
-    the method part of the answer. "leiden" needs neither: a graph of like expression (scanpy's 15 nearest neighbours
-    over 20 principal components, weighed by a Gaussian) and one of direct neighbours on the tissue are added, weighted,
-    and cut by the Leiden algorithm (Traag et al. 2019), as in squidpy's tutorials.
+    the method part of the answer. The other ways are the methods of the room `domains`, which see no label: "leiden"
+    settles on a number itself, the others find it by stability where none is given.
 
     Parameters
     ----------
@@ -49,9 +47,9 @@ def find_domains(
     which
         What is grouped; a prediction alone has no truth.
     way
-        How; "leiden" needs the extra ``analysis``.
+        How: "paper", or a name of `domains.list_domain_finders`; "leiden" needs the extra ``analysis``.
     n_domains
-        Groups of "paper"; by default as many as the section has labels.
+        How many; by default of "paper" as many as the section has labels.
     resolution
         Of "leiden": more gives more domains.
     share_of_space
@@ -67,32 +65,39 @@ def find_domains(
     Raises
     ------
     InputError
-        If the truth of a prediction alone is asked for, or "paper" neither has labels nor is told a number.
+        If the truth of a prediction alone is asked for, "paper" neither has labels nor is told a number, the way is not
+        known, it looks and there is no image, or as `DomainFinder.find`.
     """
-    values, xy, labels = _material(of, which)
-    asked = np.isfinite(values).all(axis=1)
-    if way == "paper":
+    shown = _shown(of, which)
+    asked = np.ones(shown.n_obs, bool)
+    if way == PAPER:
+        labels = labels_of(of) if isinstance(of, Pair) else None
         if labels is not None:
-            asked &= labels.notna().to_numpy()
+            asked = labels.notna().to_numpy()
+        n_asked = int(np.isfinite(shown.X[asked]).all(axis=1).sum())
         if n_domains is None:
             n_domains = 0 if labels is None else labels.nunique()
-        if not 1 <= n_domains <= asked.sum():
+        if not 2 <= n_domains <= n_asked:
             msg = (
-                f"the number of domains (1 to {asked.sum()}) or a section with labels expected, found {n_domains}: "
+                f"the number of domains (2 to {n_asked}) or a section with labels expected, found {n_domains}: "
                 "name n_domains, or use the way leiden"
             )
             raise InputError(msg)
-        found = _k_means(values[asked], n_domains=n_domains, seed=seed)
-    else:
-        near = neighbour_weights(xy[asked]) > 0
-        found = _leiden(values[asked], near, resolution=resolution, share_of_space=share_of_space, seed=seed)
-    return _named(found, asked)
+    finder = _finder(way, resolution=resolution, share_of_space=share_of_space, seed=seed)
+    features = finder.look(of.section if isinstance(of, Pair) else of)[asked] if finder.looks else None
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".* get no domain")  # they are missing in the answer
+        found = finder.find(shown[asked].copy(), n_domains=n_domains, features=features).obs[keys.DOMAIN]
+    codes = np.full(len(asked), -1)
+    codes[asked] = found.cat.codes
+    names = np.array([None, *found.cat.categories], object)
+    return pd.Categorical(names[codes + 1], categories=names[1:])
 
 
 def compare_domains(
     pair: Pair,
     *,
-    way: Way = "leiden",
+    way: str = "leiden",
     n_domains: int | None = None,
     resolution: float = 1.0,
     share_of_space: float = 0.2,
@@ -109,104 +114,53 @@ def compare_domains(
 
     Returns
     -------
-    One row per comparison: "section", "way", "of" ("truth" or "predicted"), "against" ("labels" or "truth"),
-    "n_domains", "n_against" (groups of each), "n_spots", "ari" (adjusted Rand index: 0 by chance, 1 for the same
-    groups) and "nmi" (normalised mutual information, arithmetic mean; above 0 even by chance). Rows against labels
-    only where the section has them; what "truth" reaches there is what expression can tell of them this way.
+    One row per comparison: "section", "way", "of" ("truth" or "predicted"), "against" ("labels" or "truth"), and the
+    numbers of `domains.agreement.agree`. Rows against labels only where the section has them; what "truth" reaches
+    there is what expression can tell of them this way.
 
     Raises
     ------
     InputError
         As `find_domains`.
     """
-    ways = {"way": way, "n_domains": n_domains, "resolution": resolution, "share_of_space": share_of_space}
-    truth, predicted = (
-        find_domains(pair, which=which, seed=seed, **ways)  # type: ignore[arg-type]  # each as its parameter
-        for which in ("truth", "predicted")
-    )
+    ways: dict[str, Any] = {"way": way, "n_domains": n_domains, "seed": seed}
+    ways |= {"resolution": resolution, "share_of_space": share_of_space}
+    truth, predicted = find_domains(pair, which="truth", **ways), find_domains(pair, which="predicted", **ways)
     comparisons = [("predicted", "truth", predicted, truth)]
     labels = labels_of(pair)
     if labels is not None:
         given = pd.Categorical(labels)
         comparisons = [("truth", "labels", truth, given), ("predicted", "labels", predicted, given), *comparisons]
-    rows = []
-    for of, against, a, b in comparisons:
-        both = (a.codes >= 0) & (b.codes >= 0)
-        rows.append(
-            {
-                "section": pair.id,
-                "way": way,
-                "of": of,
-                "against": against,
-                "n_domains": len(np.unique(a.codes[both])),
-                "n_against": len(np.unique(b.codes[both])),
-                "n_spots": int(both.sum()),
-                "ari": adjusted_rand_score(b.codes[both], a.codes[both]),
-                "nmi": normalized_mutual_info_score(b.codes[both], a.codes[both]),
-            }
-        )
+    rows = [
+        {"section": pair.id, "way": way, "of": of, "against": against, **agree(a, b)}
+        for of, against, a, b in comparisons
+    ]
     return pd.DataFrame(rows)
 
 
 def labels_of(pair: Pair) -> pd.Series | None:
     """Return what a pathologist or anatomist called each spot, NaN where undetermined, or None without labels."""
-    obs = pair.section.counts.obs
-    if keys.LABEL not in obs:
-        return None
-    labels = obs[keys.LABEL].astype(object)
-    labels = labels.where(labels.notna() & ~labels.astype(str).str.strip().isin(UNLABELLED))
-    return labels if labels.notna().any() else None
+    return annotated(pair.section.counts)
 
 
-def _material(
-    of: Pair | AnnData, which: Which
-) -> tuple[Float[np.ndarray, "n_spots n_genes"], Float[np.ndarray, "n_spots 2"], pd.Series | None]:
+def _finder(way: str, *, resolution: float, share_of_space: float, seed: int) -> DomainFinder:
+    """Make a method, which looks at all genes of the panel."""
+    if way == "leiden":
+        return create_domain_finder(
+            way, resolution=resolution, share_of_space=share_of_space, seed=seed, n_genes=MOST_GENES
+        )
+    if way in (PAPER, "kmeans"):
+        return create_domain_finder("kmeans", seed=seed, n_genes=MOST_GENES)
+    return create_domain_finder(way, seed=seed)
+
+
+def _shown(of: Pair | AnnData, which: Which) -> AnnData:
+    """Lay expression and places side by side, as a prediction has them."""
     values = values_of(of, which)
-    if isinstance(of, Pair):
-        return values, of.section.tiles.xy_um, labels_of(of)
-    return values, np.asarray(of.obsm[keys.SPATIAL], np.float64), None  # neighbours are the same in any unit
-
-
-def _k_means(values: Float[np.ndarray, "n_spots n_genes"], *, n_domains: int, seed: int) -> np.ndarray:
-    components = _principal(values, 9, seed=seed)
-    return KMeans(n_domains, init="k-means++", n_init=10, random_state=seed).fit_predict(components)
-
-
-def _leiden(
-    values: Float[np.ndarray, "n_spots n_genes"],
-    near: sparse.csr_matrix,
-    *,
-    resolution: float,
-    share_of_space: float,
-    seed: int,
-) -> np.ndarray:
-    try:
-        import igraph  # noqa: F401, PLC0415
-        import scanpy  # noqa: PLC0415
-    except ImportError as error:
-        msg = "scanpy and igraph expected for the Leiden algorithm, found one missing: pip install 'mclstexp[analysis]'"
-        raise InputError(msg) from error
-    spots = AnnData(_principal(values, 20, seed=seed))
-    # exact neighbours, also above 4096 tiles; UMAP's weights took seconds to compile and found no better layers
-    scanpy.pp.neighbors(spots, use_rep="X", method="gauss", transformer="sklearn", random_state=seed)
-    joint = (1 - share_of_space) * spots.obsp["connectivities"] + share_of_space * near.astype(np.float64)
-    scanpy.tl.leiden(
-        spots, resolution, adjacency=joint.tocsr(), flavor="igraph", directed=False, n_iterations=-1, random_state=seed
-    )
-    return spots.obs["leiden"].cat.codes.to_numpy()
-
-
-def _principal(
-    values: Float[np.ndarray, "n_spots n_genes"], n_components: int, *, seed: int
-) -> Float[np.ndarray, "n_spots n_components"]:
-    return PCA(min(n_components, *values.shape), random_state=seed).fit_transform(values.astype(np.float64))
-
-
-def _named(found: np.ndarray, asked: Bool[np.ndarray, " n_spots"]) -> pd.Categorical:
-    """Name domains by size, so that the same group is called the same in two runs."""
-    kinds, of_spot, size = np.unique(found, return_inverse=True, return_counts=True)
-    rank = np.argsort(np.argsort(-size, kind="stable"))
-    codes = np.full(len(asked), -1)
-    codes[asked] = rank[of_spot]
-    names = np.array([None, *(str(n + 1) for n in range(len(kinds)))], object)
-    return pd.Categorical(names[codes + 1], categories=names[1:])
+    pair = isinstance(of, Pair)
+    # neighbours are the same in any unit
+    places = of.section.tiles.xy_um if isinstance(of, Pair) else np.asarray(of.obsm[keys.SPATIAL], np.float64)
+    shown = AnnData(np.asarray(values, np.float32), obsm={keys.SPATIAL: places})
+    shown.obs_names = list(of.section.tiles.ids) if pair else of.obs_names
+    shown.uns[keys.PROVENANCE] = {"space": {}}
+    return shown

@@ -1,5 +1,6 @@
 """Public functions behind the commands: each command calls one of these."""
 
+from mclstexp.api.domains import find_domains, find_domains_file
 from mclstexp.api.enhancement import enhance, enhance_file
 from mclstexp.api.experiments import check_method, run_experiment
 from mclstexp.api.imputation import evaluate_imputation, impute, impute_file
@@ -16,6 +17,8 @@ __all__ = [
     "enhance",
     "enhance_file",
     "evaluate_imputation",
+    "find_domains",
+    "find_domains_file",
     "fit_model",
     "holds_slides",
     "import_checkpoint",

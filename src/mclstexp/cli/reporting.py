@@ -18,6 +18,7 @@ def report(
     genes: str | None = None,
     max_mb: float = 30.0,
     data: Path | None = None,
+    domains: str | None = None,
 ) -> None:
     """Write one page that says which genes to trust, where the prediction fails, and how it was made.
 
@@ -37,7 +38,11 @@ def report(
         Size that the page must not exceed, MB: the best ranked genes are kept, and the page says so.
     data
         Where the sections lie now, if they were moved since.
+    domains
+        How regions are found, as kmeans, spatial_kmeans or stmmc (`mclstexp list`); leiden where it is installed by
+        default.
     """
     from mclstexp.report.build_page import write_report
 
-    say(str(write_report(results, out, method=method, genes=genes, max_mb=max_mb, data=data)))
+    page = write_report(results, out, method=method, genes=genes, max_mb=max_mb, data=data, domains=domains)
+    say(str(page))

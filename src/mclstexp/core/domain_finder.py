@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from typing import Any, ClassVar, Final, final
 
@@ -56,7 +57,7 @@ class DomainFinder(Method):
         n_domains: int | None = None,
         features: Float[np.ndarray, "n_spots dim"] | None = None,
     ) -> AnnData:
-        """Divide the spots of a section, or of a prediction, into domains.
+        """Divide the spots of a section, or of a prediction, into domains; says aloud if it finds another number.
 
         Parameters
         ----------
@@ -94,6 +95,9 @@ class DomainFinder(Method):
         if len(points) != len(tissue) or not np.isfinite(points).all() or groups.shape != (len(tissue),):
             msg = f"{self.name} returned {points.shape} and {groups.shape} for {len(tissue)} spots, or no numbers"
             raise RuntimeError(msg)
+        if number is not None and (n_found := len(np.unique(groups))) != number:
+            text = f"{self.name} found {n_found} domains where {number} were asked for: spots differ too little, or too"
+            warnings.warn(f"{text} finely", stacklevel=2)
         found = _answer(of, _named(groups, kept), points, kept=kept)
         found.uns[keys.PROVENANCE] = self._describe(
             tissue, given=n_domains is not None, n_domains=len(np.unique(groups)), stability=stability

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from mclstexp.core import enhancer, imputer, predictor
+from mclstexp.core import domain_finder, enhancer, imputer, predictor
 from mclstexp.core.room import Room
 
-NEIGHBOURS: Final[dict[str, Room[Any]]] = {room.question: room for room in (imputer.ROOM, enhancer.ROOM)}
+NEIGHBOURS: Final[dict[str, Room[Any]]] = {
+    room.question: room for room in (imputer.ROOM, enhancer.ROOM, domain_finder.ROOM)
+}
 """The rooms beside that of images, by what their methods answer."""
 ROOMS: Final[tuple[Room[Any], ...]] = (predictor.ROOM, *NEIGHBOURS.values())
 

@@ -17,7 +17,8 @@ Groups = Int[np.ndarray, " n_spots"]
 
 def principal(values: Values, n_components: int, *, seed: int) -> Float[np.ndarray, "n_spots n_found"]:
     """Return the first principal components, fewer where there are fewer spots or columns."""
-    return PCA(min(n_components, *values.shape), random_state=seed).fit_transform(values.astype(np.float64))
+    with np.errstate(invalid="ignore"):  # values that are all the same vary by no share
+        return PCA(min(n_components, *values.shape), random_state=seed).fit_transform(values.astype(np.float64))
 
 
 def scaled(features: Values) -> Values:
@@ -29,7 +30,9 @@ def scaled(features: Values) -> Values:
 
 def k_means(points: Values, n_domains: int, *, seed: int) -> Groups:
     """Cut points by k-means, the best of ten starts."""
-    return KMeans(n_domains, init="k-means++", n_init=10, random_state=seed).fit_predict(points)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different points than domains: said by who asks
+        return KMeans(n_domains, init="k-means++", n_init=10, random_state=seed).fit_predict(points)
 
 
 def mixture(points: Values, n_domains: int, *, seed: int) -> Groups:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -78,7 +77,7 @@ class Leiden(DomainFinder):
         return spots.obs["leiden"].cat.codes.to_numpy().astype(np.intp)
 
     def _search(self, spots: AnnData, n_domains: int) -> Groups:
-        """Halve a range of resolutions until the number is met; otherwise the nearest that was seen, said aloud."""
+        """Halve a range of resolutions until the number is met; otherwise the nearest that was seen."""
         low, high = 0.0, _MOST
         best: Groups | None = None
         for _ in range(_N_TRIES):
@@ -90,8 +89,6 @@ class Leiden(DomainFinder):
                 return groups
             low, high = (resolution, high) if found < n_domains else (low, resolution)
         assert best is not None
-        text = f"leiden found {len(np.unique(best))} domains, not {n_domains}, at every resolution that was tried"
-        warnings.warn(text, stacklevel=4)
         return best
 
 

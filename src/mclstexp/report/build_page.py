@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from mclstexp.core.domain_finder import ROOM
 from mclstexp.core.errors import InputError
 from mclstexp.evaluation.calibration import LEVEL
 from mclstexp.evaluation.toml import read_genes
@@ -38,6 +39,7 @@ def write_report(
     genes: str | None = None,
     max_mb: float = MAX_MB,
     data: Path | str | None = None,
+    domains: str | None = None,
 ) -> Path:
     """Write one page of one method's predictions: it opens by double click, needs no network and can be mailed.
 
@@ -55,6 +57,9 @@ def write_report(
         Size in MB (10⁶ bytes) that the page must not exceed; the best ranked genes are kept, and the page says so.
     data
         Where the sections lie, if they were moved since.
+    domains
+        How domains are found, a name of `domains.list_domain_finders`; by default by Leiden where its extra is
+        installed, otherwise as published where there are labels.
 
     Returns
     -------
@@ -71,8 +76,10 @@ def write_report(
         msg = f"a file name for the page expected, found the folder {out}: give {out / 'report.html'}"
         raise InputError(msg)
     require_writable(out.parent)
+    if domains is not None:
+        ROOM.method_class(domains)  # an unknown one is said before anything is measured
     study = read_study(results, method, data=data)
-    page = make_page(study, choose_genes(study, genes), max_mb=max_mb)
+    page = make_page(study, choose_genes(study, genes), max_mb=max_mb, way=domains)
     with atomic_path(out) as path:
         path.write_bytes(page)
     return out
@@ -105,15 +112,15 @@ def choose_genes(study: Study, genes: str | None) -> list[str]:
     return [gene for gene in ranked if gene in set(asked)]
 
 
-def make_page(study: Study, genes: Sequence[str], *, max_mb: float = MAX_MB) -> bytes:
+def make_page(study: Study, genes: Sequence[str], *, max_mb: float = MAX_MB, way: str | None = None) -> bytes:
     """Make the page with as many of the first genes as its size (MB) allows.
 
     Raises
     ------
     InputError
-        If it is too large with a single gene.
+        If it is too large with a single gene, or the `way` to find domains cannot be gone.
     """
-    domains = domains_of_all(study.pairs)
+    domains = domains_of_all(study.pairs, way)
     errors = measure_errors(study, domains)
     parts = _parts(study, errors, domains)
     kept, limit = list(genes), None

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from mclstexp.analysis.domains import Way, find_domains, labels_of
+from mclstexp.analysis.domains import PAPER, find_domains, labels_of
 from mclstexp.analysis.pairs import Pair
 from mclstexp.core.errors import InputError
 from mclstexp.plotting.domains import agreement, domain_colours, match_domains
 
-WAYS: Final[tuple[Way, ...]] = ("leiden", "paper")
-"""Ways to find domains, the first that works is taken."""
+WAYS: Final = ("leiden", PAPER)
+"""Ways to find domains where none is named; the first that works is taken."""
 LIKE: Final = "≈ "
 """Stands before a label in the name of a domain that overlaps with it most."""
 
@@ -40,22 +40,37 @@ class DomainsOfAll:
     by_section: dict[str, Domains]
     """By name of the section; empty if `reason` says why."""
     way: str
-    """How they were found: "leiden" or "paper"."""
+    """How they were found, as `find_domains` names ways."""
     reason: str
     """Why there are none; "" if there are."""
 
 
-def domains_of_all(pairs: Sequence[Pair]) -> DomainsOfAll:
-    """Find domains by Leiden where the extra for it is installed, otherwise as published where there are labels."""
+def domains_of_all(pairs: Sequence[Pair], way: str | None = None) -> DomainsOfAll:
+    """Find domains in one way or, where none is named, by Leiden if its extra is there, or as published by labels.
+
+    Parameters
+    ----------
+    pairs
+        Sections, measured and predicted.
+    way
+        As `find_domains` names it. A way that settles on no number itself is told that of the labels, if there are any.
+
+    Raises
+    ------
+    InputError
+        If a way is named and cannot be gone.
+    """
+    if way is not None:
+        return DomainsOfAll({pair.id: _of(pair, way) for pair in pairs}, way, "")
     found: dict[str, Domains] = {}
     reasons = []
-    for way in WAYS:
+    for each in WAYS:
         try:
-            found = {pair.id: _of(pair, way) for pair in pairs}
+            found = {pair.id: _of(pair, each) for pair in pairs}
         except InputError as error:
             reasons.append(str(error))
         else:
-            return DomainsOfAll(found, way, "")
+            return DomainsOfAll(found, each, "")
     return DomainsOfAll({}, "", reasons[0])
 
 
@@ -75,11 +90,14 @@ def agreements(domains: DomainsOfAll) -> dict[str, str]:
     return {name: agreement(one.truth if one.labels is None else one.labels, one.predicted) for name, one in found}
 
 
-def _of(pair: Pair, way: Way) -> Domains:
-    truth = pd.Series(find_domains(pair, which="truth", way=way))
-    varied = bool(np.ptp(pair.guess, axis=0).max(initial=0) > 0)  # one value everywhere has no domains
-    predicted = pd.Series(find_domains(pair, which="predicted", way=way) if varied else [None] * len(pair.section))
+def _of(pair: Pair, way: str) -> Domains:
     labels = labels_of(pair)
+    told = {} if way in WAYS or labels is None else {"n_domains": max(2, labels.nunique())}
+    truth = pd.Series(find_domains(pair, which="truth", way=way, **told))
+    varied = bool(np.ptp(pair.guess, axis=0).max(initial=0) > 0)  # one value everywhere has no domains
+    predicted = pd.Series(
+        find_domains(pair, which="predicted", way=way, **told) if varied else [None] * len(pair.section)
+    )
     if labels is not None:
         labels = labels.astype(object).reset_index(drop=True).map(str, na_action="ignore")
         truth = _renamed(truth, {domain: LIKE + label for domain, label in match_domains(truth, labels).items()})

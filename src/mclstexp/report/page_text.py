@@ -131,12 +131,19 @@ def signed_genes(bias: pd.Series) -> str:
 
 def domains_said(domains: DomainsOfAll) -> str:
     """Say how domains were found."""
+    if not domains.way:
+        return ""
+    number = "as many groups as there are labels, or without labels the number that halves of a section agree on best"
     return {
         "leiden": "Domains: Leiden on expression and place, without labels, in each section on its own; a predicted "
         "domain bears the name of the measured one that it shares most spots with.",
         "paper": "Domains: k-means on nine principal components with as many groups as there are labels, as "
         "published; a predicted domain bears the name of the measured one that it shares most spots with.",
-    }.get(domains.way, "")
+    }.get(
+        domains.way,
+        f"Domains: {domains.way} in each section on its own, {number}; a predicted domain bears the name of the "
+        "measured one that it shares most spots with.",
+    )
 
 
 def _signed(value: float) -> str:
