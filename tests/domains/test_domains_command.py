@@ -1,6 +1,7 @@
 """`mclstexp domains`, as a user types it."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from anndata import AnnData
 from PIL import Image
@@ -68,6 +69,16 @@ def test_domains_of_a_prediction(counts, said, tmp_path):
     assert set(read_prediction(tmp_path / "d.h5ad").obs["section"]) == {"s7"}
     again = mx.find_domains(predicted, n_domains=3)
     np.testing.assert_array_equal(again.obs["domain"], read_prediction(tmp_path / "d.h5ad").obs["domain"])
+
+
+def test_places_of_an_array_are_in_the_names_of_its_spots(said, tmp_path):
+    bands = made_bands().counts
+    table = pd.DataFrame(bands.X.toarray().astype(int), index=bands.obs_names, columns=bands.var_names)
+    table.to_csv(tmp_path / "bands.tsv", sep="\t")
+    out = tmp_path / "d.h5ad"
+    code, _, errors = said("domains", tmp_path / "bands.tsv", "--out", out, "--k", 3, "--method", "spatial_kmeans")
+    assert (code, errors) == (0, "")
+    assert read_prediction(out).obs["domain"].value_counts().tolist() == [75, 75, 75]
 
 
 def test_python_finds_raw_counts_where_they_are():

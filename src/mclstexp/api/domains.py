@@ -16,6 +16,7 @@ from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
 from mclstexp.domains import DEFAULT, create_domain_finder
 from mclstexp.evaluation.config import DataConfig
+from mclstexp.io.bare_section import read_bare_section
 from mclstexp.io.counts_alone import holds_counts_alone, read_counts
 from mclstexp.io.h5ad import looks_like_h5ad
 from mclstexp.io.predictions import read_prediction, write_prediction
@@ -73,7 +74,8 @@ def find_domains_file(
     Parameters
     ----------
     section
-        One section, a file of counts with places (which needs no image for methods that do not look), or a prediction.
+        One section; a file of counts, with ``obsm["spatial"]`` or spots named as "12x15" where places are wanted and no
+        image where the method does not look; or a prediction.
     out
         The ``.h5ad``.
     spec
@@ -105,6 +107,8 @@ def _read(section: DataConfig, finder: DomainFinder, spec: TileSpec) -> Section 
     if not alone or finder.looks:
         return read_one(section, spec)
     counts = read_counts(path, what="the section")
+    if finder.needs_places and keys.SPATIAL not in counts.obsm:
+        return read_bare_section(path, spec=spec, pitch_um=section.pitch_um)
     if keys.SECTION not in counts.obs:
         counts.obs[keys.SECTION] = path.name.partition(".")[0]
     return counts
