@@ -156,11 +156,12 @@ def _finder(way: str, *, resolution: float, share_of_space: float, seed: int) ->
 
 def _shown(of: Pair | AnnData, which: Which) -> AnnData:
     """Lay expression and places side by side, as a prediction has them."""
+    values = np.asarray(values_of(of, which), np.float32)
     if isinstance(of, Pair):
         places, names = of.section.tiles.xy_um, list(of.section.tiles.ids)
     else:  # neighbours are the same in any unit
         places, names = np.asarray(of.obsm[keys.SPATIAL], np.float64), list(of.obs_names)
-    shown = AnnData(np.asarray(values_of(of, which), np.float32), obsm={keys.SPATIAL: places})
+    shown = AnnData(values, obsm={keys.SPATIAL: places})
     shown.obs_names = names
     shown.uns[keys.PROVENANCE] = {"space": {}}
     return shown
