@@ -1,8 +1,10 @@
 """`mclstexp impute`, as a user types it."""
 
+import anndata as ad
 import numpy as np
 import pytest
 
+import mclstexp as mx
 import st_files as files
 from made_cells import made_cells, made_spots
 from mclstexp.io.predictions import read_prediction
@@ -89,6 +91,46 @@ def test_what_cannot_be_used_is_a_sentence(folder, said, tmp_path, words, expect
     assert code == 2
     assert expected in errors
     assert not (tmp_path / "o.h5ad").exists()
+
+
+def two_sections(path, *, places=True, column="library_id"):
+    """Lay two sections into one file, each with places of its own image."""
+    both = [made_spots(40, seed=seed)[:, :90].copy() for seed in (1, 2)]
+    for part in both:
+        part.obsm["spatial"] = both[0].obsm["spatial"]
+    merged = ad.concat(dict(zip("ab", both, strict=True)), label=column or "library_id", index_unique="-")
+    if column is None:
+        merged.obs = merged.obs.drop(columns="library_id")
+        merged.obs_names = ["".join("ACGT"[i // 4**k % 4] for k in range(12)) + f"-{1 + i // 40}" for i in range(80)]
+    if not places:
+        del merged.obsm["spatial"]
+    merged.write_h5ad(path)
+    return both
+
+
+@pytest.mark.parametrize(
+    ("places", "column", "names"),
+    [(True, "library_id", "ab"), (False, "sample", "ab"), (False, None, "12")],
+)
+def test_of_a_file_with_several_sections_one_is_asked_for(folder, said, tmp_path, places, column, names):
+    first, _ = two_sections(tmp_path / "two.h5ad", places=places, column=column)
+    words = ("--reference", folder / "cells.h5ad", "--no-expect", "--out", tmp_path / "o.h5ad")
+    for command in ("impute", "evaluate-imputation"):
+        given = words if command == "impute" else (*words[:2], "--methods", "mean")
+        code, _, errors = said(command, tmp_path / "two.h5ad", *given)
+        assert code == 2
+        assert f"found 2 ({names[0]}, {names[1]}): choose one with --sections" in errors
+    assert not (tmp_path / "o.h5ad").exists()
+    code, _, errors = said("impute", tmp_path / "two.h5ad", *words, "--sections", "c,d")
+    assert code == 2
+    code, _, errors = said("impute", tmp_path / "two.h5ad", *words, "--sections", names[0])
+    assert (code, errors) == (0, "")
+    found = read_prediction(tmp_path / "o.h5ad")
+    assert set(found.obs["section"]) == {names[0]}
+    alone = mx.impute(first, ad.read_h5ad(folder / "cells.h5ad"), expect=False)
+    assert np.array_equal(found.X, alone.X), "the other section moves nothing"
+    with pytest.raises(mx.InputError, match="found 2 libraries"):
+        mx.impute(ad.read_h5ad(tmp_path / "two.h5ad"), ad.read_h5ad(folder / "cells.h5ad"))
 
 
 def test_methods_are_listed_by_what_they_answer(said):

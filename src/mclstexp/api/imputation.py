@@ -12,6 +12,8 @@ from anndata import AnnData
 
 from mclstexp.api.sections import read_one
 from mclstexp.core import keys
+from mclstexp.core.doors import word
+from mclstexp.core.errors import InputError
 from mclstexp.core.imputer import Imputer
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
@@ -21,6 +23,7 @@ from mclstexp.imputation.expected import expected_scores
 from mclstexp.imputation.judge import judge_imputation, summarise_imputation
 from mclstexp.io.atomic import atomic_path
 from mclstexp.io.counts_alone import holds_counts_alone, read_counts
+from mclstexp.io.libraries import libraries_of_counts
 from mclstexp.io.predictions import write_prediction
 from mclstexp.io.raw_counts import raw_counts
 from mclstexp.io.targets import require_free_file
@@ -64,6 +67,8 @@ def impute(
     """
     named = section.id if isinstance(section, Section) else "the section"
     counts = section.counts if isinstance(section, Section) else raw_counts(section, where="the section")
+    if not isinstance(section, Section):
+        _require_one(counts)
     cells = raw_counts(reference, where="the reference")
     imputer = create_imputer(method) if isinstance(method, str) else method
     imputed = imputer.impute(counts, cells, genes=genes)
@@ -74,6 +79,16 @@ def impute(
         imputed.var = imputed.var.join(scores)
     imputed.obs[keys.SECTION] = named
     return imputed
+
+
+def _require_one(counts: AnnData) -> None:
+    parts = list(libraries_of_counts(counts, where="the section"))
+    if len(parts) > 1:
+        msg = (
+            f"one section expected, found {len(parts)} libraries ({', '.join(parts[:4])}{', …' if parts[4:] else ''}): "
+            "give the spots of one of them, as adata[adata.obs[COLUMN] == NAME]"
+        )
+        raise InputError(msg)
 
 
 def impute_file(
@@ -123,9 +138,22 @@ def read_section_counts(data: DataConfig) -> tuple[str, AnnData]:
     """
     path = Path(data.path)
     if data.format in (None, "h5ad") and holds_counts_alone(path):
-        return path.name.partition(".")[0], read_counts(path, what="the section")
+        return _one_of(read_counts(path, what="the section"), path, sections=data.sections)
     section = read_one(data, TileSpec())
     return section.id, section.counts
+
+
+def _one_of(counts: AnnData, path: Path, *, sections: Sequence[str] | None) -> tuple[str, AnnData]:
+    """Choose the one section that is asked for of a file that holds several; one that holds one is it."""
+    parts = libraries_of_counts(counts, where=path.name)
+    if len(parts) == 1:
+        return path.name.partition(".")[0], counts
+    chosen = [name for name in parts if sections is None or name in sections]
+    if len(chosen) != 1:
+        found = f"{len(parts)} ({', '.join(list(parts)[:4])}{', …' if len(parts) > 4 else ''})"
+        msg = f"one section expected in {path}, found {found}: choose one with {word('sections')}"
+        raise InputError(msg)
+    return chosen[0], parts[chosen[0]]
 
 
 def evaluate_imputation(

@@ -72,6 +72,13 @@ class Intervals:
         if not 0 < level < 1:
             msg = f"a level between 0 and 1 expected, found {level}: 0.8 asks for intervals that hold 80 %"
             raise InputError(msg)
+        imputed = model.provenance_.get(keys.IMPUTED)
+        if imputed is not None:
+            msg = (
+                f"a model of measured genes expected to learn intervals of, found {len(imputed['genes'])} imputed "
+                "genes, which nobody measured: fit one without them"
+            )
+            raise InputError(msg)
         kept = learnable(sections, space=model.space_)
         known = {section.patient for section in kept if section.patient is not None}
         units = sorted(known) if len(known) > 1 else [section.id for section in kept]

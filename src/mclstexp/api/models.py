@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mclstexp.api.imputed_targets import ImputedTargets
 from mclstexp.core import identity, keys
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
+from mclstexp.core.imputed import imputed_genes
 from mclstexp.core.measured import blank_spots, learnable
 from mclstexp.core.options import build
 from mclstexp.core.predictor import Predictor, options
@@ -73,16 +75,24 @@ def fit_model(
         require_free(out, mark=models.DESCRIPTION, what="the model", overwrite=overwrite)
     model = make_method(method, config.options, preset=config.preset)
     min_counts = config.data.min_counts
+    imputed = None if config.impute is None else ImputedTargets.read(config.impute)
     with process_group(), _workdir(out) as workdir:
         sections = config.data.read(config.tile)
-        space = _space(model, sections, config)
         for sentence in _findings(sections, min_counts=min_counts):
             (on_warning or _log.warning)(sentence)
-        key = _key(model, sections, [space, min_counts])
+        panel = None if config.genes is None else read_genes(config.genes)
+        if imputed is None:
+            space = _space(model, sections, config)
+            key = _key(model, sections, [space, min_counts])
+        else:  # what is there already is not imputed again
+            key = _key(model, sections, [panel, config.scale, min_counts, imputed.known_by()])
         if not overwrite and key == _identity(out):
             with suppress(InputError):  # one that is damaged is made again
                 return load_model(out)
         require_free(out, mark=models.DESCRIPTION, what="the model", overwrite=overwrite)
+        if imputed is not None:
+            sections = imputed.on(sections, panel=panel)
+            space = _space(model, sections, config)
         model.fit(sections, space=space, workdir=workdir, min_counts=min_counts)
         if rank() == 0:
             model.provenance_ |= {"code": code_version(), keys.IDENTITY: key}
@@ -124,13 +134,16 @@ def _identity(out: Path) -> str | None:
 
 
 def _space(model: Predictor, sections: list[Section], config: FitConfig) -> ExpressionSpace | None:
-    """Put a given panel on the method's own scale, or the panel on that of residuals; None where nothing is said."""
+    """Put a given panel on the method's own scale, or the panel on that of residuals; None where nothing is said.
+
+    Imputed genes are part of it.
+    """
     if config.genes is None and config.scale == "log":
         return None
     taught = learnable(sections, min_counts=config.data.min_counts)
-    space = model._default_space(taught)
+    space = model.default_space(taught)
     if config.genes is not None:
-        space = replace(space, genes=tuple(read_genes(config.genes)))
+        space = replace(space, genes=tuple(read_genes(config.genes))).joined(imputed_genes(taught), taught)
     return space.on_residuals(taught) if config.scale == "residual" else space
 
 
@@ -180,9 +193,18 @@ def model_info(run: Path | str) -> dict[str, Any]:
         "genes": len(space["genes"]),
         "scale": str(build(ExpressionSpace, space, where=f"{run}: the space")),
         "tiles": f"{spec['size_px']} px at {spec['mpp']:g} µm per pixel ({spec['size_px'] * spec['mpp']:g} µm)",
+        **_imputed(provenance.get(keys.IMPUTED)),
         "training sections": ", ".join(provenance["sections"]),
         "training patients": ", ".join(provenance["patients"]),
         **{name.replace("_", " "): value for name, value in provenance.get("numerics", {}).items()},
         **{f"code: {name}": value for name, value in provenance.get("code", {}).items() if name != "mclstexp"},
         **{f"option: {name}": value for name, value in description["options"].items()},
     }
+
+
+def _imputed(said: dict[str, Any] | None) -> dict[str, str]:
+    if said is None:
+        return {}
+    genes, named = said["genes"], said.get("reference_name", "a reference")
+    listed = ", ".join(genes[:8]) + (", …" if len(genes) > 8 else "")
+    return {"imputed genes": f"{len(genes)} ({listed}), by {said['method']} from {said['n_cells']} cells of {named}"}

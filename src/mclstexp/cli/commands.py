@@ -11,7 +11,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from mclstexp.cli.application import app
-from mclstexp.cli.flags import Method, Origin, Reading, Tile, data_config, fit_config, tile_spec
+from mclstexp.cli.flags import Learning, Method, Origin, Reading, Tile, data_config, fit_config, tile_spec
 from mclstexp.cli.terminal import cell, print_table, say
 
 
@@ -38,7 +38,7 @@ def fit(
     /,
     *,
     out: Path,
-    options: Method = Method(),  # noqa: B008  frozen, as the two below
+    learning: Learning = Learning(),  # noqa: B008  frozen, as the two below
     tile: Tile = Tile(),  # noqa: B008
     reading: Reading = Reading(),  # noqa: B008
     overwrite: Annotated[bool, Parameter(negative="")] = False,
@@ -59,9 +59,12 @@ def fit(
     from mclstexp.api import fit_model
     from mclstexp.cli.terminal import warn
 
-    config = fit_config(method, data, options=options, tile=tile, reading=reading)
+    config = fit_config(method, data, options=learning.options, tile=tile, reading=reading, imputed=learning.imputed)
     model = fit_model(method, config, out=out, overwrite=overwrite, on_warning=warn)
     n_sections = len(model.provenance_["sections"])
+    beside = model.provenance_.get("imputed")
+    if beside is not None:
+        say(f"{len(beside['genes'])} genes imputed by {beside['method']}, from {beside['n_cells']} cells")
     say(f"{method} learnt {len(model.genes_)} genes from {n_sections} sections: {out}")
 
 

@@ -86,7 +86,56 @@ class Method:
     """What is predicted: log, expression as usual (by default), or residual, Pearson residuals of counts, which depth
     hardly moves."""
     config: Path | None = None
-    """TOML file with tables [options], [data], [tile] and keys genes and scale; flags count for more."""
+    """TOML file with tables [options], [data], [tile], [impute] and keys genes and scale; flags count for more."""
+
+
+@Parameter(name="*", group="Imputed genes")
+@dataclass(frozen=True)
+class Imputed:
+    """Genes that the training sections lack."""
+
+    impute: Path | None = None
+    """Raw counts of single cells of such tissue (.h5ad, .zarr, a 10x .h5, .tsv): genes that the sections lack are
+    imputed from them, and learnt too. No section that is to be held out."""
+    impute_genes: str | None = None
+    """Which: a file with one gene a line, or names as ESR1,FOXA1; by default those of --genes that a section lacks, or,
+    without --genes, those that no section has and that are expected to score well."""
+    impute_least: float | None = None
+    """Expected PCC from which genes are imputed unasked; 0.3 by default."""
+    impute_method: str | None = None
+    """Method of imputation; gene_ridge by default."""
+    impute_option: Annotated[list[str], Parameter(negative="", show_default=False)] = field(default_factory=list)
+    """Its option as NAME=VALUE, any number of times."""
+
+    def given(self) -> dict[str, Any]:
+        """Return what was said, as the table [impute] of a configuration file would."""
+        reference = None if self.impute is None else str(self.impute)
+        said = without_none(
+            {
+                "reference": reference,
+                "genes": self.impute_genes,
+                "least": self.impute_least,
+                "method": self.impute_method,
+            }
+        )
+        if self.impute_option:
+            from mclstexp.core.imputer import ROOM
+            from mclstexp.core.options import options_from_text
+
+            name = self.impute_method or "gene_ridge"
+            said["options"] = options_from_text(ROOM.method_class(name), self.impute_option, where=f"method {name}")
+        return said
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Learning:
+    """What is learnt, how, and what is imputed before."""
+
+    options: Method = Method()
+    """The method's."""
+    imputed: Imputed = Imputed()
+    """What is imputed."""
 
 
 @Parameter(name="*", group="Whole slides")
@@ -153,8 +202,11 @@ class Origin:
     """Option as NAME=VALUE where it was trained with others than published, any number of times."""
 
 
-def fit_config(method: str, data: Path, *, options: Method, tile: Tile, reading: Reading) -> FitConfig:
+def fit_config(
+    method: str, data: Path, *, options: Method, tile: Tile, reading: Reading, imputed: Imputed | None = None
+) -> FitConfig:
     """Lay flags over the file, file over defaults."""
+    from mclstexp.core.errors import InputError
     from mclstexp.core.options import build, options_from_text
     from mclstexp.evaluation.config import FitConfig
     from mclstexp.evaluation.toml import read_toml
@@ -165,6 +217,12 @@ def fit_config(method: str, data: Path, *, options: Method, tile: Tile, reading:
     flags |= without_none({"encoder": options.encoder, "seed": options.seed})
     for name, given in (("options", flags), ("data", {**reading.given(), "path": str(data)}), ("tile", vars(tile))):
         said[name] = {**said.get(name, {}), **without_none(given)}
+    beside = {} if imputed is None else imputed.given()
+    if beside:
+        said["impute"] = {**said.get("impute", {}), **beside}
+        if "reference" not in said["impute"]:
+            msg = "a reference to impute from expected, found none: give --impute with its file"
+            raise InputError(msg)
     if options.preset is not None:
         said["preset"] = options.preset
     if options.genes is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -14,12 +13,9 @@ M = TypeVar("M", bound="Method")
 
 def gene_names(said: str) -> list[str]:
     """Return the genes that a flag names: a file with one a line, or names parted by commas."""
-    from mclstexp.evaluation.toml import read_genes
+    from mclstexp.evaluation.toml import named_genes
 
-    path = Path(said)
-    if path.is_file() or path.suffix in (".txt", ".csv", ".tsv") or "/" in said:
-        return read_genes(path)
-    return [name.strip() for name in said.split(",") if name.strip()]
+    return named_genes(said)
 
 
 def make_method(room: Room[M], name: str, option: list[str], *, preset: str | None = None) -> M:

@@ -50,6 +50,8 @@ OPTIONS: Final[Mapping[str, Option]] = MappingProxyType(
         "by": Option(None, "folds.by", "by"),
         "min_spots": Option(None, "folds.min_spots", "min_spots"),
         "jobs": Option("--jobs", None, "jobs"),
+        "impute_genes": Option("--impute-genes", "impute.genes", "genes"),
+        "impute_least": Option("--impute-least", "impute.least", "least"),
         # how whole slides are predicted
         "stride_um": Option("--stride-um", None, "stride_um"),
         "mask": Option("--mask", None, "mask"),

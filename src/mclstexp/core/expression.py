@@ -16,6 +16,7 @@ from scipy import sparse
 
 from mclstexp.core import keys
 from mclstexp.core.errors import InputError
+from mclstexp.core.imputed import all_counts
 from mclstexp.core.panel import select_hvg
 from mclstexp.core.residuals import THETA, expected_shares, pearson_residuals
 from mclstexp.core.section import Section, check_sections
@@ -129,7 +130,7 @@ class ExpressionSpace:
         panel = tuple(genes(sections)) if callable(genes) else tuple(genes)
         space = cls(genes=panel, target_sum=target_sum, log_base=log_base, axis=axis, theta=theta)
         for section in sections:
-            _columns(space.genes, section.counts)
+            space.panel(section.counts[:0])
         return space.on_residuals(sections) if scale == "residual" else replace(space, scale=scale)
 
     def on_residuals(self, sections: Sequence[Section]) -> Self:
@@ -144,6 +145,20 @@ class ExpressionSpace:
         shares = expected_shares(self.panel(section.counts) for section in sections)
         clip = math.sqrt(sum(len(section) for section in sections) / len(sections))
         return replace(self, scale="residual", shares=tuple(shares.tolist()), clip=clip)
+
+    def joined(self, genes: Sequence[str], sections: Sequence[Section]) -> Self:
+        """Return the same scale for the panel and more genes, those it has not; learnt anew where it is of residuals.
+
+        Raises
+        ------
+        InputError
+            If a section neither measured a gene nor has it imputed.
+        """
+        more = [gene for gene in genes if gene not in set(self.genes)]
+        if not more:
+            return self
+        space = replace(self.on_log(), genes=(*self.genes, *more))
+        return space.on_residuals(sections) if self.scale == "residual" else space
 
     def require_log(self, what: str) -> None:
         """Refuse `what`, which was made for the log scale, on another.
@@ -209,12 +224,15 @@ class ExpressionSpace:
     def panel(self, counts: AnnData) -> sparse.csr_matrix:
         """Return the panel's raw counts as a sparse float64 matrix of its own (n_spots, n_genes), indices sorted.
 
+        Of imputed genes (`core.imputed`) they are the counts to expect, which are no whole numbers.
+
         Raises
         ------
         InputError
             If a gene of the panel was not measured.
         """
-        panel = sparse.csr_matrix(counts.X[:, _columns(self.genes, counts)], dtype=np.float64, copy=True)
+        matrix, names = all_counts(counts)
+        panel = sparse.csr_matrix(matrix[:, _columns(self.genes, names)], dtype=np.float64, copy=True)
         panel.sort_indices()
         return panel
 
@@ -242,8 +260,8 @@ class ExpressionSpace:
         return f"log{self.log_base:g}(1 + {self.target_sum:g} · counts / total of each {self.axis})"
 
 
-def _columns(genes: Sequence[str], counts: AnnData) -> NDArray[np.intp]:
-    index = counts.var_names.get_indexer(list(genes))
+def _columns(genes: Sequence[str], names: pd.Index) -> NDArray[np.intp]:
+    index = names.get_indexer(list(genes))
     missing = [gene for gene, i in zip(genes, index, strict=True) if i < 0]
     if missing:
         msg = (

@@ -63,10 +63,14 @@ def of_tiles(tiles: Tiles) -> str:
 
 
 def of_section(section: Section) -> str:
-    """Say which section it is: name, patient, tiles, counts, genes and labels."""
+    """Say which section it is: name, patient, tiles, counts, genes and labels; what is imputed, and by what."""
     counts = section.counts
     labels = np.asarray(counts.obs[keys.LABEL], str) if keys.LABEL in counts.obs else None
-    return of("section", section.id, section.patient, of_tiles(section.tiles), counts.X, section.genes, labels)
+    parts = [section.id, section.patient, of_tiles(section.tiles), counts.X, section.genes, labels]
+    if keys.EXPECTED_COUNTS in counts.obsm:
+        expected = counts.obsm[keys.EXPECTED_COUNTS]
+        parts += [list(expected.columns), expected.to_numpy(), counts.uns[keys.EXPECTED_COUNTS]]
+    return of("section", *parts)
 
 
 def of_features(slide: Slide, spec: TileSpec, *, sight: Mapping[str, Any]) -> str:

@@ -35,6 +35,11 @@ HIGH = "high"
 GENE_ID = "gene_id"
 SHARE = "share_in_training"
 """var of a prediction on residuals: the gene's share of the panel's counts in training, see `ExpressionSpace`."""
+EXPECTED_COUNTS = "mclstexp_expected_counts"
+"""obsm and uns of a training section's counts: what to expect of genes that it lacks, and how that was imputed."""
+IMPUTED = "imputed"
+"""var of a prediction: whether the gene was learnt from such counts in place of measured ones; within `PROVENANCE`: by
+what they were imputed."""
 IN_SECTION = "in_section"
 """var of an imputation: whether the section has the gene, which was then hidden from the method; obs of an enhancement:
 whether a spot with counts lies there."""

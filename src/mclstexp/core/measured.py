@@ -12,6 +12,7 @@ from jaxtyping import Bool
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
+from mclstexp.core.imputed import all_counts
 from mclstexp.core.section import Section, check_sections
 
 MIN_COUNTS: Final = 1
@@ -36,8 +37,8 @@ def has_counts(
     """
     kept = np.asarray(section.counts.X.sum(axis=1)).ravel() >= min_counts
     if space is not None and space.axis == "spot" and min_counts > 0:
-        panel = section.counts.var_names.isin(space.genes)
-        kept &= np.asarray(section.counts.X[:, np.flatnonzero(panel)].sum(axis=1)).ravel() > 0
+        counts, names = all_counts(section.counts)
+        kept &= np.asarray(counts[:, np.flatnonzero(names.isin(space.genes))].sum(axis=1)).ravel() > 0
     return kept
 
 

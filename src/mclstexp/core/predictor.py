@@ -19,6 +19,7 @@ from mclstexp.core.code import source_hash
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.identity import hash_section
+from mclstexp.core.imputed import imputation_of, imputed_genes
 from mclstexp.core.measured import MIN_COUNTS, learnable, warn_of_blank_spots
 from mclstexp.core.method import Method, State, described, options
 from mclstexp.core.options import without_paths
@@ -80,7 +81,7 @@ class Predictor(Method):
         sections
             Training sections, all read with one `TileSpec`.
         space
-            Scale and panel; learnt from the sections by default (``ExpressionSpace.fit``).
+            Scale and panel; learnt from the sections by default (``ExpressionSpace.fit``), with their imputed genes.
         workdir
             Folder for checkpoints: an interrupted fit of the same (options, sections, space, encoder, precision,
             code) goes on from there. Each has a folder of its own in it.
@@ -99,7 +100,7 @@ class Predictor(Method):
             raise InputError(msg)
         self.__dict__.pop("provenance_", None)
         taught = learnable(sections, min_counts=min_counts)
-        self.space_ = self._default_space(taught) if space is None else space
+        self.space_ = self.default_space(taught) if space is None else space
         self.spec_ = sections[0].tiles.spec
         for section in taught:
             self.space_(section.counts[:0])  # a missing gene is said before hours of work
@@ -111,6 +112,7 @@ class Predictor(Method):
             key = identity.of_fit({**about, "source": source_hash()}, space=self.space_, sections=taught)
             self._workdir = workdir / key
         self._fit(taught)
+        imputed = imputation_of(taught, panel=self.space_.genes)
         ready_made = [section.id for section in sections if section.tiles.slide.stored is not None]
         self.provenance_ = {
             "method": self.name,
@@ -121,8 +123,28 @@ class Predictor(Method):
             "min_counts": min_counts,
             "patients": sorted({section.patient or UNKNOWN for section in sections}),
             **({"ready_made_tiles": ready_made} if ready_made else {}),
+            **({keys.IMPUTED: imputed} if imputed else {}),
         }
         return self
+
+    @final
+    def default_space(self, sections: list[Section]) -> ExpressionSpace:
+        """Return what is learnt where nobody names a space: the method's own, and the sections' imputed genes."""
+        return self._default_space(sections).joined(imputed_genes(sections), sections)
+
+    @property
+    def var_(self) -> pd.DataFrame:
+        """What predictions say of each gene: `ExpressionSpace.var`, and whether it was imputed where it was learnt."""
+        var, said = self.space_.var(), self.provenance_.get(keys.IMPUTED)
+        if said is None:
+            return var
+        expected = pd.Series(said["expected_pcc"], index=said["genes"], dtype=float)
+        return var.assign(
+            **{
+                keys.IMPUTED: var.index.isin(said["genes"]),
+                keys.EXPECTED_PCC: expected.reindex(var.index),
+            }
+        )
 
     @final
     def predict(self, tiles: Tiles) -> ad.AnnData:
@@ -135,8 +157,8 @@ class Predictor(Method):
 
         Returns
         -------
-        AnnData (n_tiles, n_genes): `X` float32 in `space_`, `obs_names` the tiles' ids, `obsm["spatial"]` in
-        level-0 pixels, `uns["mclstexp"]` how it was made.
+        AnnData (n_tiles, n_genes): `X` float32 in `space_`, `obs_names` the tiles' ids, `var` see `var_`,
+        `obsm["spatial"]` in level-0 pixels, `uns["mclstexp"]` how it was made.
 
         Raises
         ------
@@ -159,7 +181,7 @@ class Predictor(Method):
         return ad.AnnData(
             X=expression,
             obs=obs,
-            var=self.space_.var(),
+            var=self.var_,
             obsm={keys.SPATIAL: np.array(tiles.xy)},
             uns={keys.PROVENANCE: self._describe(tiles)},
         )
@@ -220,8 +242,15 @@ class Predictor(Method):
             raise InputError(msg)
 
     def _describe(self, tiles: Tiles) -> dict[str, Any]:
+        imputed = self.provenance_.get(keys.IMPUTED, {})
         return {
-            **{k: v for k, v in self.provenance_.items() if k != "options"},
+            **{k: v for k, v in self.provenance_.items() if k not in ("options", keys.IMPUTED)},
+            # what is said of each gene is in var
+            **(
+                {keys.IMPUTED: {k: v for k, v in imputed.items() if k not in ("genes", "expected_pcc")}}
+                if imputed
+                else {}
+            ),
             # h5ad keeps no None and no nested tuple: options travel as text
             "options": {k: repr(v) for k, v in self.provenance_["options"].items()},
             "space": self.space_.record(),

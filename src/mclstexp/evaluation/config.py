@@ -21,6 +21,7 @@ from mclstexp.core.tiles import TileSpec
 from mclstexp.data.folds import Fold, folds_by_patient, folds_by_section
 from mclstexp.data.genes import select_heg, select_hvg_set, select_svg
 from mclstexp.evaluation.exam import MIN_SPOTS, GeneSetRule, SpaceRule
+from mclstexp.evaluation.impute_config import ImputeConfig
 from mclstexp.evaluation.toml import read_genes
 from mclstexp.io.read import read_sections
 from mclstexp.io.synthetic import make_sections
@@ -209,6 +210,8 @@ class FitConfig:
     """A named set of the method's options to start from, such as "published"."""
     options: dict[str, Any] = field(default_factory=dict)
     """The method's options."""
+    impute: ImputeConfig | None = None
+    """Genes that the sections lack and that are learnt too, imputed from a reference."""
 
 
 def make_method(

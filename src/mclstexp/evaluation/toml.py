@@ -44,6 +44,14 @@ def read_genes(path: Path | str) -> list[str]:
     return genes
 
 
+def named_genes(said: str) -> list[str]:
+    """Return the genes that a text names: a file with one a line, or names parted by commas."""
+    path = Path(said)
+    if path.is_file() or path.suffix in (".txt", ".csv", ".tsv") or "/" in said:
+        return read_genes(path)
+    return [name.strip() for name in said.split(",") if name.strip()]
+
+
 def _expand(value: Any, *, where: Path) -> Any:
     if isinstance(value, Mapping):
         return {name: _expand(part, where=where) for name, part in value.items()}

@@ -62,6 +62,28 @@ def split_libraries(adata: AnnData, xy: Float[np.ndarray, "n 2"], *, where: str)
     return {name: _only(adata[(names == name).to_numpy()].copy(), name, entries) for name in found}
 
 
+def libraries_of_counts(counts: AnnData, *, where: str) -> dict[str, AnnData]:
+    """Part counts by their libraries as `split_libraries` does, where there may be no places to tell them by.
+
+    Then a column of ``obs`` that names libraries, or the number that 10x's barcodes end in, is believed.
+
+    Raises
+    ------
+    InputError
+        As `split_libraries`.
+    """
+    if keys.SPATIAL in counts.obsm:
+        return split_libraries(counts, np.asarray(counts.obsm[keys.SPATIAL], np.float64)[:, :2], where=where)
+    well = counts.obs_names.astype(str).to_series().str.extract(r"^[ACGT]{10,}-(\d+)$")[0]
+    columns = [counts.obs[name] for name in _COLUMNS if name in counts.obs] + [well] * bool(well.notna().all())
+    for column in columns:
+        names = column.astype(str)
+        found = list(dict.fromkeys(names))
+        if 1 < len(found) <= _MOST:
+            return {name: counts[(names == name).to_numpy()].copy() for name in found}
+    return {"": counts}
+
+
 def _entries(adata: AnnData) -> dict[str, Any]:
     libraries = adata.uns.get(keys.SPATIAL)
     if not isinstance(libraries, dict):

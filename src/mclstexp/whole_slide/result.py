@@ -43,7 +43,7 @@ def frame(model: Predictor, grid: Grid, streamed: Streamed, *, settings: SlideSe
     shown_px = min(tiles.spec.size_um, stride_um) / slide.mpp
     return ad.AnnData(
         obs=obs,
-        var=model.space_.var(),
+        var=model.var_,
         obsm={keys.SPATIAL: np.array(tiles.xy)},
         uns={
             keys.PROVENANCE: {**model._describe(tiles), **_about(slide, grid, settings)},
