@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData, read_h5ad
 
-from mclstexp.core.imputer import Imputer
-from mclstexp.imputation import create_imputer, list_imputers
+from mclstexp.core.imputer import ROOM, Imputer
+from mclstexp.imputation import create_imputer
 from mclstexp.imputation.gene_folds import folds_of_genes, genes_to_score
 from mclstexp.imputation.judge import judge_imputation, score_fold, split_half, summarise_imputation
 from mclstexp.io.counts_alone import read_counts
@@ -69,7 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("name", choices=["bulb", "breast", "cortex"])
-    parser.add_argument("--methods", nargs="+", default=[label for label in list_imputers() if label != "gimvi"])
+    parser.add_argument("--methods", nargs="+", default=list(ROOM.ready()))
     parser.add_argument("--by", nargs="+", choices=["gene", "cluster", "alone"])
     parser.add_argument("--in-cells", type=float, default=0.0)
     given = parser.parse_args()

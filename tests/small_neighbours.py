@@ -31,7 +31,9 @@ def _maker(room, name):
 
 
 def _marks(question, name):
-    return [pytest.mark.slow] if _options(question, name).get("slow") else []
+    slow = [pytest.mark.slow] if _options(question, name).get("slow") else []
+    lacking = name not in NEIGHBOURS[question].ready()
+    return [*slow, pytest.mark.skip(reason=f"{name} needs an extra that is not installed")] if lacking else slow
 
 
 def _options(question, name):

@@ -1,27 +1,34 @@
 """Each method of imputation finds what made-up cells and spots share, and nothing of what it must not see."""
 
+import sys
+
 import numpy as np
 import pytest
+from scipy import sparse
 
 from made_cells import grown, made_cells, made_spots, with_noise
 from mclstexp.core.errors import InputError
+from mclstexp.core.imputer import ROOM
 from mclstexp.core.options import describe_options
 from mclstexp.core.pairing import pair
 from mclstexp.evaluation.metrics import pcc
 from mclstexp.imputation import create_imputer, list_imputers
 from mclstexp.imputation.expected import expected_scores
 from mclstexp.imputation.gene_ridge import PENALTIES, ridge_over_genes
+from mclstexp.imputation.gimvi import counts_of_shares
 from mclstexp.imputation.patterns import at_level, co_expression, z_scores
 from mclstexp.imputation.spage import nearest_cells
 
 CONTROLS = {"mean", "depth"}
 SMALL: dict[str, dict] = {
+    "gimvi": {"max_epochs": 3},
     "tangram": {"n_steps": 40},
     "spadit": {"max_steps": 5, "n_draws": 2, "n_maps": 5, "n_scores": 8},
 }
 """Options by which a method takes no time."""
-TRAINED = {"max_steps": 100, "learning_rate": 3e-3}
+TRAINED: dict[str, dict] = {"spadit": {"max_steps": 100, "learning_rate": 3e-3}, "gimvi": {"max_epochs": 200}}
 """What lets it learn."""
+NAMES = list(ROOM.ready())
 HIDDEN = [f"G{i}" for i in range(0, 100, 10)]
 
 
@@ -31,7 +38,10 @@ def small(name):
 
 def quick(names):
     """Mark what takes long as slow."""
-    return [pytest.param(name, marks=[pytest.mark.slow] * (name in ("spadit", "tangram"))) for name in sorted(names)]
+    return [
+        pytest.param(name, marks=[pytest.mark.slow] * (name in ("gimvi", "spadit", "tangram")))
+        for name in sorted(names)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +59,7 @@ def truth(spots, genes=HIDDEN):
     return np.log1p(1e4 * counts / counts.sum(axis=1, keepdims=True))[:, spots.var_names.get_indexer(genes)]
 
 
-@pytest.mark.parametrize("name", list_imputers())
+@pytest.mark.parametrize("name", NAMES)
 def test_hidden_genes_replaced_by_random_numbers_move_nothing(name, spots, cells):
     honest = small(name).impute(spots, cells, genes=HIDDEN)
     noisy = small(name).impute(with_noise(spots, HIDDEN), cells, genes=HIDDEN)
@@ -61,7 +71,7 @@ def test_hidden_genes_replaced_by_random_numbers_move_nothing(name, spots, cells
     assert not without.var["in_section"].any()
 
 
-@pytest.mark.parametrize("name", quick(list_imputers()))
+@pytest.mark.parametrize("name", quick(NAMES))
 def test_expected_scores_are_blind_to_hidden_genes_too(name, spots, cells):
     asked = tuple(HIDDEN)
     honest = expected_scores(small(name), spots, cells, targets=asked)
@@ -70,9 +80,9 @@ def test_expected_scores_are_blind_to_hidden_genes_too(name, spots, cells):
     assert honest.notna().all(axis=None)
 
 
-@pytest.mark.parametrize("name", quick(set(list_imputers()) - CONTROLS))
+@pytest.mark.parametrize("name", quick(set(NAMES) - CONTROLS))
 def test_genes_of_cell_types_are_found_and_names_at_random_are_not(name, spots, cells):
-    imputer = create_imputer(name, **{**SMALL.get(name, {}), **(TRAINED if name == "spadit" else {})})
+    imputer = create_imputer(name, **{**SMALL.get(name, {}), **TRAINED.get(name, {})})
     assert pcc(truth(spots), imputer.impute(spots, cells, genes=HIDDEN).X).mean() > 0.7
     shuffled = cells.copy()
     shuffled.var_names = np.random.default_rng(0).permutation(cells.var_names)
@@ -93,7 +103,7 @@ def test_controls_know_no_gene_from_another(spots, cells):
     assert np.allclose(map_[:, 0], z_scores(known.depth[:, None])[:, 0], atol=1e-4)
 
 
-@pytest.mark.parametrize("name", list_imputers())
+@pytest.mark.parametrize("name", NAMES)
 def test_options_are_explained_and_the_callers_things_left_alone(name, spots, cells):
     assert all(option.text for option in describe_options(list_imputers()[name]))
     assert (list_imputers()[name].__doc__ or "").strip()
@@ -106,12 +116,24 @@ def test_options_are_explained_and_the_callers_things_left_alone(name, spots, ce
     assert first.X.dtype == np.float32
 
 
-@pytest.mark.parametrize("name", list_imputers())
+@pytest.mark.parametrize("name", NAMES)
 def test_an_answer_does_not_depend_on_what_else_is_asked_that_the_section_lacks(name, spots, cells):
     section = spots[:, ~spots.var_names.isin(HIDDEN)].copy()
     all_ = small(name).impute(section, cells, genes=HIDDEN)
     one = small(name).impute(section, cells, genes=HIDDEN[3:4])
     assert np.allclose(one.X[:, 0], all_.X[:, 3], atol=1e-5)
+
+
+def test_a_method_whose_extra_is_not_installed_says_what_to_install(spots, cells, monkeypatch):
+    monkeypatch.setitem(sys.modules, "scvi.external", None)
+    with pytest.raises(InputError, match=r"scvi-tools expected .* pip install 'mclstexp\[gimvi\]'"):
+        create_imputer("gimvi").impute(spots, cells, genes=HIDDEN)
+
+
+def test_counts_are_had_back_from_their_shares(spots, cells):
+    known = pair(spots, cells, genes=HIDDEN)
+    found = counts_of_shares(sparse.csr_matrix(known.cells), known.cell_depth)
+    assert np.array_equal(found.toarray(), cells[:, list(known.genes)].X.toarray())
 
 
 def test_a_copy_of_a_gene_that_is_learnt_gets_its_pattern(spots, cells):
@@ -209,6 +231,7 @@ def test_expected_scores_tell_genes_of_types_from_genes_of_chance(spots, cells):
     [
         ("gene_ridge", {"penalty": 0.0}),
         ("gene_knn", {"k": 0}),
+        ("gimvi", {"max_epochs": 0}),
         ("spage", {"k": 0}),
         ("spage", {"n_components": 0}),
         ("spage", {"least_cosine": 1.0}),

@@ -14,11 +14,11 @@ from mclstexp.api.sections import read_one
 from mclstexp.core import keys
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
-from mclstexp.core.imputer import Imputer
+from mclstexp.core.imputer import ROOM, Imputer
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
 from mclstexp.evaluation.config import DataConfig
-from mclstexp.imputation import DEFAULT, create_imputer, list_imputers
+from mclstexp.imputation import DEFAULT, create_imputer
 from mclstexp.imputation.expected import expected_scores
 from mclstexp.imputation.judge import judge_imputation, summarise_imputation
 from mclstexp.io.atomic import atomic_path
@@ -172,7 +172,7 @@ def evaluate_imputation(
     section, reference
         As for `impute_file`.
     methods
-        Names; all by default.
+        Names; all that are installed by default.
     out
         CSV file for the scores of every gene; none by default.
     overwrite
@@ -189,7 +189,7 @@ def evaluate_imputation(
     InputError
         As `judge_imputation`; if a file cannot be read, a method is not known, or the place is taken.
     """
-    imputers = {name: create_imputer(name) for name in methods or list_imputers()}
+    imputers = {name: create_imputer(name) for name in methods or ROOM.ready()}
     if out is not None:
         out = Path(out)
         require_free_file(out, what="the scores", overwrite=overwrite)

@@ -40,6 +40,8 @@ class Method(ABC):
     """The name it is registered under."""
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Options that go together, by name; "published" holds the paper's or its code's."""
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Modules of an extra that it runs on; where one is not installed it is named, and not run unasked."""
     tuned_on: ClassVar[tuple[str, ...]] = ()
     """Data sets by whose scores its defaults were chosen here, as experiments name them (``[data] name``): its scores
     on these flatter, and no table prints them bold."""

@@ -49,6 +49,8 @@ class Pairing:
     """(n_cells, n_targets) of the reference."""
     depth: Float[np.ndarray, " n_spots"]
     """ln(1 + total count) of each spot, over its genes that are not asked for."""
+    cell_depth: Float[np.ndarray, " n_cells"]
+    """ln(1 + total count) of each cell, over all its genes."""
     cell_obs: pd.DataFrame
     """What the reference says of its cells, such as their types."""
 
@@ -88,6 +90,7 @@ def pair(counts: AnnData, reference: AnnData, *, genes: Sequence[str] | None) ->
         cells=log_shares(cells)[:, at(learnt)].toarray(),
         asked=sparse.csc_matrix(log_shares(cells)[:, at(list(targets))]),
         depth=np.log1p(np.asarray(spots.sum(axis=1)).ravel()),
+        cell_depth=np.log1p(np.asarray(cells.sum(axis=1)).ravel()),
         cell_obs=reference.obs[np.asarray(reference.X.sum(axis=1)).ravel() > 0],
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import fields
@@ -70,6 +70,10 @@ class Room(Generic[M]):
         """Return the names of the room's files, those of its methods among them; nothing is imported for it."""
         home = importlib.import_module(self.package)
         return {module.name for module in pkgutil.iter_modules(home.__path__)}
+
+    def ready(self) -> dict[str, type[M]]:
+        """Return the methods whose extras are installed."""
+        return {name: cls for name, cls in self.methods().items() if all(map(importlib.util.find_spec, cls.needs))}
 
     def method_class(self, name: str) -> type[M]:
         """Return the class registered under `name`.
