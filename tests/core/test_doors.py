@@ -5,7 +5,7 @@ import dataclasses
 import inspect
 import re
 from pathlib import Path
-from typing import get_type_hints
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -17,6 +17,7 @@ from mclstexp.core.fine_lattice import fine_tiles
 from mclstexp.evaluation.config import FitConfig
 from mclstexp.evaluation.exam import Rules
 from mclstexp.evaluation.experiment import Experiment
+from mclstexp.imputation.targets import impute_targets
 from mclstexp.io.h5ad import read_h5ad
 from mclstexp.io.read import READERS, Choices, read_sections
 from mclstexp.io.spatialdata import read_spatialdata
@@ -127,7 +128,8 @@ def test_keys_of_files_exist():
         for whole in (Experiment, FitConfig):
             hints = get_type_hints(whole)
             if table in hints:
-                assert key in {field.name for field in dataclasses.fields(hints[table])}, name
+                part = next((some for some in get_args(hints[table]) if dataclasses.is_dataclass(some)), hints[table])
+                assert key in {field.name for field in dataclasses.fields(part)}, name
                 break
         else:
             assert not option.file or key in get_type_hints(FitConfig), name
@@ -136,6 +138,7 @@ def test_keys_of_files_exist():
 def test_arguments_exist():
     takers = [read_sections, read_h5ad, read_spatialdata, read_visium_hd, predict_files, run_experiment, write_report]
     takers += [find_domains, fine_tiles, SlideSettings, create, FitConfig, Rules, mclstexp.core.doors.Option]
+    takers += [impute_targets]
     known = {name for taker in takers for name in inspect.signature(taker).parameters}
     known |= set(Choices.__annotations__) | {"by"}  # of Fold, a dataclass of the layer above
     assert {option.python for option in OPTIONS.values()} <= known

@@ -16,6 +16,7 @@ from mclstexp.core.imputer import Imputer, measured_spots
 from mclstexp.core.pairing import MIN_GENES, Pairing, pair
 from mclstexp.evaluation.metrics import pcc, pcc_depth
 from mclstexp.imputation.patterns import co_expression, moments, z_scores
+from mclstexp.training.progress import epoch_progress
 
 N_TRIED: Final = 500
 """Genes that are hidden in turn, drawn among those that are learnt from."""
@@ -65,14 +66,15 @@ def expected_scores(
     drawn = np.random.default_rng(seed).permutation(len(known.genes))[:N_TRIED]
     found = np.full((len(drawn), 2), np.nan)
     features = np.empty((len(drawn), 4))
-    for fold in np.array_split(np.arange(len(drawn)), N_FOLDS):
-        hidden = drawn[fold]
-        predicted = imputer.impute(seen, reference, genes=[known.genes[gene] for gene in hidden]).X
-        truth = known.spots[:, hidden]
-        found[fold] = np.stack(
-            [pcc(truth, predicted), pcc_depth(truth, predicted, depth=np.expm1(known.depth))], axis=1
-        )
-        features[fold] = _of_hidden(known, hidden)
+    with epoch_progress(f"expected scores of {imputer.name}", N_FOLDS, unit="run") as on_run:
+        for run, fold in enumerate(np.array_split(np.arange(len(drawn)), N_FOLDS)):
+            on_run(run)
+            hidden = drawn[fold]
+            predicted = imputer.impute(seen, reference, genes=[known.genes[gene] for gene in hidden]).X
+            truth = known.spots[:, hidden]
+            depth = np.expm1(known.depth)
+            found[fold] = np.stack([pcc(truth, predicted), pcc_depth(truth, predicted, depth=depth)], axis=1)
+            features[fold] = _of_hidden(known, hidden)
     asked_for = _features(co_expression(known), *moments(known.asked))
     scores = [_line(features, score, asked_for) for score in found.T]
     return pd.DataFrame(dict(zip((keys.EXPECTED_PCC, keys.EXPECTED_PCC_DEPTH), scores, strict=True)), index=index)

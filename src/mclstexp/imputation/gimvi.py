@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +20,7 @@ from scipy import sparse
 from mclstexp.core.errors import InputError
 from mclstexp.core.imputer import Imputed, Imputer, register
 from mclstexp.core.pairing import TARGET_SUM, Pairing
+from mclstexp.training.progress import epoch_progress
 
 
 @register("gimvi")
@@ -53,7 +54,8 @@ class GimVI(Imputer):
         )
         spots = counts_of_shares(sparse.csr_matrix(known.spots), known.depth)
         held = _annotated(cells, (*known.genes, *known.targets)), _annotated(spots, known.genes)
-        with _quiet(), torch.random.fork_rng(devices=[]):
+        shown = epoch_progress(self.name, self.max_epochs)
+        with _quiet(), torch.random.fork_rng(devices=[]), shown as on_epoch:
             torch.manual_seed(self.seed)
             for counts in held:
                 model_class.setup_anndata(counts)
@@ -66,6 +68,7 @@ class GimVI(Imputer):
                 enable_model_summary=False,
                 enable_checkpointing=False,
                 logger=False,
+                callbacks=[_each_epoch(on_epoch)],
             )
             share = model.get_imputed_values(normalized=True, deterministic=True)[1]
         # shares of the genes it has seen, which are some of all
@@ -80,6 +83,11 @@ def _gimvi() -> Any:
     except ImportError as error:
         msg = f"scvi-tools expected for the method gimvi, found none ({error}): pip install 'mclstexp[gimvi]'"
         raise InputError(msg) from error
+
+
+def _each_epoch(on_epoch: Callable[[int], None]) -> Any:
+    callbacks = importlib.import_module("lightning.pytorch.callbacks")
+    return callbacks.LambdaCallback(on_train_epoch_end=lambda trainer, _: on_epoch(trainer.current_epoch + 1))
 
 
 def counts_of_shares(values: sparse.csr_matrix, depth: Float[np.ndarray, " n"]) -> sparse.csr_matrix:

@@ -16,6 +16,7 @@ from mclstexp.core.pairing import Pairing
 from mclstexp.imputation.gene_space import GeneSpace, gene_space
 from mclstexp.imputation.patterns import at_level
 from mclstexp.nn.gene_diffusion import GeneDenoiser, kept_signal, sample
+from mclstexp.training.progress import epoch_progress
 
 _N_TIMES: Final = 50
 """Steps from clean to noise."""
@@ -81,21 +82,23 @@ class SpaDiT(Imputer):
         adam = torch.optim.AdamW(network.parameters(), self.learning_rate, weight_decay=0.01)
         held, start = torch.cat([made_of, left_out]), torch.randn(4, answers.shape[1])
         best, least, waited = copy.deepcopy(network.state_dict()), np.inf, 0
-        for step in range(1, self.max_steps + 1):
-            loss = _loss(network.train(), answers[made_of], scores[made_of], weight=weight)
-            adam.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1)
-            adam.step()
-            if step % _LOOK_EVERY and step < self.max_steps:
-                continue
-            found = sample(network.eval(), answers[made_of], scores[held], noise=start, n_steps=_N_TIMES, n_stops=2)
-            error = float((weight * (found.mean(dim=0) - answers[left_out]) ** 2).mean())
-            waited += 1
-            if error < least:
-                best, least, waited = copy.deepcopy(network.state_dict()), error, 0
-            elif waited >= _PATIENCE:
-                break
+        with epoch_progress(self.name, self.max_steps, unit="step") as on_step:
+            for step in range(1, self.max_steps + 1):
+                loss = _loss(network.train(), answers[made_of], scores[made_of], weight=weight)
+                adam.zero_grad()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(network.parameters(), 1)
+                adam.step()
+                on_step(step, float(loss))
+                if step % _LOOK_EVERY and step < self.max_steps:
+                    continue
+                found = sample(network.eval(), answers[made_of], scores[held], noise=start, n_steps=_N_TIMES, n_stops=2)
+                error = float((weight * (found.mean(dim=0) - answers[left_out]) ** 2).mean())
+                waited += 1
+                if error < least:
+                    best, least, waited = copy.deepcopy(network.state_dict()), error, 0
+                elif waited >= _PATIENCE:
+                    break
         network.load_state_dict(best)
         return network.eval()
 

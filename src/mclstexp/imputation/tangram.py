@@ -19,6 +19,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.imputer import Imputed, Imputer, register
 from mclstexp.core.pairing import Pairing
 from mclstexp.imputation.patterns import z_scores
+from mclstexp.training.progress import epoch_progress
 
 MOST: Final = 5_000_000
 """Cells times spots up to which each cell is laid by itself."""
@@ -112,11 +113,13 @@ class Tangram(Imputer):
         cells, truth = torch.tensor(profiles, dtype=torch.float32), torch.tensor(spots, dtype=torch.float32)
         weight, wanted = torch.tensor(share, dtype=torch.float32), torch.tensor(density, dtype=torch.float32)
         adam = torch.optim.Adam([place], lr=self.learning_rate)
-        for _ in range(self.n_steps):
-            loss = self._loss(functional.softmax(place, dim=1) * weight[:, None], cells, truth, wanted)
-            adam.zero_grad()
-            loss.backward()
-            adam.step()
+        with epoch_progress(self.name, self.n_steps, unit="step") as on_step:
+            for step in range(1, self.n_steps + 1):
+                loss = self._loss(functional.softmax(place, dim=1) * weight[:, None], cells, truth, wanted)
+                adam.zero_grad()
+                loss.backward()
+                adam.step()
+                on_step(step, float(loss))
         return functional.softmax(place.detach().double(), dim=1).numpy()
 
     def _loss(self, laid: Tensor, cells: Tensor, truth: Tensor, density: Tensor) -> Tensor:

@@ -21,22 +21,27 @@ SILENT_S: Final = 30.0
 
 
 @contextmanager
-def epoch_progress(label: str, n_epochs: int) -> Iterator[Callable[[int, float], None]]:
-    """Show a bar over epochs with the latest loss; yields the callback for `train(on_epoch=…)`.
+def epoch_progress(label: str, n_epochs: int, *, unit: str = "epoch") -> Iterator[Callable[..., None]]:
+    """Show a bar over epochs, or what else is counted, with the latest loss where there is one.
 
     Without a terminal a line is said each half minute, so that a log says how far it got.
+
+    Yields
+    ------
+    What is called with the number of epochs that are done, and the loss: the callback for `train(on_epoch=…)`.
     """
     console = Console(stderr=True)
-    columns = (*Progress.get_default_columns(), TextColumn("loss {task.fields[loss]:.3f}"))
+    columns = (*Progress.get_default_columns(), TextColumn("{task.fields[loss]}"))
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal or rank() > 0) as bar:
-        task = bar.add_task(label, total=n_epochs, loss=float("nan"))
+        task = bar.add_task(label, total=n_epochs, loss="")
         said = time.monotonic()
 
-        def on_epoch(epoch: int, loss: float) -> None:
+        def on_epoch(epoch: int, loss: float | None = None) -> None:
             nonlocal said
-            bar.update(task, completed=epoch, loss=loss)
+            text = "" if loss is None else f"loss {loss:.3f}"
+            bar.update(task, completed=epoch, loss=text)
             if not console.is_terminal and rank() == 0 and time.monotonic() - said >= SILENT_S:
-                print(f"{label}: epoch {epoch} of {n_epochs}, loss {loss:.3f}", file=sys.stderr)
+                print(", ".join(filter(None, (f"{label}: {unit} {epoch} of {n_epochs}", text))), file=sys.stderr)
                 said = time.monotonic()
 
         yield on_epoch
