@@ -89,7 +89,7 @@ class SpaDiT(Imputer):
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(network.parameters(), 1)
                 adam.step()
-                on_step(step, float(loss))
+                on_step(step, float(loss.detach()))
                 if step % _LOOK_EVERY and step < self.max_steps:
                     continue
                 found = sample(network.eval(), answers[made_of], scores[held], noise=start, n_steps=_N_TIMES, n_stops=2)

@@ -119,7 +119,7 @@ class Tangram(Imputer):
                 adam.zero_grad()
                 loss.backward()
                 adam.step()
-                on_step(step, float(loss))
+                on_step(step, float(loss.detach()))
         return functional.softmax(place.detach().double(), dim=1).numpy()
 
     def _loss(self, laid: Tensor, cells: Tensor, truth: Tensor, density: Tensor) -> Tensor:
