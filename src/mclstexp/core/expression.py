@@ -261,7 +261,7 @@ class ExpressionSpace:
 
 
 def _columns(genes: Sequence[str], names: pd.Index) -> NDArray[np.intp]:
-    index = names.get_indexer(list(genes))
+    index = names.get_indexer(pd.Index(list(genes), dtype=object))
     missing = [gene for gene, i in zip(genes, index, strict=True) if i < 0]
     if missing:
         msg = (

@@ -139,12 +139,9 @@ class Predictor(Method):
         if said is None:
             return var
         expected = pd.Series(said["expected_pcc"], index=said["genes"], dtype=float)
-        return var.assign(
-            **{
-                keys.IMPUTED: var.index.isin(said["genes"]),
-                keys.EXPECTED_PCC: expected.reindex(var.index),
-            }
-        )
+        var[keys.IMPUTED] = var.index.isin(said["genes"])
+        var[keys.EXPECTED_PCC] = expected.reindex(var.index)
+        return var
 
     @final
     def predict(self, tiles: Tiles) -> ad.AnnData:
