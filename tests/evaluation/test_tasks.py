@@ -1,13 +1,18 @@
 """Experiments of the questions beside images: their scores are those of their judges, in the table of all."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from made_bands import made_bands
 from made_cells import made_cells, made_spots
 from mclstexp.api import run_experiment
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import TileSpec
+from mclstexp.domains import create_domain_finder
+from mclstexp.domains.judge import judge_domains
 from mclstexp.enhancement import create_enhancer
 from mclstexp.enhancement.hidden import score_hidden
 from mclstexp.evaluation import runner, worker
@@ -182,11 +187,76 @@ def test_a_method_that_fails_is_a_row_and_the_others_go_on(files, computed, tmp_
     assert summary.loc["gene_knn", "pcc"] > 0.5
 
 
+def domains(folder, **changes):
+    section = made_bands(side=9)
+    counts = section.counts.copy()
+    counts.obsm["spatial"] = section.tiles.xy_um
+    counts.obs = counts.obs.rename(columns={"label": "layer"})
+    counts.write_h5ad(folder / "bands.h5ad")
+    content = {
+        "task": "domains",
+        "data": {"path": str(folder / "bands.h5ad"), "format": "counts"},
+        "asked": {"seeds": 2, "labels": {"bands": "layer"}},
+        "methods": {"smooth": {"method": "spatial_kmeans"}, "kmeans": {}},
+    }
+    return experiment_of({**content, **changes}, where="test.toml")
+
+
+def test_domains_are_scored_as_their_judge_does_it(computed, tmp_path):
+    experiment = domains(tmp_path)
+    summary = run_experiment(experiment, out=tmp_path / "out")
+    assert summary.attrs["metric"] == "ari"
+    (section,) = experiment.read()
+    methods = {"smooth": create_domain_finder("spatial_kmeans")}
+    judged = judge_domains(section, methods, labels=section.counts.obs["layer"].astype(object), seeds=2)
+    of_seen = judged.groupby("seen")[["ari", "nmi", "homogeneity", "stability", "coherence"]].mean()
+    for label, seen in (("smooth", "as it is"), ("smooth, places shuffled", "places shuffled")):
+        for metric, value in of_seen.loc[seen].items():
+            assert summary.loc[label, metric] == pytest.approx(value), (label, metric)
+    kinds = {"smooth": "method", "smooth, places shuffled": "control", "kmeans": "method"}
+    assert summary["kind"].to_dict() == kinds
+    assert "| ARI |" in (tmp_path / "out" / "summary.md").read_text()
+    assert set(pd.read_csv(tmp_path / "out" / "comparison.csv")["baseline"]) <= {"smooth", "kmeans"}, "the best ARI"
+    kept = read_prediction(tmp_path / "out" / "predictions" / "smooth" / "bands.h5ad")
+    assert {"domain", "domain, seed 0", "domain, seed 1"} <= set(kept.obs)
+    assert "layer" not in kept.obs
+
+
+def test_no_label_reaches_a_method_of_domains(tmp_path):
+    (turn,) = (experiment := domains(tmp_path)).turns(experiment.read())
+    shuffled = turn.section.counts.copy()
+    shuffled.obs["layer"] = np.random.default_rng(0).permutation(shuffled.obs["layer"].to_numpy())
+    other = replace(turn, section=replace(turn.section, counts=shuffled))
+    method = create_domain_finder("spatial_kmeans")
+    one, two = turn.ask(method), other.ask(method)
+    assert one.obs["domain"].tolist() == two.obs["domain"].tolist()
+    assert turn.mark(one)["ari"][0] > other.mark(two)["ari"][0] + 0.3
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"asked": {"seeds": 0}}, r"seeds in \[asked\] of 1 or more expected, found 0"),
+        ({"asked": {"n_domains": 1}}, r"n_domains in \[asked\] of 2 or more expected, found 1"),
+        ({"asked": {"n_domains": 99, "labels": {"bands": "layer"}}}, r"of at most 81 \(spots\) expected, found 99"),
+        ({"asked": {}}, r'section bands: labels expected in obs\["label"\], found none: name their column'),
+        (
+            {"asked": {"labels": {"band": "layer"}}},
+            r"labels in .* of sections that are read expected, found 'band'",
+        ),
+        ({"methods": {"image_only": {}}}, "image expected for method image_only, which looks at it"),
+    ],
+)
+def test_what_a_file_of_domains_says_wrong_is_a_sentence(tmp_path, changes, said):
+    with pytest.raises(InputError, match=said):
+        run_experiment(domains(tmp_path, **changes), out=tmp_path / "out")
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
         ({"task": "imptue"}, "test.toml: a known task expected, found 'imptue': did you mean 'impute'?"),
-        ({"task": 3}, "a known task expected, found 3: choose one of predict, impute, enhance"),
+        ({"task": 3}, "a known task expected, found 3: choose one of predict, impute, enhance, domains"),
         ({"reference": ""}, r'a reference expected with task = "impute", found none: say reference = "cells.h5ad"'),
         ({"reference": "no.h5ad"}, "expected as the reference, found nothing at no.h5ad"),
         ({"refrence": "a"}, "test.toml has no option 'refrence': did you mean 'reference'?"),

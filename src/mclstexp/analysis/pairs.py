@@ -25,6 +25,7 @@ from mclstexp.data.autocorrelation import neighbour_weights
 from mclstexp.evaluation.controls import CONTROLS
 from mclstexp.evaluation.experiment import experiment_of
 from mclstexp.evaluation.results import RECORD
+from mclstexp.evaluation.room_experiment import RoomExperiment
 from mclstexp.evaluation.run_plan import safe_name
 from mclstexp.evaluation.scored import scored
 from mclstexp.io.guard import reading
@@ -47,6 +48,8 @@ class Pair:
     """What was measured."""
     predicted: AnnData
     """What `Predictor.predict` returned for its tiles, rows in their order."""
+    measured: Float[np.ndarray, "n_spots n_genes"] | None = None
+    """The truth, where it is on a scale that the counts of the predicted genes alone do not tell."""
 
     def __post_init__(self) -> None:
         if not np.array_equal(np.asarray(self.predicted.obs_names, str), self.section.tiles.ids):
@@ -86,7 +89,7 @@ class Pair:
     @cached_property
     def truth(self) -> Float[np.ndarray, "n_spots n_genes"]:
         """Measured expression in `space`, float32."""
-        return self.space(self.section.counts)
+        return self.space(self.section.counts) if self.measured is None else self.measured.astype(np.float32)
 
     @cached_property
     def guess(self) -> Float[np.ndarray, "n_spots n_genes"]:
@@ -155,12 +158,15 @@ def read_pairs(results: Path | str, method: str | None = None, *, data: Path | s
     """
     folder = Path(results)
     record = read_record(folder)
-    label = _choose(record["methods"], method, where=folder)
+    label = _choose(record, method, where=folder)
     experiment = experiment_of(record["experiment"], where=str(folder / RECORD))
     source = experiment.data if data is None else replace(experiment.data, path=str(data))
     pairs = []
     with through("file"):
-        sections = source.read(experiment.tile)
+        if isinstance(experiment, RoomExperiment):
+            sections = replace(experiment, data=source).read()
+        else:
+            sections = source.read(experiment.tile)
     for section in sections:
         path = folder / "predictions" / safe_name(label) / f"{safe_name(section.id)}.h5ad"
         if not path.is_file():
@@ -171,7 +177,11 @@ def read_pairs(results: Path | str, method: str | None = None, *, data: Path | s
                 f"name where they lie ({word('data')}), or evaluate again"
             )
             raise InputError(msg)
-        pairs.append(_scored_pair(section, read_prediction(path), min_counts=experiment.data.min_counts))
+        predicted = read_prediction(path)
+        if isinstance(experiment, RoomExperiment):
+            pairs.append(_answered_pair(section, predicted, experiment))
+        else:
+            pairs.append(_scored_pair(section, predicted, min_counts=experiment.data.min_counts))
     if not pairs:
         msg = f"predictions of {label!r} expected in {folder / 'predictions'}, found none: evaluate with predictions"
         raise InputError(msg)
@@ -185,6 +195,15 @@ def _scored_pair(section: Section, predicted: AnnData, *, min_counts: int) -> Pa
     if found.spots.all() and found.genes.all():
         return Pair(found.section, predicted)
     return Pair(found.section.take(found.spots), predicted[found.spots, found.genes].copy())
+
+
+def _answered_pair(section: Section, said: AnnData, experiment: RoomExperiment) -> Pair:
+    """Pair a section with what was said of its hidden genes or spots: the spots that were asked for."""
+    if said.n_vars == 0:
+        msg = f"section {section.id}: genes expected in an answer, found none: domains have no map of a gene"
+        raise InputError(msg)
+    section = section.take(np.isin(section.tiles.ids, np.asarray(said.obs_names, str)))
+    return Pair(section, said[section.tiles.ids].copy(), experiment.measured(section, said))
 
 
 def read_record(results: Path | str) -> dict[str, Any]:
@@ -210,12 +229,15 @@ def default_method(record: Mapping[str, Any]) -> str:
     methods: Mapping[str, Mapping[str, Any]] = record["methods"]
     if "mclstexp" in methods:
         return "mclstexp"
-    return next((label for label, said in methods.items() if said["method"] not in CONTROLS), next(iter(methods)))
+    # a record of another question says which of its methods are controls
+    controls = record.get("controls", [label for label, said in methods.items() if said["method"] in CONTROLS])
+    return next((label for label in methods if label not in controls), next(iter(methods)))
 
 
-def _choose(methods: Mapping[str, Any], method: str | None, *, where: Path) -> str:
+def _choose(record: Mapping[str, Any], method: str | None, *, where: Path) -> str:
+    methods: Mapping[str, Any] = record["methods"]
     if method is None:
-        return default_method({"methods": methods})
+        return default_method(record)
     if method not in methods:
         msg = f"a method of {where} ({', '.join(methods)}) expected, found {method!r}: name one"
         raise InputError(msg)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Final
 
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 from jaxtyping import Float
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import adjusted_rand_score
 
 from mclstexp.core import keys
@@ -75,20 +75,23 @@ def judge_domains(
         If there are no labels of two kinds or not one for each spot, or as `DomainFinder.find`.
     """
     tell = on_event or (lambda *_: None)
-    given = _labels(of, labels)
+    given = labels_to_meet(of, labels)
     number = given.categories.size if n_domains is None else n_domains
-    runs = [(name, method, seen) for name, method in methods.items() for seen in _shown(method, controls=controls)]
+    runs = [(name, method, seen) for name, method in methods.items() for seen in shown_to(method, controls=controls)]
     tell("", "", f"of {len(runs) * seeds}")
     tables = []
     for name, method, seen in runs:
         features = method.look(of) if method.looks else None
-        divisions: list[_Division] = []
-        for seed in range(method.seed, method.seed + seeds):
+        domains, seconds = [], []
+        for seed in (drawn := range(method.seed, method.seed + seeds)):
             tell(name, f"{seen}, seed {seed}", "begun")
-            shown, looks = _shuffled(of, features, seen=seen, seed=seed)
-            divisions.append(_divide(replace(method, seed=seed), shown, looks, number=number))  # type: ignore[type-var]
+            begun = time.perf_counter()
+            found = divide(method, of, features, seen=seen, seed=seed, number=number)
+            domains.append(found.obs[keys.DOMAIN].array)
+            seconds.append(time.perf_counter() - begun)
             tell(name, f"{seen}, seed {seed}", "done")
-        tables.append(_score(divisions, given, _places(of)).assign(method=name, seen=seen))
+        scores = score_divisions(domains, given, places_of(of))
+        tables.append(scores.assign(method=name, seen=seen, seed=list(drawn), seconds=seconds))
     found = pd.concat(tables, ignore_index=True)
     return found[["method", "seen", "seed", "n_domains", "n_spots", *METRICS, "seconds"]]
 
@@ -105,14 +108,8 @@ def summarise_domains(scores: pd.DataFrame) -> pd.DataFrame:
     return table.loc[sorted(table.index, key=lambda at: (order[at[0]], SEEN.index(at[1])))]
 
 
-@dataclass(frozen=True, eq=False)
-class _Division:
-    domains: pd.Categorical
-    seed: int
-    seconds: float
-
-
-def _shown(method: DomainFinder, *, controls: bool) -> Iterable[str]:
+def shown_to(method: DomainFinder, *, controls: bool = True) -> Iterable[str]:
+    """Return what of `SEEN` tells something of a method: shuffled is what it looks at."""
     run = (True, method.looks and controls, method.needs_places and controls)
     return [seen for seen, wanted in zip(SEEN, run, strict=True) if wanted]
 
@@ -123,41 +120,47 @@ def _shuffled(
     """Return what a method is shown: expression in its rows, places and features in theirs or others'."""
     counts = (of.counts if isinstance(of, Section) else of).copy()
     order = np.random.default_rng(seed).permutation(counts.n_obs)
-    if (places := _places(of)) is not None:
+    if (places := places_of(of)) is not None:
         counts.obsm[keys.SPATIAL] = places[order] if seen == SEEN[2] else places
     return counts, features[order] if features is not None and seen == SEEN[1] else features
 
 
-def _divide(
-    method: DomainFinder, shown: AnnData, features: Float[np.ndarray, "n_spots dim"] | None, *, number: int
-) -> _Division:
-    begun = time.perf_counter()
+def divide(
+    method: DomainFinder,
+    of: Section | AnnData,
+    features: Float[np.ndarray, "n_spots dim"] | None,
+    *,
+    seen: str,
+    seed: int,
+    number: int,
+) -> AnnData:
+    """Have a section divided from a seed, as it is or shuffled by that seed."""
+    shown, looks = _shuffled(of, features, seen=seen, seed=seed)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".* get no domain")  # the same spots for each method and seed
-        found = method.find(shown, n_domains=number, features=features)
-    return _Division(found.obs[keys.DOMAIN].array, method.seed, time.perf_counter() - begun)
+        return replace(method, seed=seed).find(shown, n_domains=number, features=looks)  # type: ignore[type-var]
 
 
-def _score(
-    divisions: list[_Division], given: pd.Categorical, places: Float[np.ndarray, "n_spots n_axes"] | None
+def score_divisions(
+    divisions: Sequence[pd.Categorical], given: pd.Categorical, places: Float[np.ndarray, "n_spots n_axes"] | None
 ) -> pd.DataFrame:
+    """Score divisions of one section from several seeds: a row each, "n_domains", "n_spots" and `METRICS`."""
     n = len(divisions)
     alike = np.full((n, n), np.nan)
     for i, j in combinations(range(n), 2):
-        a, b = divisions[i].domains.codes, divisions[j].domains.codes
+        a, b = divisions[i].codes, divisions[j].codes
         alike[i, j] = alike[j, i] = adjusted_rand_score(a[a >= 0], b[b >= 0])
     rows = []
     for division, with_all in zip(divisions, alike, strict=True):
         others = with_all[np.isfinite(with_all)]
-        row = {key: value for key, value in agree(division.domains, given).items() if key != "n_against"}
-        row |= {"seed": division.seed, "seconds": division.seconds, "coherence": _coherence(division, places)}
+        row = {key: value for key, value in agree(division, given).items() if key != "n_against"}
+        row |= {"coherence": _coherence(division.codes, places)}
         rows.append({**row, "stability": others.mean() if len(others) else np.nan})
     return pd.DataFrame(rows)
 
 
-def _coherence(division: _Division, places: Float[np.ndarray, "n_spots n_axes"] | None) -> float:
+def _coherence(codes: NDArray[np.integer], places: Float[np.ndarray, "n_spots n_axes"] | None) -> float:
     """Return the share of pairs of direct neighbours, where they really lie, that share a domain."""
-    codes = division.domains.codes
     if places is None:
         return np.nan
     near = neighbours(places, None if len(places) > 31 else 3).tocoo()
@@ -166,13 +169,21 @@ def _coherence(division: _Division, places: Float[np.ndarray, "n_spots n_axes"] 
     return float(same[known].mean()) if known.any() else np.nan
 
 
-def _places(of: Section | AnnData) -> Float[np.ndarray, "n_spots n_axes"] | None:
+def places_of(of: Section | AnnData) -> Float[np.ndarray, "n_spots n_axes"] | None:
+    """Return where the spots lie; None where that is not known."""
     if isinstance(of, Section):
         return of.tiles.xy_um
     return np.asarray(of.obsm[keys.SPATIAL], np.float64) if keys.SPATIAL in of.obsm else None
 
 
-def _labels(of: Section | AnnData, labels: ArrayLike | None) -> pd.Categorical:
+def labels_to_meet(of: Section | AnnData, labels: ArrayLike | None = None) -> pd.Categorical:
+    """Return what a person called each spot, as `judge_domains` takes it.
+
+    Raises
+    ------
+    InputError
+        If there are no labels of two kinds, or not one for each spot.
+    """
     counts = of.counts if isinstance(of, Section) else of
     if labels is not None and len(np.asarray(labels)) != counts.n_obs:
         msg = f"a label for each of {counts.n_obs} spots expected, found {len(np.asarray(labels))}"

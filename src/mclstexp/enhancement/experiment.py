@@ -70,7 +70,7 @@ class SpotTurn(Turn):
         """The hidden spots that hold counts of the genes."""
         return self.section.take(self.hidden & has_counts(self.section, space=self.scale))
 
-    def ask(self, method: Method) -> AnnData:
+    def ask(self, method: Method, *, label: str = "") -> AnnData:  # noqa: ARG002
         """Have the expression at hidden spots told from the others."""
         assert isinstance(method, Enhancer)
         asked = self.asked.tiles

@@ -29,6 +29,7 @@ PREDICT: Final = "predict"
 TASKS: Final[Mapping[str, str]] = {
     "impute": "mclstexp.imputation.experiment",
     "enhance": "mclstexp.enhancement.experiment",
+    "domains": "mclstexp.domains.experiment",
 }
 """The other tasks, by the module whose `EXPERIMENT` says what a file of theirs holds."""
 

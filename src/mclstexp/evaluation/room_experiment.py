@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+import numpy as np
 from anndata import AnnData
+from jaxtyping import Float
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.measured import has_counts
 from mclstexp.core.method import Method, options
 from mclstexp.core.own_file import load_own_file
 from mclstexp.core.room import Room
-from mclstexp.core.section import Section
+from mclstexp.core.section import Section, check_sections
 from mclstexp.core.tiles import TileSpec
 from mclstexp.evaluation.config import DataConfig, make_in
 from mclstexp.evaluation.turn import Turn
@@ -23,7 +25,9 @@ from mclstexp.io.bare_section import read_bare_section
 
 NOT_OPTIONS: Final = ("method", "preset", "file")
 """Keys of a table [methods.LABEL] that are no options of the method."""
-_BARE: Final = (".tsv", ".tsv.gz")
+BARE: Final = "counts"
+"""``format`` in [data] of counts with places and no image."""
+_TABLES: Final = (".tsv", ".tsv.gz")
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class RoomExperiment(ABC):
     title: str = ""
     """What is asked."""
     data: DataConfig = field(default_factory=DataConfig)
-    """The sections; a table of counts (.tsv) whose spots are named as 12x15 needs no image."""
+    """The sections; with format = "counts", or a table of counts (.tsv), counts with places are enough."""
     tile: TileSpec = field(default_factory=TileSpec)
     """Size and scale of the tiles, for methods that look."""
     encoder: str | None = None
@@ -96,28 +100,35 @@ class RoomExperiment(ABC):
         InputError
             If they cannot be read, or a method looks at an image and there is none.
         """
-        data = self.data
-        if self.is_bare:
-            self._require_blind()
-            patient = data.patients.get(Path(data.path).name.partition(".")[0])
-            found = [read_bare_section(data.path, spec=self.tile, pitch_um=data.pitch_um, patient=patient)]
-        else:
-            found = data.read(self.tile)
-        return [section.take(has_counts(section, min_counts=data.min_counts)) for section in found]
+        found = []
+        for data in (self.data, *self.data.also):
+            if _is_bare(data):
+                self._require_blind(data)
+                path = Path(data.path)
+                patient = {**self.data.patients, **data.patients}.get(_stem(path))
+                found.append(read_bare_section(path, spec=self.tile, pitch_um=data.pitch_um, patient=patient))
+            else:
+                found += replace(data, also=()).read(self.tile)
+        kept = (section.take(has_counts(section, min_counts=self.data.min_counts)) for section in check_sections(found))
+        return list(kept)
 
     @property
-    def is_bare(self) -> bool:
-        """Whether the data are a table of counts alone."""
-        return self.data.synthetic is None and self.data.image is None and self.data.path.lower().endswith(_BARE)
+    def bare_ids(self) -> set[str]:
+        """Names of the sections that are read without an image."""
+        return {_stem(Path(data.path)) for data in (self.data, *self.data.also) if _is_bare(data)}
 
-    def _require_blind(self) -> None:
+    def _require_blind(self, data: DataConfig) -> None:
         for label, method in self.make_methods().items():
             if options(method).get("encoder"):
                 msg = (
                     f"a section with an image expected for method {label}, which looks at it, found counts alone at "
-                    f"{self.data.path}: give a section, or leave that method out"
+                    f"{data.path}: give a section, or leave that method out"
                 )
                 raise InputError(msg)
+
+    def is_control(self, label: str, method: Method) -> bool:  # noqa: ARG002  for those that say it by the label
+        """Whether a row is of a control."""
+        return method.name in self.controls
 
     @abstractmethod
     def turns(self, sections: Sequence[Section]) -> list[Turn]:
@@ -129,6 +140,20 @@ class RoomExperiment(ABC):
             If what is to be hidden is not there.
         """
 
+    def measured(self, section: Section, said: AnnData) -> Float[np.ndarray, "n_spots n_genes"] | None:  # noqa: ARG002
+        """Return the truth of what was said, where the counts of those genes alone do not tell its scale."""
+        return None
+
     @abstractmethod
     def join(self, answers: Sequence[AnnData]) -> AnnData:
         """Lay a method's answers of the turns of one section together, each of what was hidden."""
+
+
+def _is_bare(data: DataConfig) -> bool:
+    """Whether data are counts and places alone: said so, or a table of counts."""
+    table = data.path.lower().endswith(_TABLES) and data.format is None and data.image is None
+    return data.synthetic is None and (data.format == BARE or table)
+
+
+def _stem(path: Path) -> str:
+    return path.name.partition(".")[0]

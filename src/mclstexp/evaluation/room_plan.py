@@ -43,7 +43,8 @@ class RoomPlan(Comparison):
     @property
     def shown(self) -> list[Section]:
         """Those that have an image; reading the others warns as well."""
-        return [] if self.sections and self.experiment.is_bare else self.sections
+        read = self.sections
+        return [section for section in read if section.id not in self.experiment.bare_ids]
 
     @cached_property
     def folds(self) -> dict[str, Turn]:
@@ -73,7 +74,7 @@ class RoomPlan(Comparison):
         """Put the question to a method that knows nothing of other turns, and mark its answer."""
         turn, method, start = self.folds[fold], self.method(label), time.perf_counter()
         try:
-            said = turn.ask(type(method)(**options(method)))
+            said = turn.ask(type(method)(**options(method)), label=label)
         except Exception as error:  # anybody's method may raise anything; the log has where
             if is_of_writing(error):  # not the method failed, but the disk
                 raise
@@ -98,7 +99,7 @@ class RoomPlan(Comparison):
     def _where(self, label: str, fold: str) -> dict[str, Any]:
         """Return the columns that all rows of a table share; without a method of that label it is a reference."""
         turn, method = self.folds[fold], self.methods.get(label)
-        control = method is not None and method.name in self.experiment.controls
+        control = method is not None and self.experiment.is_control(label, method)
         return {
             "method": label,
             "kind": "reference" if method is None else "control" if control else "method",
@@ -150,6 +151,8 @@ class RoomPlan(Comparison):
             "images": {section.id: section.tiles.slide.fingerprint() for section in self.sections},
             "patients": {section.id: section.patient for section in self.sections},
             "identity": self._identities,
+            "question": self.experiment.room.question,
+            "controls": [label for label, method in self.methods.items() if self.experiment.is_control(label, method)],
             "code": self.code,
         }
 

@@ -146,7 +146,7 @@ def _collect(plan: Comparison, died: Mapping[tuple[str, str], str]) -> pd.DataFr
                     raise InputError(msg)
                 scores = plan.of_dead(label, name, reason=died[label, name])
             tables.append(scores)
-        tables.append(references)
+        tables += [references] if len(references) else []  # some questions have none
     scores = join_scores(tables)
     scores.attrs["notes"] = notes
     return scores

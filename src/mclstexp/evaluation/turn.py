@@ -41,8 +41,16 @@ class Turn(ABC):
         return []
 
     @abstractmethod
-    def ask(self, method: Method) -> AnnData:
-        """Put the question, without anything that is hidden."""
+    def ask(self, method: Method, *, label: str = "") -> AnnData:
+        """Put the question, without anything that is hidden.
+
+        Parameters
+        ----------
+        method
+            The method.
+        label
+            What it is called in the table, where that says what it is shown.
+        """
 
     @abstractmethod
     def mark(self, said: AnnData) -> pd.DataFrame:

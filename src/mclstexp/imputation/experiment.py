@@ -11,12 +11,14 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 from anndata import AnnData
+from jaxtyping import Float
 from numpy.typing import NDArray
 
 from mclstexp.core import identity, keys
 from mclstexp.core.errors import InputError
 from mclstexp.core.imputer import ROOM, Imputer
 from mclstexp.core.method import Method
+from mclstexp.core.pairing import log_shares
 from mclstexp.core.room import Room
 from mclstexp.core.section import Section, as_counts
 from mclstexp.evaluation.room_experiment import RoomExperiment
@@ -66,7 +68,7 @@ class GeneTurn(Turn):
         """Name of the reference."""
         return [self.reference_said[0]]
 
-    def ask(self, method: Method) -> AnnData:
+    def ask(self, method: Method, *, label: str = "") -> AnnData:  # noqa: ARG002
         """Have the hidden genes imputed from the section without them."""
         assert isinstance(method, Imputer)
         said = ask_fold(method, self.fold, self.section.counts, self.reference)
@@ -118,6 +120,10 @@ class ImputeExperiment(RoomExperiment):
             GeneTurn(section, fold.name, hidden.by, reference, said, fold, np.array([halves[g] for g in fold.asked]))
             for fold in folds
         ]
+
+    def measured(self, section: Section, said: AnnData) -> Float[np.ndarray, "n_spots n_genes"]:
+        """Return the genes' share of all of a spot's counts, on the scale of what was said."""
+        return log_shares(section.counts.X)[:, section.counts.var_names.get_indexer(said.var_names)].toarray()
 
     def join(self, answers: Sequence[AnnData]) -> AnnData:
         """Lay the genes of all turns side by side."""

@@ -156,6 +156,7 @@ def _parts(study: Study, errors: Errors, domains: DomainsOfAll) -> dict[str, Any
         "errors": errors,
         "headline": page_headline.make_headline(study),
         "marks": page_headline.explain_marks(study),
+        "scored_over": page_text.SCORED_OVER[study.task],
         "warnings": find_warnings(study, errors, domains),
         "answers": [
             ("Which genes may I trust?", page_text.on_genes(study)),

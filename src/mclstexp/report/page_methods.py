@@ -10,10 +10,11 @@ from pathlib import PurePath
 from typing import Any, Final
 
 from mclstexp.core.errors import InputError
+from mclstexp.core.predictor import ROOM
+from mclstexp.core.rooms import NEIGHBOURS
 from mclstexp.core.section import UNKNOWN
 from mclstexp.core.wording import without_places as without_paths
 from mclstexp.io.provenance import code_version
-from mclstexp.methods import method_class
 from mclstexp.report.page_study import Study
 
 _PACKAGES: Final = ("anndata", "scikit-learn", "scipy", "pandas", "matplotlib")
@@ -45,7 +46,7 @@ def describe_methods(study: Study) -> dict[str, Any]:
     patients, images = record.get("patients", {}), record.get("images", {})
     return {
         "settings": settings(record["methods"][study.method]),
-        "about": about(str(record["methods"][study.method]["method"])),
+        "about": about(str(record["methods"][study.method]["method"]), question=str(record.get("question", ""))),
         "others": {name: settings(options) for name, options in record["methods"].items() if name != study.method},
         "experiment": json.dumps(without_places(record["experiment"]), indent=1, ensure_ascii=False),
         "folds": record.get("folds", {}),
@@ -65,10 +66,10 @@ def settings(options: Mapping[str, Any]) -> dict[str, str]:
     return {name: _written(without_places(value)) for name, value in options.items()}
 
 
-def about(method: str) -> list[str]:
-    """Return the paragraphs that describe a method; none for one that is not installed here."""
+def about(method: str, *, question: str = "") -> list[str]:
+    """Return the paragraphs that describe a method of a question; none for one that is not installed here."""
     try:
-        text = method_class(method).__doc__ or ""
+        text = NEIGHBOURS.get(question, ROOM).method_class(method).__doc__ or ""
     except InputError:
         return []
     return [" ".join(part.split()) for part in text.split("\n\n") if part.strip()]
@@ -82,7 +83,8 @@ def citations(record: Mapping[str, Any]) -> list[str]:
         source = "The sections were made by this package (synthetic); they show no tissue."
     else:
         source = _DATA.get(str(data.get("format")), "The source of your sections, as its authors ask.")
-    return [PAPER, f"The mclstexp developers. mclstexp {made}: spatial gene expression from H&E images.", source]
+    paper = [] if record.get("question") else [PAPER]
+    return [*paper, f"The mclstexp developers. mclstexp {made}: spatial gene expression from H&E images.", source]
 
 
 def page_versions() -> dict[str, str]:

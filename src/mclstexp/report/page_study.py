@@ -18,9 +18,8 @@ from mclstexp.analysis.pairs import Pair, default_method, read_pairs, read_recor
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.evaluation.calibration import Teachers, interval_widths, teachers
-from mclstexp.evaluation.results import RECORD, SCORES, read_results
-from mclstexp.evaluation.score_table import Over
-from mclstexp.evaluation.summary import summarise
+from mclstexp.evaluation.experiment import PREDICT
+from mclstexp.evaluation.results import RECORD, SCORES, read_results, summarise_scores
 
 _SECTION: Final = "pcc_"
 
@@ -43,8 +42,7 @@ class Study:
     @cached_property
     def summary(self) -> pd.DataFrame:
         """One row per method, as ``mclstexp evaluate`` prints it."""
-        over: Over = "section" if set(self.scores["by"]) == {"section"} else "patient"
-        return summarise(self.scores, over=over)
+        return summarise_scores(self.scores)
 
     @cached_property
     def ranking(self) -> pd.DataFrame:
@@ -64,6 +62,11 @@ class Study:
     def pcc_of(self, section: str) -> pd.Series:
         """Return each ranked gene's PCC on one section, NaN where it was not judged there."""
         return self.ranking[f"{_SECTION}{section}"]
+
+    @property
+    def task(self) -> str:
+        """The question: "predict", "impute", "enhance"."""
+        return str(self.record["experiment"].get("task") or PREDICT)
 
     @property
     def title(self) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mclstexp.analysis.gene_ranking import VERDICTS
 from mclstexp.evaluation.calibration import LEVEL
+from mclstexp.evaluation.experiment import PREDICT
 from mclstexp.report.page_certainty import meant_for
 from mclstexp.report.page_domains import DomainsOfAll
 from mclstexp.report.page_errors import Errors
@@ -22,6 +23,17 @@ _CLEAR: Final = 0.3  # a rank correlation that is worth a word
 _LEVEL: Final = 0.3  # mean difference that is worth a word: a factor of two on the usual scale
 _NARROWED: Final = 0.9  # width against an uninformed interval's below which a single value is worth a look
 _WORSE: Final = 1.1  # relative error from which a region is named
+SCORED_OVER: Final = {
+    PREDICT: "the spots of a held-out section",
+    "impute": "the spots, the gene being hidden",
+    "enhance": "the hidden spots",
+}
+_HIDDEN: Final = {PREDICT: "on held-out sections", "impute": "hidden from the method,", "enhance": "at hidden spots"}
+_HOLDS: Final = {
+    PREDICT: "The verdicts hold for tissue like the tested sections', stained and scanned alike.",
+    "impute": "The verdicts hold for this tissue and this reference.",
+    "enhance": "The verdicts hold for tissue like this and spots as far apart as the given ones.",
+}
 
 
 def on_genes(study: Study) -> list[str]:
@@ -31,7 +43,7 @@ def on_genes(study: Study) -> list[str]:
     good = [str(gene) for gene in table.index[table["verdict"] == VERDICTS[0]]]
     share = f"{len(good)} of {len(table)} genes" + (f" ({percent(len(good) / len(table))})" if len(table) else "")
     first = (
-        f"{share} are predictable: on held-out sections what they add to the density of cells is reproduced beyond "
+        f"{share} are predictable: {_HIDDEN[study.task]} what they add to the density of cells is reproduced beyond "
         "chance, and to at least half of what the noise of the counts lets anybody reach. "
         f"The best are {_listed(good[:_BEST])}."
         if good
@@ -42,7 +54,7 @@ def on_genes(study: Study) -> list[str]:
         first,
         f"{counts[VERDICTS[1]]} are doubtful: look at the measured map beside the predicted one. "
         f"{counts[VERDICTS[2]]} are not predictable: do not read their maps.",
-        "The verdicts hold for tissue like the tested sections', stained and scanned alike.",
+        _HOLDS[study.task],
     ]
 
 
@@ -97,12 +109,19 @@ def on_making(study: Study) -> list[str]:
     train = sorted({len(fold["train"]) for fold in folds.values()})
     learnt = f"{train[0]}" if len(train) == 1 else f"{train[0]} to {train[-1]}" if train else "some"
     version = record.get("code", {}).get("mclstexp", "")
+    against = f"Protocol {said['protocol']}, mclstexp {version}. {against_controls(study)}".strip()
+    if study.task != PREDICT:
+        return [
+            f"{study.method} was asked {len(folds)} times for what was hidden from everything (by {said['by']}), and "
+            "kept nothing from one time to the next; each value shown here was hidden when it was said.",
+            against,
+        ]
     paper = said["protocol"] == "paper"
     seen = "panel and scale were" if paper else "nothing shown here was"
     return [
         f"{study.method} was fitted {len(folds)} times on {learnt} sections and asked for those left out "
         f"(by {said['by']}); {seen} {'taken from them' if paper else 'seen by the model that predicted it'}.",
-        f"Protocol {said['protocol']}, mclstexp {version}. {against_controls(study)}".strip(),
+        against,
     ]
 
 
