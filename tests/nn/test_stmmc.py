@@ -30,21 +30,21 @@ def path(n):
 def test_the_operator_on_a_path_of_three():
     root = 1 / np.sqrt(6)
     released = [[1.5, root, 0], [root, 4 / 3, root], [0, root, 1.5]]
-    assert np.allclose(make_graph(path(3), released=True).operator.to_dense(), released, atol=1e-6)
+    assert np.allclose(make_graph(path(3), released=True).operator.toarray(), released, atol=1e-6)
     plain = np.array(released) - np.eye(3)
-    assert np.allclose(make_graph(path(3), released=False).operator.to_dense(), plain, atol=1e-6)
+    assert np.allclose(make_graph(path(3), released=False).operator.toarray(), plain, atol=1e-6)
 
 
 def test_a_graph_passes_both_ways_and_surroundings_one_way():
     directed = sparse.csr_matrix(np.array([[0, 1.0, 0], [0, 0, 1], [1, 0, 0]]))
     graph = make_graph(directed, released=False)
-    assert np.allclose(graph.operator.to_dense(), np.full((3, 3), 1 / 3))
-    assert np.allclose(graph.around.to_dense(), [[0.5, 0.5, 0], [0, 0.5, 0.5], [0.5, 0, 0.5]])
+    assert np.allclose(graph.operator.toarray(), np.full((3, 3), 1 / 3))
+    assert np.allclose(graph.around.toarray(), [[0.5, 0.5, 0], [0, 0.5, 0.5], [0.5, 0, 0.5]])
 
 
 def test_read_out_and_contrast_worked_by_hand():
     spots = torch.tensor([[3.0, 4.0], [0.0, 1.0], [1.0, 0.0]])
-    around = torch.tensor([[1.0, 1, 0], [0, 1, 1], [1, 0, 1]]).to_sparse() / 2
+    around = sparse.csr_matrix(np.array([[1, 1, 0], [0, 1, 1], [1, 0, 1]], np.float32) / 2)
     summary = read_out(spots, around)
     assert np.allclose(summary, [[0.6259, 0.7021], [0.6698, 0.6698], [0.6698, 0.6698]], atol=1e-4)
     judge = LocalDiscriminator(2)
@@ -90,7 +90,7 @@ def released(request, parity_dir):
         make_graph(sparse.csr_matrix(extra[f"{name}_knn"].numpy()), released=True) for name in ("spatial", "gene")
     )
     for graph, name in zip(graphs, ("spatial", "gene"), strict=True):
-        assert near(graph.operator.to_dense(), extra[f"{name}_operator"], 1e-6)
+        assert np.allclose(graph.operator.toarray(), extra[f"{name}_operator"], atol=1e-6)
 
     def run():
         return network((given["expression"], given["image"]), graphs, (given["perm_gene"], given["perm_image"]))
@@ -138,4 +138,4 @@ def test_three_steps_of_training_give_the_released_losses(released):
 
 
 def test_graphs_are_sparse():
-    assert make_graph(path(1000), released=True).operator.coalesce().values().numel() == 3 * 1000 - 2
+    assert make_graph(path(1000), released=True).operator.nnz == 3 * 1000 - 2
