@@ -1,7 +1,7 @@
 """Domains against labels that no method saw, beside shuffled controls: the tables of docs/domains.md.
 
 Run `python benchmarks/domains.py DATA [--tables mob_st osmfish her2st predicted released] [--sections rep01 …]
-[--seeds 5]`, with DATA the folder that holds mob_st/, osmfish_cortex/ and her2st/. Every method is told the number of
+[--seeds 5] [--methods kmeans …]`, with DATA the folder that holds mob_st/, osmfish_cortex/ and her2st/. Every method is told the number of
 labels, and nothing else of them. `python benchmarks/domains.py --time` measures instead stmmc on 4,000 made-up spots.
 """
 
@@ -101,6 +101,7 @@ def labelled(data, name):
 
 
 def show(title, of, methods, asked, **how):
+    methods = {name: methods[name] for name in asked.methods or methods}
     scores = judge_domains(of, methods, seeds=asked.seeds, on_event=tell, **how)
     spots = scores["n_spots"].iloc[0]
     print(f"\n{title}, {spots} spots scored\n{summarise_domains(scores).round(3).to_string()}", flush=True)
@@ -136,6 +137,7 @@ def main() -> None:
     parser.add_argument("--tables", nargs="+", default=list(TABLES), choices=list(TABLES))
     parser.add_argument("--sections", nargs="+")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--methods", nargs="+")
     parser.add_argument("--time", action="store_true")
     asked = parser.parse_args()
     if asked.time:
