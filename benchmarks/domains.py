@@ -2,8 +2,8 @@
 
 Run `python benchmarks/domains.py DATA [--tables mob_st osmfish her2st predicted released] [--sections rep01 …]
 [--seeds 5] [--methods kmeans …]`, with DATA the folder that holds mob_st/, osmfish_cortex/ and her2st/. Every method is
-told the number of labels, and nothing else of them. `python benchmarks/domains.py --time` measures instead stmmc on 4,000
-made-up spots.
+told the number of labels, and nothing else of them. `python benchmarks/domains.py --time` measures instead stmmc on
+4,000 made-up spots.
 """
 
 import argparse
