@@ -1,20 +1,23 @@
 """What lies between spots, told by spots that were hidden from everything: the tables of docs/enhance.md.
 
-Run `python benchmarks/enhancement.py DATA [--sections B1 C3 …] [--hide between random areas]`, with DATA the folder
-that holds her2st/. A section without an image is judged by methods that do not look. Scores are means over 600 genes
-that a tenth of the spots have counts of (drawn, by seed), over all turns, on hidden spots alone.
-`python benchmarks/enhancement.py --time` measures instead kriging of 1,000 genes at the places between 4,000 spots.
+Run `python benchmarks/enhancement.py DATA [--sections B1 C3 …] [--hide between random areas] [--methods kriging …]`,
+with DATA the folder that holds her2st/. A section without an image is judged by methods that do not look. Scores are
+means over 600 genes that a tenth of the spots have counts of (drawn, by seed), over all turns, on hidden spots alone.
+`python benchmarks/enhancement.py --time METHOD [--spots 3969]` measures instead a method on 1,000 genes at the places
+between the spots of a made-up Visium section, whose slide is noise.
 """
 
 import argparse
 import resource
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from mclstexp.core.enhancer import ROOM, Enhancer
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles, TileSpec
@@ -27,6 +30,12 @@ from mclstexp.io.tables import read_st_counts
 PITCH_UM = 200.0
 N_GENES, SHARE = 600, 0.1
 BLANK = np.full((8, 8, 3), 255, np.uint8)
+LOOKING = ("image_kriging", "image")
+FURTHER = {
+    "stentrans (published)": partial(ROOM.create, "stentrans", preset="published"),
+    "image (mclstexp)": partial(create_enhancer, "image", method="mclstexp"),
+}
+"""Methods with options of their own; those that the room lists stand as they are."""
 
 
 def without_image(folder: Path, name: str) -> Section:
@@ -46,33 +55,40 @@ def blank_section(name: str, counts: AnnData, array_xy: np.ndarray) -> Section:
     return Section(name, None, tiles, counts)
 
 
-def table(section: Section, labels: list[str], *, hide: str, seeds: int) -> pd.DataFrame:
+def make(label: str) -> Enhancer:
+    """Make a method of the room, or one of `FURTHER`."""
+    return FURTHER[label]() if label in FURTHER else create_enhancer(label)
+
+
+def table(section: Section, labels: list[str], *, hide: str, seeds: int, turns: int | None) -> pd.DataFrame:
     """Mean scores of each method over draws of genes."""
     often = np.flatnonzero(np.diff(section.counts.X.tocsc().indptr) > SHARE * len(section))
     scores = []
     for seed in range(seeds):
         drawn = np.random.default_rng(seed).permutation(often)[:N_GENES]
         genes = list(section.counts.var_names[drawn])
-        methods = {label: create_enhancer(label) for label in labels}
-        found = score_hidden(section, methods, hide=hide, genes=genes, seed=seed)
+        methods = {label: make(label) for label in labels}
+        found = score_hidden(section, methods, hide=hide, genes=genes, turns=turns, seed=seed)
         scores.append(found.groupby("method")[["pcc", "pcc_depth"]].mean())
     return pd.concat(scores).groupby(level=0).mean().sort_values("pcc").round(3)
 
 
-def timed(n_side: int = 63, n_genes: int = 1000) -> None:
-    """Krige a made-up Visium section."""
-    rng = np.random.default_rng(0)
+def timed(label: str, n_spots: int, n_genes: int = 1000) -> None:
+    """Enhance a made-up Visium section."""
+    rng, n_side = np.random.default_rng(0), round(n_spots**0.5)
     row, step = (axis.ravel() for axis in np.mgrid[:n_side, :n_side])
     array_xy = np.column_stack([2 * step + row % 2, row]).astype(float)
     rate = np.exp(rng.normal(size=(1, n_genes)) + np.sin(array_xy[:, :1] / rng.uniform(5, 30, (1, n_genes))))
-    names = [f"{y}x{x}" for x, y in array_xy]
+    names = np.array([f"{y:g}x{x:g}" for x, y in array_xy])
     counts = AnnData(rng.poisson(rate).astype(np.float32), obs=pd.DataFrame(index=names))
-    section = blank_section("made", counts, array_xy * [0.25, 0.433])
-    section = Section("made", None, Tiles(**{**vars(section.tiles), "array_xy": array_xy}), section.counts)
+    slide = ArraySlide(rng.integers(0, 256, (n_side * 44, n_side * 50 + 50, 3), np.uint8), mpp=2.0, id="made")
+    tiles = Tiles(slide=slide, xy=25 + array_xy * [25, 43.3], ids=names, spec=TileSpec(), array_xy=array_xy)
+    section = Section("made", None, tiles, counts)
     begun = time.perf_counter()
-    enhanced = create_enhancer("kriging").enhance(section)
+    enhanced = make(label).enhance(section)
     seconds, peak = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{len(section)} spots, {enhanced.n_obs} places, {enhanced.n_vars} genes: {seconds:.0f} s, {peak:.1f} GiB")
+    print(f"{label}: {len(section)} spots, {enhanced.n_obs} places, {enhanced.n_vars} genes: ", end="")
+    print(f"{seconds:.0f} s ({time.process_time():.0f} s of processor time), {peak:.1f} GiB")
 
 
 def main() -> None:
@@ -82,21 +98,23 @@ def main() -> None:
     parser.add_argument("--sections", nargs="+", default=["B1", "C3"])
     parser.add_argument("--hide", nargs="+", default=["between", "random", "areas"])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--time", action="store_true")
+    parser.add_argument("--turns", type=int)
+    parser.add_argument("--methods", nargs="+", default=[*list_enhancers(), *FURTHER])
+    parser.add_argument("--time", metavar="METHOD")
+    parser.add_argument("--spots", type=int, default=3969)
     given = parser.parse_args()
     if given.time:
-        timed()
+        timed(given.time, given.spots)
         return
     for name in given.sections:
         try:
-            section = read_sections(given.data / "her2st", sections=[name])[0]
-            labels = list(list_enhancers())
+            section, looking = read_sections(given.data / "her2st", sections=[name])[0], True
         except InputError:
-            section = without_image(given.data / "her2st", name)
-            labels = [label for label in list_enhancers() if label != "image_kriging"]
+            section, looking = without_image(given.data / "her2st", name), False
+        labels = [label for label in given.methods if looking or label.split()[0] not in LOOKING]
         for hide in given.hide:
             print(f"\n{name}, {len(section)} spots, hidden {hide}")
-            print(table(section, labels, hide=hide, seeds=given.seeds).to_string(), flush=True)
+            print(table(section, labels, hide=hide, seeds=given.seeds, turns=given.turns).to_string(), flush=True)
 
 
 if __name__ == "__main__":

@@ -9,14 +9,20 @@ from scipy.linalg import cho_factor, cho_solve
 
 from made_maps import SIDE, made_maps
 from mclstexp.core.errors import InputError
+from mclstexp.core.expression import ExpressionSpace
 from mclstexp.enhancement import create_enhancer, list_enhancers
 from mclstexp.enhancement import gaussian_process as gp
 from mclstexp.enhancement.hidden import hidden_spots, score_hidden
 from mclstexp.enhancement.kriging import Kriging
 from mclstexp.io.slides import ArraySlide
+from mclstexp.methods import create
 from small_methods import ENCODER
 
-SMALL = {"image_kriging": {"encoder": ENCODER}, "stentrans": {"max_epochs": 1}}
+SMALL = {
+    "image_kriging": {"encoder": ENCODER},
+    "image": {"encoder": ENCODER},
+    "stentrans": {"max_epochs": 1},
+}
 
 
 def small(name):
@@ -170,3 +176,16 @@ def test_spots_without_counts_are_not_learnt_from(section):
 def test_kriging_refuses_numbers_that_are_none(given):
     with pytest.raises(InputError, match="must be positive and finite"):
         create_enhancer("kriging", **given)
+
+
+def test_an_image_method_tells_places_by_what_is_seen_there(section):
+    hidden = hidden_spots(section, hide="between")[0]
+    given, asked = section.take(~hidden), section.take(hidden).tiles
+    space = ExpressionSpace(section.genes)
+    ridge = create("ridge", encoder=ENCODER).fit([given], space=space)
+    said = small("image").enhance(given, places=asked, genes=section.genes)
+    np.testing.assert_array_equal(said.X, ridge.predict(asked).X)
+    assert said.uns["mclstexp"]["numerics"]["encoder"] == ENCODER
+    assert create_enhancer("image", method="mean").enhance(given, places=asked).X.std(axis=0).max() < 1e-4
+    with pytest.raises(InputError, match="did you mean 'ridge'"):
+        create_enhancer("image", method="rigde")

@@ -43,6 +43,8 @@ class Ground:
     """Their expression; 0 is no count."""
     asked: Tiles
     """Where an answer is wanted, spots among them."""
+    counts: AnnData
+    """Raw counts of the same spots and genes, for methods that count."""
 
     @property
     def mean(self) -> Float[np.ndarray, " n_genes"]:
@@ -117,7 +119,8 @@ class Enhancer(Method):
             )
             raise InputError(msg)
         given = section.take(kept)
-        found = self._enhance(Ground(given.tiles, space(given.counts).astype(np.float64), asked))
+        counts = given.counts[:, list(space.genes)].copy()
+        found = self._enhance(Ground(given.tiles, space(given.counts).astype(np.float64), asked, counts))
         self._check(found, (len(asked), len(space.genes)))
         enhanced = ad.AnnData(
             X=found.values.astype(np.float32),

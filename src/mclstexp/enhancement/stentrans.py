@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mclstexp.core.enhancer import Enhanced, Enhancer, Ground, register
 from mclstexp.core.errors import InputError
+from mclstexp.core.expression import ExpressionSpace
 from mclstexp.enhancement import released_lattices as released
 from mclstexp.enhancement.linear import straight_between
 from mclstexp.enhancement.spot_lattice import SpotLattice, spot_lattice
@@ -39,8 +40,8 @@ class StEnTrans(Enhancer):
     """A small transformer that learns, over all genes, to tell spots from a quarter of them; after stEnTrans.
 
     A gene's spots are a map. The strict protocol shows values and where spots are, learns holes, and stops by spots
-    that it never shows. The paper protocol is the published algorithm, on shares in place of counts. Both make the
-    lattice twice as fine; what lies between is straight.
+    that it never shows. The paper protocol is the published algorithm, on raw counts. Both make the lattice twice as
+    fine; what lies between is straight.
     """
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
@@ -100,11 +101,11 @@ class StEnTrans(Enhancer):
         tell = self._strict if self.protocol == "strict" else self._paper
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            places, maps = tell(lattice, ground.values)
+            places, maps = tell(lattice, ground)
         return Enhanced(straight_between(places, maps, ground.asked.xy))
 
-    def _strict(self, lattice: SpotLattice, values: Maps) -> tuple[Places, Maps]:
-        column, row = torch.from_numpy(lattice.cell).T
+    def _strict(self, lattice: SpotLattice, ground: Ground) -> tuple[Places, Maps]:
+        values, (column, row) = ground.values, torch.from_numpy(lattice.cell).T
         mean, spread = values.mean(axis=0), values.std(axis=0)
         spread[spread == 0] = 1
         maps, shown = torch.zeros(values.shape[1], *lattice.sides), torch.zeros(lattice.sides, dtype=torch.bool)
@@ -122,24 +123,26 @@ class StEnTrans(Enhancer):
         row, column = (axis.ravel() for axis in np.mgrid[: 2 * len(shown), : 2 * shown.shape[1]])
         return lattice.px(np.column_stack([column, row]) / 2), mean + spread * _array(parts)
 
-    def _paper(self, lattice: SpotLattice, values: Maps) -> tuple[Places, Maps]:
+    def _paper(self, lattice: SpotLattice, ground: Ground) -> tuple[Places, Maps]:
         hexagonal = lattice.staggered
-        spots, shares = lattice.array if hexagonal else lattice.cell, 10**values - 1
+        spots, counts = lattice.array if hexagonal else lattice.cell, ground.counts.X.toarray().astype(float)
         low, high = released.learnt_from(spots, hexagonal=hexagonal)
-        (coarse, _), (fine, there) = (released.laid(shares, spots, pixels) for pixels in (low, high))
+        (coarse, _), (fine, there) = (released.laid(counts, spots, pixels) for pixels in (low, high))
         network = ReleasedStEnTrans(patch=self.patch, n_heads=self.n_heads, depth=self.depth)
         fit_released(
             network, _tensor(coarse), _tensor(fine), torch.from_numpy(there),
             n_epochs=self.max_epochs, batch_size=self.batch_size, learning_rate=self.learning_rate,
         )  # fmt: skip
         pixels = released.answered_from(spots, hexagonal=hexagonal)
-        maps = _tensor(released.laid(shares, spots, pixels)[0])
+        maps = _tensor(released.laid(counts, spots, pixels)[0])
         with torch.inference_mode():
             parts = [released_told(network, part) for part in maps.split(_AT_ONCE)]
         places = released.finer(pixels, hexagonal=hexagonal).reshape(-1, 2)
         if hexagonal:  # from array coordinates to steps of the lattice
             places = (places - lattice.array[0]) @ np.linalg.inv(lattice.basis) + lattice.cell[0]
-        return lattice.px(places), np.log10(1 + np.maximum(_array(parts), 0))
+        told_counts = np.maximum(_array(parts), 0)
+        shares = told_counts / np.maximum(told_counts.sum(axis=1, keepdims=True), 1e-12)
+        return lattice.px(places), np.log10(1 + ExpressionSpace.target_sum * shares)
 
 
 def _tensor(values: np.ndarray) -> Tensor:

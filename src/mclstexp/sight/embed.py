@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import os
+import sys
+import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -39,6 +41,8 @@ N_READERS: Final = 4
 """Threads that read tiles."""
 N_AHEAD: Final = 2
 """Batches read ahead of the one being computed; bounds the memory."""
+SILENT_S: Final = 30.0
+"""Seconds after which a word is said without a terminal."""
 SHARD_TILES: Final = 512
 """Embeddings kept at once: all that a killed process loses."""
 
@@ -288,6 +292,17 @@ def _kept(
 
 @contextmanager
 def _bar(total: int, *, show: bool) -> Iterator[Callable[[int], None]]:
-    with Progress(console=Console(stderr=True), transient=True, disable=not show) as bar:
+    """Show a bar; without a terminal a line is said each half minute."""
+    console, done, said = Console(stderr=True), 0, time.monotonic()
+    with Progress(console=console, transient=True, disable=not show) as bar:
         task = bar.add_task("Embedding tiles", total=total)
-        yield lambda n_tiles: bar.advance(task, n_tiles)
+
+        def advance(n_tiles: int) -> None:
+            nonlocal done, said
+            done += n_tiles
+            bar.advance(task, n_tiles)
+            if show and not console.is_terminal and time.monotonic() - said >= SILENT_S:
+                print(f"embedding tiles: {done} of {total}", file=sys.stderr)
+                said = time.monotonic()
+
+        yield advance
