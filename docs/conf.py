@@ -47,7 +47,7 @@ toc_object_entries_show_parents = "hide"
 add_module_names = False
 
 # Tutorials are run while the site is built; those that need real data only where it lies
-NEEDS_DATA = ("her2st", "visium", "whole_slide")
+NEEDS_DATA = ("enhance", "her2st", "visium", "whole_slide")
 DATA = os.environ.get("MCLSTEXP_DATA", "")
 os.environ.setdefault("PYTHONWARNINGS", "ignore:IProgress not found")  # tqdm would like widgets; none are shown
 nb_execution_mode = "force"

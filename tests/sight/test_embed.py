@@ -178,3 +178,12 @@ def test_the_gpu_agrees_with_the_processor(tmp_path):
     ours = embed_tiles(_tiles(), TINY, precision="float32", cache_dir=tmp_path)
     assert embed._named(TINY)[0].mean.is_cuda
     np.testing.assert_allclose(ours, embed_tiles(_tiles(), create_encoder(TINY), precision="float32"), atol=1e-3)
+
+
+def test_a_log_hears_how_far_it_is(encoder, capsys, monkeypatch):
+    monkeypatch.setattr(embed, "SILENT_S", 0.0)
+    tiles = _tiles().take(np.arange(20))
+    embed_tiles(tiles, encoder, batch_size=16, progress=True)
+    assert capsys.readouterr().err.splitlines() == ["embedding tiles: 16 of 20", "embedding tiles: 20 of 20"]
+    embed_tiles(tiles, encoder, batch_size=16)
+    assert capsys.readouterr().err == ""

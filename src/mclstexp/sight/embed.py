@@ -294,7 +294,7 @@ def _kept(
 def _bar(total: int, *, show: bool) -> Iterator[Callable[[int], None]]:
     """Show a bar; without a terminal a line is said each half minute."""
     console, done, said = Console(stderr=True), 0, time.monotonic()
-    with Progress(console=console, transient=True, disable=not show) as bar:
+    with Progress(console=console, transient=True, disable=not (show and console.is_terminal)) as bar:
         task = bar.add_task("Embedding tiles", total=total)
 
         def advance(n_tiles: int) -> None:
