@@ -33,7 +33,7 @@ def _make_imputation(folder: Path) -> None:
 
 
 def _use_imputation(folder: Path) -> None:
-    (section,), (cells,) = (list(folder.glob(f"{name}.*")) for name in ("section", "cells"))
+    section, cells = (next(folder.glob(f"{name}.*"), folder / f"{name}.h5ad") for name in ("section", "cells"))
     out = folder / "out.h5ad"
     impute_file(DataConfig(path=str(section)), cells, out=out)
     found = read_prediction(out)

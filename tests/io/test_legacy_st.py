@@ -210,6 +210,14 @@ def test_counts_with_and_without_a_first_cell_and_from_spreadsheets(tmp_path):
         assert np.array_equal(counts.X.toarray(), [[1, 0], [3, 4]])
 
 
+@pytest.mark.parametrize("row", ["s3", "s3\t", "s3\t\t"])
+def test_a_spot_without_a_count_behind_it_is_named(tmp_path, row):
+    path = tmp_path / "counts.tsv"
+    path.write_text(f"A\tB\ns1\t1\t0\n{row}\ns2\t3\t4\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"counts expected behind every spot of .*, found none behind 's3': fetch it"):
+        read_st_counts(path)
+
+
 @pytest.mark.data
 @pytest.mark.slow
 def test_her2st_as_published(data_dir):

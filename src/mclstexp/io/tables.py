@@ -112,6 +112,9 @@ def read_st_counts(path: Path | str) -> AnnData:
         if not rows:
             msg = f"rows of counts expected in {path}, found none: fetch it again"
             raise InputError(msg)
+        if bare := next((row[0] for row in rows if not row[2].strip()), None):  # which loadtxt would leave out
+            msg = f"counts expected behind every spot of {path}, found none behind {shown(bare)}: fetch it again"
+            raise InputError(msg)
         values = np.loadtxt([row[2] for row in rows], delimiter="\t", comments=None, ndmin=2)
     n_genes = values.shape[1]
     if len(header) not in (n_genes, n_genes + 1):
