@@ -3,6 +3,7 @@
 import anndata as ad
 import numpy as np
 import pytest
+from scipy import sparse
 
 import mclstexp as mx
 import st_files as files
@@ -90,6 +91,39 @@ def test_what_cannot_be_used_is_a_sentence(folder, said, tmp_path, words, expect
         return
     assert code == 2
     assert expected in errors
+    assert not (tmp_path / "o.h5ad").exists()
+
+
+def _renamed(cells, names):
+    cells.var_names = names
+    return cells
+
+
+def _with_counts(cells, counts):
+    cells.X = sparse.csr_matrix(np.asarray(counts, np.float32))
+    return cells
+
+
+@pytest.mark.parametrize("command", ["impute", "evaluate-imputation"])
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (lambda cells: _renamed(cells, [f"Q{i}" for i in range(100)]), "found none (G0, … and Q0, …)"),
+        (lambda cells: _renamed(cells, [f"g{i}" for i in range(100)]), "mouse genes are written Penk, human ones PENK"),
+        (lambda cells: _renamed(cells, [f"ENSG{i:011d}" for i in range(100)]), "by Ensembl ids, the other by symbols"),
+        (lambda cells: _with_counts(cells, np.zeros(cells.shape)), "give its raw counts"),
+        (lambda cells: _with_counts(cells, np.log1p(cells.X.toarray() / 9)), "found normalised or no values"),
+        (lambda cells: cells[:0].copy(), "cells with counts expected in the reference, found"),
+        (lambda cells: cells[:, :0].copy(), "found no gene"),
+    ],
+)
+def test_a_reference_that_is_none_is_a_sentence(folder, said, tmp_path, command, spoil, expected):
+    spoil(made_cells(60)).write_h5ad(tmp_path / "cells.h5ad")
+    words = ("--out", tmp_path / "o.h5ad") if command == "impute" else ("--methods", "mean")
+    code, _, errors = said(command, folder / "section.h5ad", "--reference", tmp_path / "cells.h5ad", *words)
+    assert code == 2
+    assert expected in errors
+    assert len(errors.splitlines()) == 1
     assert not (tmp_path / "o.h5ad").exists()
 
 

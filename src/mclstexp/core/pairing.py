@@ -74,9 +74,7 @@ def pair(counts: AnnData, reference: AnnData, *, genes: Sequence[str] | None) ->
         If a gene is named twice, no or too few genes, spots or cells are there, or a gene that is asked for is not in
         the reference.
     """
-    _require_unique(counts.var_names, what="the section")
-    _require_unique(reference.var_names, what="the reference")
-    _require_shared(counts.var_names, reference.var_names)
+    require_shared(counts.var_names, reference.var_names)
     cells = _cells(reference)
     targets = _targets(counts, reference, cells, genes)
     section = counts[:, ~counts.var_names.isin(targets)]
@@ -107,10 +105,9 @@ def _cells(reference: AnnData) -> sparse.csr_matrix:
     cells = as_counts(reference.X, where="the reference").astype(np.float64)
     kept = np.asarray(cells.sum(axis=1)).ravel() > 0
     if kept.sum() < MIN_CELLS:
-        msg = (
-            f"at least {MIN_CELLS} cells with counts expected in the reference, found {kept.sum()} of {len(kept)}: "
-            "give a reference of more cells"
-        )
+        advice = "give its raw counts" if len(kept) >= MIN_CELLS else "give a reference of more cells"
+        msg = f"at least {MIN_CELLS} cells with counts expected in the reference, found {kept.sum()} of {len(kept)}"
+        msg += f": {advice}"
         raise InputError(msg)
     if not kept.all():
         warnings.warn(f"{(~kept).sum()} of {len(kept)} cells of the reference have no counts: left out", stacklevel=4)
@@ -182,7 +179,16 @@ def _require_unique(names: pd.Index, *, what: str) -> None:
         raise InputError(msg)
 
 
-def _require_shared(section: pd.Index, reference: pd.Index) -> None:
+def require_shared(section: pd.Index, reference: pd.Index) -> None:
+    """Refuse genes that cannot be brought together.
+
+    Raises
+    ------
+    InputError
+        If a name stands twice on one side, or no gene is shared; it is said where species or kinds of names differ.
+    """
+    _require_unique(section, what="the section")
+    _require_unique(reference, what="the reference")
     n_shared = int(section.isin(reference).sum())
     known = {str(gene).upper(): str(gene) for gene in reference}
     alike = [str(gene) for gene in section if known.get(str(gene).upper(), gene) != gene and gene not in reference]
@@ -198,7 +204,11 @@ def _require_shared(section: pd.Index, reference: pd.Index) -> None:
         which = "the section" if _are_ids(section) else "the reference"
         found, advice = f"found none: {which} names genes by Ensembl ids, the other by symbols", "name both alike"
     else:
-        found = f"found none ({section[0]}, … and {reference[0]}, …)" if len(section) and len(reference) else "no gene"
+        found = (
+            f"found none ({section[0]}, … and {reference[0]}, …)"
+            if len(section) and len(reference)
+            else "found no gene"
+        )
         advice = "give a reference whose genes are named as the section's"
     msg = f"genes that section and reference share expected, {found}: {advice}"
     raise InputError(msg)

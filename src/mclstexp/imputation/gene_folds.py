@@ -13,7 +13,7 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
 from mclstexp.core.errors import InputError
-from mclstexp.core.pairing import DETECTED, log_shares
+from mclstexp.core.pairing import DETECTED, log_shares, require_shared
 from mclstexp.imputation.patterns import z_scores
 
 By = Literal["gene", "cluster"]
@@ -47,8 +47,12 @@ def genes_to_score(counts: AnnData, reference: AnnData, *, n_genes: int = N_GENE
     Raises
     ------
     InputError
-        If there is none.
+        If there is none; if section and reference share no genes, or the reference has no counts.
     """
+    require_shared(counts.var_names, reference.var_names)
+    if reference.X.sum() == 0:
+        msg = f"cells with counts expected in the reference, found none of {reference.n_obs}: give its raw counts"
+        raise InputError(msg)
     often = np.diff(counts.X.tocsc().indptr) > DETECTED_IN * counts.n_obs
     both = np.flatnonzero(often & counts.var_names.isin(reference.var_names))
     if len(both) == 0:

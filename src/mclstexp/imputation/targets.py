@@ -16,7 +16,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.imputed import with_expected
 from mclstexp.core.imputer import Imputer
 from mclstexp.core.method import options
-from mclstexp.core.pairing import ASKED_IN, TARGET_SUM
+from mclstexp.core.pairing import ASKED_IN, TARGET_SUM, require_shared
 from mclstexp.core.section import Section, as_counts, check_sections
 from mclstexp.imputation.expected import expected_scores
 
@@ -62,6 +62,8 @@ def impute_targets(
         As `Imputer.impute`; if the sections have all of the genes, or none is expected to score that well.
     """
     sections = check_sections(sections)
+    for section in sections:
+        require_shared(section.counts.var_names, reference.var_names)
     asked = _unmeasured(sections, reference) if genes is None else [str(gene) for gene in genes]
     lacking = [[gene for gene in asked if gene not in section.counts.var_names] for section in sections]
     if not any(lacking):

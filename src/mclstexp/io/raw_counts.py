@@ -131,10 +131,12 @@ def _vary_as_counts(counts: sparse.csr_matrix) -> bool:
     Rounded logarithms of frequent genes hardly vary. Too few spots or frequent genes say nothing.
     """
     some = counts[:: max(1, counts.shape[0] // 2_000)].astype(np.float64)
+    if some.shape[0] < 20:
+        return True
     mean = np.asarray(some.mean(axis=0)).ravel()
     variance = np.asarray(some.multiply(some).mean(axis=0)).ravel() - mean**2
     frequent = (mean >= 2) & (variance > 0)
-    if some.shape[0] < 20 or frequent.sum() < 5:
+    if frequent.sum() < 5:
         return True
     return bool(np.median(variance[frequent] / mean[frequent]) >= 0.5)
 
