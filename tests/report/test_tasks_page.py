@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from made_bands import made_bands
 from made_cells import made_cells, made_spots
 from mclstexp.api import run_experiment
 from mclstexp.evaluation import runner, worker
@@ -25,11 +26,21 @@ def results(tmp_path_factory):
     hidden = {"n_genes": 12, "n_folds": 3}
     impute = {"task": "impute", "reference": str(folder / "cells.h5ad"), "hidden": hidden, "methods": {"gene_knn": {}}}
     enhance = {"task": "enhance", "hidden": {"by": "random", "n_genes": 12}, "methods": {"kriging": {}}}
+    bands = made_bands(side=9)
+    counts = bands.counts.copy()
+    counts.obsm["spatial"] = bands.tiles.xy_um
+    counts.write_h5ad(folder / "bands.h5ad")
+    domains = {
+        "task": "domains",
+        "data": {"path": str(folder / "bands.h5ad"), "format": "counts"},
+        "asked": {"seeds": 1},
+        "methods": {"smooth": {"method": "spatial_kmeans"}},
+    }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner, "_compute", _here)
         patch.setattr("mclstexp.api.experiments._draw_scores", lambda *_: None)
-        for content in (impute, enhance):
-            run_experiment(experiment_of({**content, **data}, where="test"), out=folder / content["task"])
+        for content in (impute, enhance, domains):
+            run_experiment(experiment_of({**data, **content}, where="test"), out=folder / content["task"])
     return folder
 
 
@@ -61,3 +72,17 @@ def test_a_page_of_another_question_has_its_table_and_its_maps(results, tmp_path
     assert set(shown) == set(expected.index)
     if task == "impute":  # of spots the page has the correlation over all, and the table that within each turn
         np.testing.assert_allclose([shown[gene] for gene in expected.index], expected["mean"], atol=1e-4)
+
+
+def test_a_page_of_domains_has_its_table_and_each_sections_domains(results, said, tmp_path):
+    code, _, errors = said("report", results / "domains", "--out", tmp_path / "page.html")
+    assert (code, errors) == (0, "")
+    page = (tmp_path / "page.html").read_text()
+    text, data = text_of(page), data_of(page)
+    for words in ("ARI", "smooth, places shuffled", "Patients unknown, 1 section; held out by label", "spatial_kmeans"):
+        assert words in text, words
+    (section,) = data["sections"]
+    assert (section["id"], section["n_spots"]) == ("bands", 81)
+    assert set(section["domains"]["labels"]) == {"left", "middle", "right"}
+    code, _, errors = said("report", results / "domains", "--out", tmp_path / "o.html", "--method", "smoth")
+    assert (code, "found none of 'smoth': name one that was kept" in errors) == (2, True)

@@ -33,7 +33,7 @@ export class Explorer {
   }
 
   makeViews() {
-    const kinds = ["truth", "predicted", "difference"];
+    const kinds = this.data.views ?? ["truth", "predicted", "difference"];
     this.views = kinds.map((kind, i) => new View(i + 1, kind, { onKind: (chosen) => this.change(i, chosen) }));
     at("views").append(...this.views.map((view) => view.figure));
     at("views").after(this.hover);

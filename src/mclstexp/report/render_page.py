@@ -19,7 +19,7 @@ from mclstexp.report.page_text import percent, signed_genes
 _ASSETS: Final = ("report.css", "report.js", "explorer.html", "genes.html", "licences.txt")
 
 
-def render_page(payload: Payload, parts: Mapping[str, Any]) -> str:
+def render_page(payload: Payload, parts: Mapping[str, Any], *, template: str = "report.html.j2") -> str:
     """Return the page.
 
     Parameters
@@ -28,6 +28,8 @@ def render_page(payload: Payload, parts: Mapping[str, Any]) -> str:
         What the scripts read.
     parts
         What the template shows; escaped there.
+    template
+        Its file.
     """
     package = files("mclstexp.report")
     assets = package / "page_assets"
@@ -36,8 +38,8 @@ def render_page(payload: Payload, parts: Mapping[str, Any]) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
     )
     environment.filters |= {"fixed": _fixed, "percent": _percent, "genes": signed_genes}
-    template = environment.from_string((package / "page" / "report.html.j2").read_text(encoding="utf-8"))
-    return template.render(
+    text = (package / "page" / template).read_text(encoding="utf-8")
+    return environment.from_string(text).render(
         policy=policy(script, css),
         css=css,
         script=script,
