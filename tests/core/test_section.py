@@ -56,6 +56,16 @@ def test_a_gene_twice_is_refused(section):
         replace(section, counts=_counts(section, np.ones((len(section), 2)), genes=["A", "A"]))
 
 
+@pytest.mark.parametrize("where", ["genes", "spots", "label"])
+def test_names_that_no_file_can_hold_are_refused(section, where):
+    counts = _counts(section, np.ones((len(section), 2)), genes=["A", "B\0" if where == "genes" else "B"])
+    counts.obs["label"] = pd.Categorical([f"x{chr(0) * (where == 'label')}y"] * len(section))
+    if where == "spots":
+        counts.obs_names = [*counts.obs_names[:-1], f"{counts.obs_names[-1]}\0"]
+    with pytest.raises(InputError, match=f"{where} of section {section.id}: names without NUL characters expected"):
+        replace(section, counts=counts)
+
+
 def test_taking_spots_keeps_both_sides_together(section):
     part = section.take([4, 1])
     assert list(part.tiles.ids) == [section.tiles.ids[4], section.tiles.ids[1]]

@@ -16,6 +16,7 @@ from scipy import sparse
 
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
+from mclstexp.core.names import require_names
 from mclstexp.core.options import suggest
 from mclstexp.core.panel import by_variability
 from mclstexp.core.section import as_counts
@@ -173,6 +174,7 @@ def _varies(values: sparse.csr_matrix) -> np.ndarray:
 
 
 def _require_unique(names: pd.Index, *, what: str) -> None:
+    require_names(names, of=f"genes of {what}")
     if not names.is_unique:
         twice = names[names.duplicated()][0]
         msg = f"each gene once expected in {what}, found {twice!r} twice: rename or add up those columns"

@@ -13,6 +13,7 @@ from scipy import sparse
 
 from mclstexp.core import keys
 from mclstexp.core.errors import InputError
+from mclstexp.core.names import require_names
 from mclstexp.core.tiles import Tiles, TileSpec
 
 UNKNOWN: Final = "unknown"
@@ -26,7 +27,8 @@ class Section:
     Raises
     ------
     InputError
-        If spots and tiles differ, a gene occurs twice, or counts are negative, fractional or not finite.
+        If spots and tiles differ, a gene occurs twice, a name holds NUL, or counts are negative, fractional or not
+        finite.
     """
 
     id: str
@@ -56,6 +58,10 @@ class Section:
             twice = counts.var_names[counts.var_names.duplicated()][0]
             msg = f"section {self.id}: gene names must be unique, found {twice!r} twice: rename or add up those columns"
             raise InputError(msg)
+        require_names(counts.var_names, of=f"genes of section {self.id}")
+        require_names(counts.obs_names, of=f"spots of section {self.id}")  # numpy cuts NUL off the ends of the tiles'
+        for column in counts.obs.select_dtypes(["object", "string", "category"]):
+            require_names(counts.obs[column].unique(), of=f"{column} of section {self.id}")
         counts = counts.copy()
         counts.X = as_counts(counts.X, where=f"section {self.id}")
         counts.obsm[keys.SPATIAL] = np.asarray(self.tiles.xy)

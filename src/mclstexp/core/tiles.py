@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mclstexp.core.errors import InputError
+from mclstexp.core.names import require_names
 
 _SCALES_MPP: Final = (1e-3, 1e4)
 """µm per pixel of a picture of tissue; beyond, a unit was mistaken, and a tile would be all of the slide or nothing."""
@@ -161,6 +162,7 @@ class Tiles:
         if ids.shape != (len(xy),):
             msg = f"one id per tile expected, found {ids.size} ids for {len(xy)} tiles"
             raise InputError(msg)
+        require_names(self.ids, of=f"tiles of {self.slide.id}")
         unique, n_uses = np.unique(ids, return_counts=True)
         if len(unique) != len(ids):
             twice = str(unique[n_uses > 1][0])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mclstexp.core import keys
 from mclstexp.core.errors import InputError
+from mclstexp.core.names import require_names
 from mclstexp.core.pairing import log_shares
 from mclstexp.core.panel import by_variability
 from mclstexp.core.section import Section, as_counts
@@ -77,6 +78,7 @@ def see(
     counts, where = (of.counts, f"section {of.id}") if isinstance(of, Section) else (of, "the section")
     if features is not None:
         features = _checked(features, counts.n_obs)
+    require_names(counts.var_names, of=f"genes of {where}")
     if not counts.var_names.is_unique:
         twice = counts.var_names[counts.var_names.duplicated()][0]
         msg = f"{where}: each gene once expected, found {twice!r} twice: rename or add up those columns"
