@@ -70,6 +70,23 @@ def test_without_locks_the_process_it_names_is_asked_after(path, holder, monkeyp
     assert not path.exists()
 
 
+@pytest.mark.parametrize("to", ["owner.lock", "../elsewhere"])
+def test_a_link_in_place_of_the_lock_is_nobodys(path, to):
+    with suppress(ZeroDivisionError), working_folder(path, doing="fit") as folder:
+        folder.keep_only("key")
+        (path / "piece").write_text("1")
+        raise ZeroDivisionError
+    (path.parent / "elsewhere").write_text("")
+    (path / "owner.lock").unlink(missing_ok=True)
+    (path / "owner.lock").symlink_to(to)
+    with working_folder(path, doing="fit") as folder:
+        folder.keep_only("key")
+        assert (path / "piece").exists(), "what was kept is still there"
+        with pytest.raises(InputError, match="wait for it"), working_folder(path, doing="predict"):
+            pass
+    assert (path.parent / "elsewhere").read_text() == ""
+
+
 def test_of_many_at_once_one_has_it(path):
     begin, had, refused = threading.Barrier(8), [], []
 

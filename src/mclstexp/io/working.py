@@ -117,6 +117,8 @@ def _claim(path: Path, wait_s: float) -> FileLock:
             if _is_no_folder(path):
                 _set_aside(path)
             path.mkdir(parents=True, exist_ok=True)
+            if (path / _LOCK).is_symlink():  # no run makes one, and it may lead to itself
+                (path / _LOCK).unlink()
             (path / _LOCK).touch()
             before = (path / _LOCK).stat().st_ino
             lock = _locked(path, wait_s)
