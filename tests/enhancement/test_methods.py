@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy.linalg import cho_factor, cho_solve
 
-from made_maps import SIDE, made_maps
+from made_maps import GENES, SIDE, made_maps
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
-from mclstexp.enhancement import create_enhancer, list_enhancers
+from mclstexp.enhancement import create_enhancer, image_kriging, list_enhancers
 from mclstexp.enhancement import gaussian_process as gp
 from mclstexp.enhancement.hidden import hidden_spots, score_hidden
 from mclstexp.enhancement.kriging import Kriging
@@ -189,3 +189,18 @@ def test_an_image_method_tells_places_by_what_is_seen_there(section):
     assert create_enhancer("image", method="mean").enhance(given, places=asked).X.std(axis=0).max() < 1e-4
     with pytest.raises(InputError, match="did you mean 'ridge'"):
         create_enhancer("image", method="rigde")
+
+
+def test_many_spots_are_looked_at_a_few_at_a_time(section, monkeypatch):
+    for name, number in (("WHOLE", 100), ("PATCH", 40), ("N_PATCHES", 2), ("NEAR", 30)):
+        monkeypatch.setattr(gp, name, number)
+    sizes, looked = [], image_kriging.matern_of_looks
+
+    def noted(one, other, **how):
+        sizes.append(len(one) * len(other))
+        return looked(one, other, **how)
+
+    monkeypatch.setattr(image_kriging, "matern_of_looks", noted)
+    told = small("image_kriging").enhance(section, places=section.tiles.take(np.arange(20)))
+    assert max(sizes) == 40 * 40, "never all spots by all"
+    assert told.shape == (20, GENES)

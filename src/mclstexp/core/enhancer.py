@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -127,7 +128,7 @@ class Enhancer(Method):
             obs=_obs(section, given.tiles, asked),
             var=pd.DataFrame(index=pd.Index(space.genes, dtype=object)),
             obsm={keys.SPATIAL: np.asarray(asked.xy)},
-            uns={keys.PROVENANCE: self._describe(given, space=space)},
+            uns={keys.PROVENANCE: self._describe(given, asked, space=space)},
         )
         if found.variance is not None:
             enhanced.layers[keys.VARIANCE] = found.variance.astype(np.float32)
@@ -139,7 +140,7 @@ class Enhancer(Method):
                 msg = f"{self.name} returned shape {values.shape} (expected {shape}) or numbers that are not finite"
                 raise RuntimeError(msg)
 
-    def _describe(self, given: Section, *, space: ExpressionSpace) -> dict[str, Any]:
+    def _describe(self, given: Section, asked: Tiles, *, space: ExpressionSpace) -> dict[str, Any]:
         return {
             "question": "enhance",
             "method": self.name,
@@ -149,8 +150,13 @@ class Enhancer(Method):
             "numerics": self._numerics(),
             "section": identity.of_section(given),
             "n_spots": len(given),
-            "mpp": given.tiles.slide.mpp,
             "space": space.record(),
+            # what the viewer asks for
+            "slide": asked.slide.id,
+            "slide_mpp": asked.slide.mpp,
+            "slide_size_px": list(asked.slide.size_px),
+            "spec": dataclasses.asdict(asked.spec),
+            **_stride(asked),
         }
 
     @abstractmethod
@@ -179,3 +185,11 @@ def _obs(section: Section, given: Tiles, asked: Tiles) -> pd.DataFrame:
     if asked.array_xy is not None:
         obs[keys.ARRAY_COL], obs[keys.ARRAY_ROW] = asked.array_xy.T
     return obs
+
+
+def _stride(asked: Tiles) -> dict[str, float]:
+    """Say how far apart places lie, µm: how wide one is drawn; nothing of a single one."""
+    if len(asked) < 2:
+        return {}
+    apart, _ = cKDTree(asked.xy_um).query(asked.xy_um, k=2)
+    return {"stride_um": float(np.median(apart[:, 1]))}
