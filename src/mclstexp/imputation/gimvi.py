@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import random
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -55,8 +56,7 @@ class GimVI(Imputer):
         spots = counts_of_shares(sparse.csr_matrix(known.spots), known.depth)
         held = _annotated(cells, (*known.genes, *known.targets)), _annotated(spots, known.genes)
         shown = epoch_progress(self.name, self.max_epochs)
-        with _quiet(), torch.random.fork_rng(devices=[]), shown as on_epoch:
-            torch.manual_seed(self.seed)
+        with _quiet(), _seeded(self.seed), shown as on_epoch:
             for counts in held:
                 model_class.setup_anndata(counts)
             model = model_class(*held, n_latent=self.n_latent)
@@ -104,9 +104,22 @@ def _annotated(counts: sparse.csr_matrix, genes: tuple[str, ...]) -> AnnData:
 
 
 @contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Start all random numbers that scvi-tools draws from; the caller's go on afterwards as if none had been drawn."""
+    held = random.getstate(), np.random.get_state()  # noqa: NPY002  scvi-tools draws from the global one
+    try:
+        with torch.random.fork_rng(devices=[]):
+            importlib.import_module("scvi").settings.seed = seed
+            yield
+    finally:
+        random.setstate(held[0])
+        np.random.set_state(held[1])  # noqa: NPY002
+
+
+@contextmanager
 def _quiet() -> Iterator[None]:
     """Keep back what scvi-tools and Lightning say to developers."""
-    names = ("lightning", "lightning.pytorch", "pytorch_lightning", "scvi")
+    names = ("lightning", "lightning.fabric", "lightning.pytorch", "pytorch_lightning", "scvi")
     levels = {name: logging.getLogger(name).level for name in names}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
