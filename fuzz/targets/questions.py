@@ -1,4 +1,4 @@
-"""The neighbouring questions: a section with a reference of single cells, and a section made finer."""
+"""The neighbouring questions: a section with a reference of single cells, one made finer, and one divided."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 
 import st_files
 import tenx_files as tenx
 from fuzz.case import Target
+from made_bands import made_bands
 from made_cells import made_cells, made_spots
+from mclstexp.api.domains import find_domains_file
 from mclstexp.api.enhancement import enhance_file
 from mclstexp.api.imputation import impute_file
 from mclstexp.core.tiles import TileSpec
+from mclstexp.domains import create_domain_finder
 from mclstexp.evaluation.config import DataConfig
-from mclstexp.io.predictions import read_prediction
+from mclstexp.io.predictions import read_prediction, write_prediction
 
 
 def _make_imputation(folder: Path) -> None:
@@ -56,7 +60,27 @@ def _use_enhancement(folder: Path) -> None:
     assert found.obs["in_section"].any(), "no spot among the places"
 
 
+def _make_domains(folder: Path) -> None:
+    bands = made_bands(side=8, n_genes=20, n_marked=9)
+    for name in ("counts", "prediction"):
+        (folder / name).mkdir()
+    bands.counts.write_h5ad(folder / "counts" / "section.h5ad")
+    predicted = AnnData(np.log1p(bands.counts.X.toarray()), obs=bands.counts.obs, obsm={"spatial": bands.tiles.xy})
+    predicted.obs["section"], predicted.uns["mclstexp"] = "s1", {"space": {"scale": "log"}}
+    write_prediction(predicted, folder / "prediction" / "section.h5ad")
+
+
+def _use_domains(folder: Path) -> None:
+    out = folder / "out.h5ad"
+    method = create_domain_finder("spatial_kmeans", n_genes=20, n_components=3)
+    find_domains_file(DataConfig(path=str(folder / "section.h5ad")), out=out, method=method, n_domains=2)
+    domains = read_prediction(out).obs["domain"]
+    assert set(domains.dropna()) <= {"1", "2"}, "other names than numbers"
+    assert domains.notna().any(), "no domain"
+
+
 TARGETS = (
     Target("imputation", _make_imputation, _use_imputation),
     Target("enhancement", _make_enhancement, _use_enhancement),
+    Target("domains", _make_domains, _use_domains),
 )

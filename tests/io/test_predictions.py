@@ -1,6 +1,7 @@
 """Predictions on disk: what was predicted and how comes back, and never the truth."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from anndata import AnnData
 from pandas.api.types import is_string_dtype
@@ -59,3 +60,14 @@ def test_other_files_are_refused(predicted, tmp_path):
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(InputError, match=r"a prediction .* found a file that is damaged"):
         read_prediction(path)
+
+
+def test_text_beside_numbers_in_a_column_is_written_as_text(tmp_path):
+    predicted = AnnData(np.zeros((4, 1), np.float32), uns={"mclstexp": {}})
+    predicted.obs["section"] = ["a", 2, None, 3.5]
+    predicted.obs["label"] = pd.Categorical(["b", 1, None, "b"])
+    read = read_prediction(write_prediction(predicted, tmp_path / "p.h5ad"))
+    assert read.obs["section"].tolist()[:2] == ["a", "2"]
+    assert read.obs["section"].isna().tolist() == [False, False, True, False]
+    assert read.obs["label"].astype(object).tolist()[:2] == ["b", "1"]
+    assert predicted.obs["section"].tolist()[1] == 2, "the caller's own is left alone"

@@ -14,6 +14,7 @@ from mclstexp.core.domain_finder import DomainFinder
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
+from mclstexp.core.tissue import is_prediction
 from mclstexp.domains import DEFAULT, create_domain_finder
 from mclstexp.evaluation.config import DataConfig
 from mclstexp.io.bare_section import read_bare_section
@@ -55,7 +56,7 @@ def find_domains(
         As `DomainFinder.find`; if the method is unknown.
     """
     finder = create_domain_finder(method) if isinstance(method, str) else method
-    if isinstance(section, AnnData) and "space" not in section.uns.get(keys.PROVENANCE, {}):
+    if isinstance(section, AnnData) and not is_prediction(section):
         section = raw_counts(section, where="the section")
     return finder.find(section, n_domains=n_domains, features=features)
 
@@ -122,4 +123,4 @@ def _prediction(path: Path) -> AnnData | None:
         said = read_prediction(path)
     except InputError:
         return None
-    return said if "space" in said.uns[keys.PROVENANCE] else None
+    return said if is_prediction(said) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -23,6 +24,8 @@ MOST_GENES: Final = 3000
 DETECTED: Final = 0.05
 """Share of the spots that must hold a count of a gene for it to be looked at, as in `panel.select_hvg`."""
 MIN_SPOTS: Final = 10
+MOST_EXPRESSION: Final = 1e6
+"""Beyond every logarithm of a share and every residual."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +86,7 @@ def see(
         twice = counts.var_names[counts.var_names.duplicated()][0]
         msg = f"{where}: each gene once expected, found {twice!r} twice: rename or add up those columns"
         raise InputError(msg)
-    predicted = not isinstance(of, Section) and "space" in counts.uns.get(keys.PROVENANCE, {})
+    predicted = not isinstance(of, Section) and is_prediction(counts)
     expression, ranked, kept = _predicted(counts) if predicted else _measured(counts, where)
     if kept.sum() < MIN_SPOTS:
         what = "a prediction" if predicted else "counts"
@@ -95,6 +98,12 @@ def see(
     xy = of.tiles.xy_um if isinstance(of, Section) else _places(counts, where)
     tissue = Tissue(expression, ranked, None if xy is None else xy[kept], None if features is None else features[kept])
     return tissue, kept
+
+
+def is_prediction(counts: AnnData) -> bool:
+    """Whether `X` holds expression, not counts, as a prediction, an imputation or an enhancement says of itself."""
+    made = counts.uns.get(keys.PROVENANCE)
+    return isinstance(made, Mapping) and "space" in made
 
 
 def _measured(counts: AnnData, where: str) -> tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.bool_]]:
@@ -113,7 +122,13 @@ def _measured(counts: AnnData, where: str) -> tuple[NDArray[np.float32], NDArray
 
 def _predicted(predicted: AnnData) -> tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.bool_]]:
     values = np.asarray(predicted.X.toarray() if hasattr(predicted.X, "toarray") else predicted.X)
+    if values.ndim != 2 or values.dtype.kind not in "iuf" or values.shape[1] < 1:
+        msg = f"the prediction: numbers for spots and genes expected in X, found {predicted.shape} of {values.dtype}"
+        raise InputError(msg)
     kept = np.isfinite(values).all(axis=1)
+    if kept.any() and (most := float(np.abs(values[kept]).max())) > MOST_EXPRESSION:
+        msg = f"the prediction: expression on a log or residual scale expected, found {most:.3g}: predict it again"
+        raise InputError(msg)
     values = values[kept]
     order = np.argsort(-values.var(axis=0, dtype=np.float64), kind="stable")
     if len(order) > MOST_GENES:
@@ -125,8 +140,9 @@ def _predicted(predicted: AnnData) -> tuple[NDArray[np.float32], NDArray[np.intp
 def _places(counts: AnnData, where: str) -> NDArray[np.float64] | None:
     if keys.SPATIAL not in counts.obsm:
         return None
-    xy = np.asarray(counts.obsm[keys.SPATIAL], np.float64)
-    if xy.ndim != 2 or not np.isfinite(xy).all():
+    found = np.asarray(counts.obsm[keys.SPATIAL])
+    xy = found.astype(np.float64) if found.dtype.kind in "iufb" else np.full((1, 1), np.nan)
+    if xy.ndim != 2 or xy.shape[1] < 2 or not np.isfinite(xy).all():
         msg = f'{where}: finite places expected in obsm["{keys.SPATIAL}"], found others: drop those spots'
         raise InputError(msg)
     return xy

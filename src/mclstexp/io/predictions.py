@@ -8,6 +8,7 @@ from typing import Any
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 
 from mclstexp.core import keys
 from mclstexp.core.errors import InputError
@@ -35,6 +36,7 @@ def write_prediction(predicted: ad.AnnData, path: Path | str) -> Path:
         raise InputError(msg)
     copy = predicted.copy()  # writing turns text columns into categories
     copy.uns = storable(copy.uns)
+    copy.obs = _text_or_numbers(copy.obs)
     with atomic_path(path) as temporary:
         copy.write_h5ad(temporary, compression="gzip")
     return path
@@ -103,6 +105,13 @@ def storable(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name.replace("%", "%25").replace("/", "%2F"): storable(part) for name, part in value.items()}
     return value
+
+
+def _text_or_numbers(obs: pd.DataFrame) -> pd.DataFrame:
+    """Spell columns that hold text beside numbers, which HDF5 has no type for, as text; what is missing stays so."""
+    kinds = {name: column.cat.categories if column.dtype == "category" else column for name, column in obs.items()}
+    mixed = [name for name, values in kinds.items() if pd.api.types.infer_dtype(values).startswith("mixed")]
+    return obs.assign(**{name: obs[name].astype(object).map(str, na_action="ignore") for name in mixed})
 
 
 def _plain(value: Any) -> Any:
