@@ -110,7 +110,7 @@ def storable(value: Any) -> Any:
 def _text_or_numbers(obs: pd.DataFrame) -> pd.DataFrame:
     """Spell columns that hold text beside numbers, which HDF5 has no type for, as text; what is missing stays so."""
     kinds = {name: column.cat.categories if column.dtype == "category" else column for name, column in obs.items()}
-    mixed = [name for name, values in kinds.items() if pd.api.types.infer_dtype(values).startswith("mixed")]
+    mixed = [str(name) for name, values in kinds.items() if pd.api.types.infer_dtype(values).startswith("mixed")]
     return obs.assign(**{name: obs[name].astype(object).map(str, na_action="ignore") for name in mixed})
 
 
