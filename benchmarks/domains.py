@@ -62,7 +62,9 @@ def predicted(data, asked):
     """Domains of what ridge predicts for a bulb from the two others, beside those of what was measured."""
     sections = {name: bulb(data, name) for name in BULBS}
     for name in asked.sections or BULBS:
-        model = create("ridge", encoder="efficientnet_lite0").fit([section for other, section in sections.items() if other != name])
+        model = create("ridge", encoder="efficientnet_lite0").fit(
+            [section for other, section in sections.items() if other != name]
+        )
         guess = model.predict(sections[name].tiles)
         guess.obs[keys.LABEL] = sections[name].counts.obs[keys.LABEL].to_numpy()
         show(f"mob_st {name}, predicted by ridge", guess, {n: create_domain_finder(n) for n in EXPRESSION}, asked)

@@ -49,10 +49,17 @@ class Seen(NamedTuple):
 
     hidden: Float[Tensor, "n dim"]
     """Both modalities mixed."""
-    reconstruction: Float[Tensor, "n n_genes"]
+    smoothed: Float[Tensor, "n dim"]
+    """The same, passed over the graph of the genes."""
+    decoder: Float[Tensor, "dim n_genes"]
     logits: list[tuple[Float[Tensor, "n 2"], Float[Tensor, "n 2"]]]
     """Of each modality: whether the spot, and its corrupted self, belong to the surroundings as they are; then whether
     the corrupted self, and the spot, belong to the corrupted surroundings."""
+
+    @property
+    def reconstruction(self) -> Float[Tensor, "n n_genes"]:
+        """Decoded expression."""
+        return self.smoothed @ self.decoder
 
 
 class LocalDiscriminator(nn.Module):
@@ -125,7 +132,7 @@ class StMMC(nn.Module):
             for a, b, graph, discriminator in zip(clean, corrupted, graphs, self.discriminators, strict=True)
         ]
         # few columns pass over the graph, not all genes
-        return Seen(hidden, passed_on(hidden, graphs[0].operator) @ self.decoder, logits)
+        return Seen(hidden, passed_on(hidden, graphs[0].operator), self.decoder, logits)
 
     def _encode(self, first: list[Tensor], graphs: tuple[Graph, ...]) -> tuple[list[Tensor], Tensor]:
         """Return the last layer of each modality and their mixture."""
@@ -148,9 +155,16 @@ class StMMC(nn.Module):
 
 def stmmc_loss(seen: Seen, expression: Float[Tensor, "n n_genes"]) -> Float[Tensor, ""]:
     """Return 10 times the mean squared error of the reconstruction, and the cross-entropies of the contrast."""
-    return 10 * functional.mse_loss(seen.reconstruction, expression) + sum(
+    return 10 * _squared_error(seen, expression) + sum(
         (contrast_loss(logits) for pair in seen.logits for logits in pair), start=torch.zeros(())
     )
+
+
+def _squared_error(seen: Seen, expression: Float[Tensor, "n n_genes"]) -> Float[Tensor, ""]:
+    """Return the mean squared error by its square, (X - SW)² = X² - 2 XᵀS·W + SᵀS·WWᵀ: S W itself is never made."""
+    crossed = (expression.T @ seen.smoothed) * seen.decoder.T
+    own = (seen.smoothed.T @ seen.smoothed) * (seen.decoder @ seen.decoder.T)
+    return (torch.linalg.vector_norm(expression) ** 2 - 2 * crossed.sum() + own.sum()) / expression.numel()
 
 
 def contrast_loss(logits: Float[Tensor, "n 2"]) -> Float[Tensor, ""]:
