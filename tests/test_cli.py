@@ -26,6 +26,7 @@ TILE = ("--size-px", "32", "--mpp", "10")
 ENCODER = "efficientnet_lite0"
 COMMANDS = [
     "demo",
+    "domains",
     "fit",
     "impute",
     "enhance",

@@ -62,6 +62,7 @@ def test_a_command_finds_the_terminal_and_the_signals_of_its_row(row, build):
     assert ignored == "True" or not row.no_sigint
 
 
+@pytest.mark.slow
 def test_failures_errors_and_skips_are_counted(build):
     (build / "test_few.py").write_text(
         "import pytest\ndef test_good(): pass\ndef test_bad(): assert 0\n@pytest.mark.skip\ndef test_not(): pass\n"

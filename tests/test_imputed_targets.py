@@ -165,6 +165,7 @@ def cells_file(cells, tmp_path):
     return tmp_path / "cells.h5ad"
 
 
+@pytest.mark.slow
 def test_a_fit_is_done_once_and_anew_where_reference_or_imputer_differ(cells_file, tmp_path, monkeypatch):
     out = tmp_path / "run"
     fit_model("mean", config(cells_file, genes="TWIN1"), out=out)

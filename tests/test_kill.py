@@ -12,6 +12,7 @@ from fuzz.kill import try_command  # noqa: E402
 from fuzz.kill_commands import Command  # noqa: E402
 from mclstexp.io.atomic import atomic_path  # noqa: E402
 from mclstexp.io.working import working_folder, working_path  # noqa: E402
+from slowly import slowly  # noqa: E402
 
 
 def _careful(_, place):
@@ -48,7 +49,7 @@ def _failing(_, place):
     return 2
 
 
-@pytest.mark.parametrize("run", [_careful, _careless, _failing])
+@pytest.mark.parametrize("run", [slowly(_careful), _careless, slowly(_failing)])
 def test_only_what_comes_back_whole_is_passed(run, tmp_path):
     tally = try_command(Command(run.__name__, run), tmp_path, n_kills=8, seed=0)
     assert tally.n_kills == 8
@@ -56,6 +57,7 @@ def test_only_what_comes_back_whole_is_passed(run, tmp_path):
     assert bool(tally.faults) == (run is not _careful), tally.faults
 
 
+@pytest.mark.slow
 def test_what_lies_there_before_comes_back_too(tmp_path):
     def before(_, place):
         (place / "out").mkdir()

@@ -9,8 +9,19 @@ from mclstexp.evaluation.summary import summarise
 from mclstexp.methods import create
 from small_methods import small_methods, small_sections
 
-LONG = {"bleep", "deepspot", "his_to_gene", "hist2st", "mclstexp, paper", "st_gchb", "thitogene", "triplex"}
-"""Those that take more than five seconds; with `make test-slow`."""
+LONG = {
+    "bleep",
+    "colour",
+    "deepspot",
+    "his_to_gene",
+    "hist2st",
+    "mclstexp, paper",
+    "sepal",
+    "st_gchb",
+    "thitogene",
+    "triplex",
+}
+"""Those that take more than some seconds; with `make test-slow`."""
 METHODS = [
     pytest.param(method, id=method.label, marks=[pytest.mark.slow] if method.label in LONG else [])
     for method in small_methods("learn")

@@ -95,6 +95,7 @@ def test_a_noisy_image_costs_stmmc_little(section, plain):
 
 
 @pytest.mark.parametrize("options", [{"image_graph": "space"}, {"image_graph": "image", "n_layers": 2}])
+@pytest.mark.slow
 def test_other_graphs_and_layers_of_stmmc(section, options):
     found = small("stmmc", **options).find(section, n_domains=3, features=looks_of(section))
     assert ari(section, found) > 0.9
@@ -109,12 +110,14 @@ def test_stmmc_without_an_image_needs_none(section):
 
 
 @pytest.mark.parametrize("name", ["image_only", "stmmc"])
+@pytest.mark.slow
 def test_the_image_is_looked_at_where_no_features_are_given(section, name):
     found = small(name).find(section, n_domains=3)
     assert found.obs["domain"].notna().all()
     assert found.uns["mclstexp"]["numerics"]
 
 
+@pytest.mark.slow
 def test_the_number_is_found_without_labels(section):
     found = small("spatial_kmeans").find(section)
     assert found.obs["domain"].nunique() == 3

@@ -14,6 +14,7 @@ from mclstexp.evaluation.conformal import Errors, Pool, level_to_ask
 from mclstexp.evaluation.exam import Rules, prepare
 from mclstexp.io.read import read_sections
 from mclstexp.methods import create
+from slowly import slowly
 from small_methods import ENCODER
 
 
@@ -102,7 +103,7 @@ def _individuals(rng, n_individuals, *, apart, n_genes=8, n_spots=60):
 
 
 @pytest.mark.parametrize("apart", [0.0, 0.8])
-@pytest.mark.parametrize("n_individuals", [2, 3, 6])
+@pytest.mark.parametrize("n_individuals", [2, slowly(3), slowly(6)])
 def test_a_new_individual_is_covered_as_promised(n_individuals, apart):
     rng, held = np.random.default_rng(n_individuals), []
     for _ in range(60 // n_individuals):
@@ -202,7 +203,7 @@ def _with_bounds(rng, n_individuals, *, apart, n_genes=8, n_spots=60):
     return made
 
 
-@pytest.mark.parametrize(("n_individuals", "apart"), [(2, 0.8), (3, 0.0), (5, 0.8)])
+@pytest.mark.parametrize(("n_individuals", "apart"), [slowly(2, 0.8), (3, 0.0), slowly(5, 0.8)])
 def test_intervals_that_vary_hold_what_they_promise_too(n_individuals, apart):
     rng, held, narrower = np.random.default_rng(n_individuals), [], []
     for _ in range(40 // n_individuals):

@@ -13,6 +13,7 @@ from mclstexp.core.expression import ExpressionSpace
 from mclstexp.evaluation.ceiling import ceiling_of, depth_oracle, noise_ceiling, reliability
 from mclstexp.evaluation.count_noise import noise_variance
 from mclstexp.evaluation.metrics import pcc_depth
+from slowly import slowly
 
 GENES = tuple(f"G{g}" for g in range(12))
 
@@ -153,7 +154,7 @@ def _reached(sections, *, n_times=3):
     return {question: np.nanmean(ceiling_of(np.nanmean(each, axis=0))) for question, each in shares.items()}
 
 
-@pytest.mark.parametrize("what", ["equal depths", "real depths", "weak signal", "real signal"])
+@pytest.mark.parametrize("what", [slowly("equal depths"), slowly("real depths"), "weak signal", slowly("real signal")])
 def test_with_known_rates_it_is_what_knowing_the_expression_scores(what):
     assert _ceilings(what) == pytest.approx(_reached(_simulated(what)), abs=0.02)
 

@@ -127,6 +127,7 @@ def test_unknown_patients_refuse_folds_by_patient_before_anybody_starts(tmp_path
 
 
 @pytest.mark.usefixtures("in_this_process")
+@pytest.mark.slow
 def test_a_section_of_three_spots_is_no_third_of_the_headline_and_is_told_of(tmp_path):
     _write(tmp_path / "data", "A1", blank=4)
     _write(tmp_path / "data", "B1")

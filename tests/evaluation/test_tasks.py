@@ -103,6 +103,7 @@ def test_imputation_is_scored_as_its_judge_does_it(files, computed, tmp_path):
     assert list(kept.obs_names) == list(section.tiles.ids)
 
 
+@pytest.mark.slow
 def test_enhancement_is_scored_as_its_judge_does_it(computed, tmp_path):
     experiment = enhance()
     summary = run_experiment(experiment, out=tmp_path / "out")

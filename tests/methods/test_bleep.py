@@ -10,6 +10,7 @@ from mclstexp.methods import bleep as module
 from mclstexp.methods import create
 from mclstexp.nn.bleep import BleepModel
 from mclstexp.nn.image_encoders import create_encoder
+from slowly import slowly
 from small_methods import ENCODER, small_sections
 
 SMALL = {"encoder": ENCODER, "epochs": 2, "n_components": 8, "dim": 8, "batch_size": 16, "k": 5}
@@ -30,8 +31,8 @@ def _predict(options, sections, **fit):
         {},
         {"n_components": None, "standardise": False, "unit_length": False, "temperature": 1.0},
         {"weights": "gaussian"},
-        {"train_encoder": True, "epochs": 1},
-        {"train_encoder": True, "epochs": 1, "n_components": None},
+        slowly({"train_encoder": True, "epochs": 1}),
+        slowly({"train_encoder": True, "epochs": 1, "n_components": None}),
     ],
     ids=["default", "published heads", "gaussian", "end to end", "end to end as published"],
 )

@@ -15,7 +15,7 @@ from small_methods import SPEC, small_methods, small_sections
 
 QUICK = ("mean", "ridge")
 METHODS = [
-    pytest.param(small, id=small.label, marks=() if small.name in QUICK else pytest.mark.slow)
+    pytest.param(small, id=small.label, marks=() if small.label in QUICK else pytest.mark.slow)
     for small in small_methods()
 ]
 _STRANGE = (None, "x", -1, [], {}, [1, {"a": 2}], 1e30)

@@ -16,6 +16,7 @@ from mclstexp.methods.mclstexp import strict as module
 from mclstexp.methods.mclstexp.standing import Usual
 from mclstexp.nn.position import whole
 from mclstexp.training.published import PublishedTable
+from slowly import slowly
 
 ENCODER = "random:test_efficientnet"
 STRICT = {
@@ -48,12 +49,12 @@ def _predict(options, sections, **fit):
     [
         STRICT | {"regression_share": 0.3, "sharpness": 1.0},
         STRICT | {"context_radii_um": ()},
-        STRICT | {"view_widths": (), "context_share": 1.0},
-        STRICT | {"correlation_weight": 1.0, "soft_temperature": 0.1, "symmetric": True},
-        STRICT | {"train_encoder": True, "n_models": 1, "epochs": 2},
+        slowly(STRICT | {"view_widths": (), "context_share": 1.0}),
+        slowly(STRICT | {"correlation_weight": 1.0, "soft_temperature": 0.1, "symmetric": True}),
+        slowly(STRICT | {"train_encoder": True, "n_models": 1, "epochs": 2}),
         STRICT | {"n_blocks": 0},
         PAPER,
-        PAPER | {"train_encoder": True, "epochs": 1},
+        slowly(PAPER | {"train_encoder": True, "epochs": 1}),
     ],
     ids=[
         "head",
@@ -222,6 +223,7 @@ def test_bad_options_are_refused(options, sentence):
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_an_imported_checkpoint_makes_a_model_that_is_kept(sections, parity_dir, tmp_path):
     weights = load_file(parity_dir / "mclstexp_g171" / "state_dict.safetensors")
     torch.save(weights, tmp_path / "best_0.pt")

@@ -39,6 +39,7 @@ def test_a_prediction_is_the_mean_of_measured_spots(sections):
 
 
 @pytest.mark.parametrize("options", [{"pretraining_epochs": 0}, {"beta": 0.0}, {"gather": "sum"}, {"seed": 1}])
+@pytest.mark.slow
 def test_every_part_has_an_effect(options, sections):
     assert not np.array_equal(_fit(sections, **options).bank_.keys, _fit(sections).bank_.keys)
 

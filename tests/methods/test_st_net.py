@@ -12,6 +12,7 @@ from mclstexp.methods import create
 from mclstexp.methods import st_net as module
 from mclstexp.sight.embed import embed_tiles
 from mclstexp.sight.symmetries import turned
+from slowly import slowly
 from small_methods import ENCODER, small_sections
 
 SMALL = {"encoder": ENCODER, "epochs": 2, "batch_size": 16}
@@ -27,7 +28,9 @@ def _predict(options, sections, **fit):
 
 
 @pytest.mark.parametrize(
-    "changed", [{}, {"symmetries": False}, {"train_encoder": True, "epochs": 1}], ids=["default", "upright", "tuned"]
+    "changed",
+    [{}, {"symmetries": False}, slowly({"train_encoder": True, "epochs": 1})],
+    ids=["default", "upright", "tuned"],
 )
 def test_every_way_predicts_in_range_and_follows_the_seed(changed, sections):
     predicted = _predict(SMALL | changed, sections)
@@ -84,6 +87,7 @@ def test_a_killed_fit_goes_on_to_the_same_numbers(sections, tmp_path, monkeypatc
     np.testing.assert_array_equal(_predict(SMALL | {"epochs": 4}, sections, workdir=tmp_path), straight)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_the_authors_predicts_in_the_space(tmp_path):
     sections = small_sections(2, spec=TileSpec(64, 2.0), n_spots_side=3)
     torch.manual_seed(0)

@@ -21,6 +21,7 @@ def _relative(found, expected):
 
 
 @pytest.mark.data
+@pytest.mark.slow
 def test_the_release_and_the_import_agree(parity_dir):
     folder = parity_dir / "mclstexp_g171"
     expected = load_file(folder / "outputs.safetensors")

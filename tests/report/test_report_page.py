@@ -224,6 +224,7 @@ def test_nothing_on_the_page_turns_or_hides_letters_or_says_where_files_lie(stud
     assert "vit_small@…/weights.safetensors" in page
 
 
+@pytest.mark.slow
 def test_domains_are_found_in_the_way_that_is_named(results, tmp_path, undrawn, monkeypatch):
     monkeypatch.setattr(page_domains, "find_domains", find_domains)
     page = write_report(results, tmp_path / "r.html", method=METHOD, genes="3", domains="spatial_kmeans").read_text()

@@ -12,6 +12,7 @@ from mclstexp.evaluation.experiment import experiment_of
 from mclstexp.evaluation.results import read_results
 from mclstexp.report.build_page import write_report
 from opened_page import data_of, text_of
+from slowly import slowly
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def _here(plan, todo, **_):
     ("task", "method", "said"),
     [
         ("impute", "gene_knn", ["gene_knn was asked 3 times for what was hidden from everything (by gene)"]),
-        ("enhance", "kriging", ["kriging was asked 4 times for what was hidden from everything (by spot)"]),
+        slowly("enhance", "kriging", ["kriging was asked 4 times for what was hidden from everything (by spot)"]),
     ],
 )
 def test_a_page_of_another_question_has_its_table_and_its_maps(results, tmp_path, task, method, said):

@@ -22,6 +22,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.report.viewer import ViewServer
 from mclstexp.report.viewer_data import SlideView
 from processes import HEARD, IGNORED, mclstexp, started
+from slowly import slowly
 
 
 @pytest.fixture
@@ -193,8 +194,8 @@ def test_a_layer_says_its_limits_and_where_it_is_highest(asked):
 @pytest.mark.parametrize(
     ("sigint", "how", "code", "word"),
     [
-        (HEARD, signal.SIGINT, 0, ""),
-        (HEARD, signal.SIGTERM, 143, "mclstexp: ended by SIGTERM\n"),
+        slowly(HEARD, signal.SIGINT, 0, ""),
+        slowly(HEARD, signal.SIGTERM, 143, "mclstexp: ended by SIGTERM\n"),
         (IGNORED, signal.SIGTERM, 143, "mclstexp: ended by SIGTERM\n"),
     ],
     ids=["Ctrl-C", "SIGTERM", "SIGTERM where SIGINT is ignored"],

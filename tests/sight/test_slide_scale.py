@@ -14,6 +14,7 @@ from mclstexp.sight.fitted import FittedSight
 from mclstexp.sight.sight import Seen, Sight
 from mclstexp.sight.slide_scale import N_PLACES, SlideScale, places_of, rooted, slide_scale
 from mclstexp.whole_slide import stream as blocks
+from slowly import slowly
 from small_methods import ENCODER, small_sections
 
 SIGHT = Sight(ENCODER, slide_scale=True)
@@ -79,7 +80,7 @@ def test_each_kind_of_feature_has_a_usual_spread_of_its_own():
 _BRIEF = {"st_net": {"epochs": 1}, "deepspot": {"epochs": 1, "n_models": 1, "n_components": 8}}
 
 
-@pytest.mark.parametrize("name", ["ridge", "st_net", pytest.param("deepspot", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["ridge", slowly("st_net"), slowly("deepspot")])
 def test_a_prediction_does_not_depend_on_who_else_is_asked(sections, name, tmp_path):
     model = create(name, encoder=ENCODER, slide_scale=True, **_BRIEF.get(name, {})).fit(sections[:2])
     tiles = sections[2].tiles

@@ -294,6 +294,7 @@ def _wait_for_end(process):
     raise AssertionError("a worker outlives its run")
 
 
+@pytest.mark.slow
 def test_a_folder_where_a_table_goes_is_set_aside_and_kept(lab):
     names = ("summary.csv", "failed.csv")
     for name in names:

@@ -58,7 +58,7 @@ class Damaged(Slide):
         return f"{self._slide.fingerprint()} damaged {self._until}"
 
 
-_SLOW = ("deepspot", "triplex")  # they look at parts and windows of every tile
+_SLOW = ("deepspot", "mclstexp", "st_net", "triplex")  # they look at parts, windows and views of every tile
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -75,14 +75,14 @@ def fit_model(
         require_free(out, mark=models.DESCRIPTION, what="the model", overwrite=overwrite)
     model = make_method(method, config.options, preset=config.preset)
     min_counts = config.data.min_counts
+    panel = None if config.genes is None else read_genes(config.genes)  # cheap, and wrong soonest
     imputed = None if config.impute is None else ImputedTargets.read(config.impute)
     with process_group(), _workdir(out) as workdir:
         sections = config.data.read(config.tile)
         for sentence in _findings(sections, min_counts=min_counts):
             (on_warning or _log.warning)(sentence)
-        panel = None if config.genes is None else read_genes(config.genes)
         if imputed is None:
-            space = _space(model, sections, config)
+            space = _space(model, sections, config, panel=panel)
             key = _key(model, sections, [space, min_counts])
         else:  # what is there already is not imputed again
             key = _key(model, sections, [panel, config.scale, min_counts, imputed.known_by()])
@@ -92,7 +92,7 @@ def fit_model(
         require_free(out, mark=models.DESCRIPTION, what="the model", overwrite=overwrite)
         if imputed is not None:
             sections = imputed.on(sections, panel=panel)
-            space = _space(model, sections, config)
+            space = _space(model, sections, config, panel=panel)
         model.fit(sections, space=space, workdir=workdir, min_counts=min_counts)
         if rank() == 0:
             model.provenance_ |= {"code": code_version(), keys.IDENTITY: key}
@@ -133,17 +133,19 @@ def _identity(out: Path) -> str | None:
         return None
 
 
-def _space(model: Predictor, sections: list[Section], config: FitConfig) -> ExpressionSpace | None:
+def _space(
+    model: Predictor, sections: list[Section], config: FitConfig, *, panel: Sequence[str] | None
+) -> ExpressionSpace | None:
     """Put a given panel on the method's own scale, or the panel on that of residuals; None where nothing is said.
 
     Imputed genes are part of it.
     """
-    if config.genes is None and config.scale == "log":
+    if panel is None and config.scale == "log":
         return None
     taught = learnable(sections, min_counts=config.data.min_counts)
     space = model.default_space(taught)
-    if config.genes is not None:
-        space = replace(space, genes=tuple(read_genes(config.genes))).joined(imputed_genes(taught), taught)
+    if panel is not None:
+        space = replace(space, genes=tuple(panel)).joined(imputed_genes(taught), taught)
     return space.on_residuals(taught) if config.scale == "residual" else space
 
 
