@@ -11,6 +11,7 @@ from made_bands import looks_of, made_bands
 from mclstexp.core.domain_finder import DomainFinder
 from mclstexp.core.errors import InputError
 from mclstexp.domains import create_domain_finder, list_domain_finders
+from slowly import slowly
 from small_methods import ENCODER
 
 SMALL = {
@@ -72,7 +73,7 @@ def test_labels_replaced_by_random_ones_move_nothing_and_seeds_reproduce(section
     assert first.uns["mclstexp"] == second.uns["mclstexp"]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [slowly(name) if name == "stmmc" else name for name in NAMES])
 def test_a_method_that_does_not_look_or_need_places_is_not_moved_by_them(section, plain, name):
     method, embedded = small(name), plain(name).obsm["embedding"]
     features = looks_of(section)
@@ -86,6 +87,7 @@ def test_a_method_that_does_not_look_or_need_places_is_not_moved_by_them(section
     assert np.array_equal(embedded, moved) == (name not in ("spatial_kmeans", "stmmc"))  # leiden cuts by places
 
 
+@pytest.mark.slow
 def test_a_noisy_image_costs_stmmc_little(section, plain):
     noise = np.random.default_rng(5).normal(size=(len(section), 3))
     told = ari(section, plain("stmmc"))

@@ -72,9 +72,8 @@ def test_an_option_changed_and_changed_back_gives_scores_and_predictions_of_one_
     assert all(np.array_equal(found[name], predicted[name]) for name in predicted)
 
 
-@pytest.mark.parametrize(
-    "what", ["prediction", *(pytest.param(what, marks=pytest.mark.slow) for what in ("scores", "seal", "gone"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["prediction", "scores", "seal", "gone"])
 def test_a_damaged_part_is_computed_again_in_the_same_run(tmp_path, computed, what):
     plan = _plan(tmp_path)
     scores, predicted = _scores(plan, "knn"), _predicted(plan)

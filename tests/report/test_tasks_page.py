@@ -12,7 +12,6 @@ from mclstexp.evaluation.experiment import experiment_of
 from mclstexp.evaluation.results import read_results
 from mclstexp.report.build_page import write_report
 from opened_page import data_of, text_of
-from slowly import slowly
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +51,12 @@ def _here(plan, todo, **_):
     return {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "method", "said"),
     [
         ("impute", "gene_knn", ["gene_knn was asked 3 times for what was hidden from everything (by gene)"]),
-        slowly("enhance", "kriging", ["kriging was asked 4 times for what was hidden from everything (by spot)"]),
+        ("enhance", "kriging", ["kriging was asked 4 times for what was hidden from everything (by spot)"]),
     ],
 )
 def test_a_page_of_another_question_has_its_table_and_its_maps(results, tmp_path, task, method, said):
