@@ -94,11 +94,11 @@ def pair(counts: AnnData, reference: AnnData, *, genes: Sequence[str] | None) ->
     )
 
 
-def log_shares(counts: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Return ln(1 + 10⁴ · share of a row's counts), for raw counts in sparse rows without stored zeros."""
+def log_shares(counts: sparse.csr_matrix, *, target_sum: float = TARGET_SUM) -> sparse.csr_matrix:
+    """Return ln(1 + `target_sum` · share of a row's counts), for raw counts in sparse rows without stored zeros."""
     totals = np.asarray(counts.sum(axis=1), np.float64).ravel()
     share = counts.data / np.repeat(totals, np.diff(counts.indptr))
-    return sparse.csr_matrix((np.log1p(TARGET_SUM * share), counts.indices, counts.indptr), shape=counts.shape)
+    return sparse.csr_matrix((np.log1p(target_sum * share), counts.indices, counts.indptr), shape=counts.shape)
 
 
 def _cells(reference: AnnData) -> sparse.csr_matrix:

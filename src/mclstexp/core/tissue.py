@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mclstexp.core import keys
 from mclstexp.core.errors import InputError
 from mclstexp.core.names import require_names
-from mclstexp.core.pairing import log_shares
+from mclstexp.core.pairing import TARGET_SUM, log_shares
 from mclstexp.core.panel import by_variability
 from mclstexp.core.section import Section, as_counts
 
@@ -33,7 +33,8 @@ class Tissue:
     """Expression, places and looks of the spots of one section; a method is given nothing else."""
 
     expression: Float[np.ndarray, "n_spots n_genes"]
-    """ln(1 + 10⁴ · share of the spot's counts), or, of a prediction, its values on their own scale."""
+    """ln(1 + 10⁴ · share of the spot's counts), of shallow sections ln(1 + median count of a spot · share): a molecule
+    of few would otherwise count as hundreds. Of a prediction its values on their own scale."""
     ranked: Int[np.ndarray, " n_genes"]
     """Columns of `expression`, the most variable gene first."""
     xy: Float[np.ndarray, "n_spots n_axes"] | None
@@ -117,7 +118,8 @@ def _measured(counts: AnnData, where: str) -> tuple[NDArray[np.float32], NDArray
     order = by_variability([matrix[:, often]], names=np.asarray(counts.var_names[often], str))[:MOST_GENES]
     columns = np.sort(often[order])
     ranked = np.searchsorted(columns, often[order])
-    return log_shares(matrix)[:, columns].toarray().astype(np.float32), ranked, kept
+    usual = min(TARGET_SUM, float(np.median(np.asarray(matrix.sum(axis=1)))))
+    return log_shares(matrix, target_sum=usual)[:, columns].toarray().astype(np.float32), ranked, kept
 
 
 def _predicted(predicted: AnnData) -> tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.bool_]]:
