@@ -116,6 +116,11 @@ def test_the_released_lattices(parity_dir, name):
     for pixels, key in ((coarse, "train_low"), (fine, "train_high"), (whole, "test")):
         np.testing.assert_array_equal(released_lattices.laid(counts, array_xy, pixels)[0], known[key])
     np.testing.assert_array_equal(released_lattices.laid(counts, array_xy, fine)[1], known["train_in_tissue"])
+    quarter = whole[::2, ::2]  # what the released scripts score is answered from
+    maps, there = released_lattices.laid(counts, array_xy, quarter)
+    np.testing.assert_array_equal(maps, known["eval_low"])
+    np.testing.assert_array_equal((quarter[there] - whole[0, 0])[:, ::-1], known["eval_low_coords"])
+    np.testing.assert_array_equal(maps[:, there].T, known["eval_low_counts"])
     finer = released_lattices.finer(whole, hexagonal=hexagonal)
     np.testing.assert_array_equal(finer, np.stack([known["fine_col"], known["fine_row"]], axis=-1))
     reported = {tuple(place) for place in finer.reshape(-1, 2)} - {(x, y) for y, x in known["fine_not_in_tissue"]}
