@@ -141,3 +141,29 @@ def test_every_reader_comes_through_here():
     opens = re.compile(r"h5py\.File\(|\bread_h5ad\(path, |ad\.read_h5ad|anndata\.read_h5ad|anndata\.io|ad\.io")
     found = [path.name for path in source.rglob("*.py") if opens.search(path.read_text(encoding="utf-8"))]
     assert found == ["hdf5.py"]
+
+
+@pytest.mark.parametrize("link", [h5py.SoftLink("/"), h5py.SoftLink("/b"), None])
+def test_a_group_within_itself_is_refused_at_once(tmp_path, link):
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        file.create_group("a/c")
+        file.create_group("b")["a"] = file["a"]
+        file["a/c/back"] = file["b"] if link is None else link
+    with (
+        pytest.raises(InputError, match=r"groups that end expected in .* back into itself"),
+        opened_hdf5(tmp_path / "f.h5", "a file"),
+    ):
+        pass
+
+
+def test_ways_without_number_to_the_same_group_are_refused(tmp_path):
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        for depth in range(30):
+            inner = file.create_group(f"g{depth}")
+            if depth:
+                inner["left"] = inner["right"] = file[f"g{depth - 1}"]
+    with (
+        pytest.raises(InputError, match="found links that make more of them"),
+        opened_hdf5(tmp_path / "f.h5", "a file"),
+    ):
+        pass

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Final
 
@@ -111,16 +112,22 @@ def _inspect(file: h5py.File, path: Path | str, what: str) -> None:
 def _datasets(file: h5py.File, path: Path | str) -> Iterator[h5py.Dataset]:
     """Yield each dataset once, following hard links alone; not recursive, as a file may be nested without end."""
     waiting, seen = [file["/"]], set()
+    within: dict[int, list[int]] = {}
+    soft = []
     while waiting:
         group = waiting.pop()
+        inner = within[_address(group)] = []
         for name in group:
             link = group.get(name, getlink=True)
             if isinstance(link, h5py.ExternalLink):
                 raise InputError(_led_out(path, f"{group.name}/{name}"))
             if isinstance(link, h5py.SoftLink):  # leads within the file, to what is looked at anyway
+                soft.append((inner, group, name))
                 continue
             item = group[name]
-            address = h5py.h5o.get_info(item.id).addr
+            if isinstance(item, h5py.Group):
+                inner.append(_address(item))
+            address = _address(item)
             if address in seen:
                 continue
             seen.add(address)
@@ -131,6 +138,28 @@ def _datasets(file: h5py.File, path: Path | str) -> Iterator[h5py.Dataset]:
                 waiting.append(item)
             elif isinstance(item, h5py.Dataset):
                 yield item
+    for inner, group, name in soft:  # now that no link leads out of the file
+        if isinstance(item := group.get(name), h5py.Group):
+            inner.append(_address(item))
+    _require_an_end(within, path)
+
+
+def _address(item: h5py.HLObject) -> int:
+    return int(h5py.h5o.get_info(item.id).addr)
+
+
+def _require_an_end(within: Mapping[int, Sequence[int]], path: Path | str) -> None:
+    """Refuse links by which a group lies in itself, or by which there are ways without number to the same things."""
+    n_ways: dict[int, int] = {}
+    try:
+        for group in TopologicalSorter(within).static_order():
+            n_ways[group] = 1 + sum(n_ways[inner] for inner in within.get(group, ()))
+    except CycleError:
+        msg = f"groups that end expected in {path}, found a link from one back into itself: do not trust it"
+        raise InputError(msg) from None
+    if max(n_ways.values()) > _MAX_PARTS:
+        msg = f"at most {_MAX_PARTS} parts expected in {path}, found links that make more of them: do not trust it"
+        raise InputError(msg)
 
 
 def _check_filters(dataset: h5py.Dataset, path: Path | str) -> None:
