@@ -118,23 +118,17 @@ def _datasets(file: h5py.File, path: Path | str) -> Iterator[h5py.Dataset]:
         group = waiting.pop()
         inner = within[_address(group)] = []
         for name in group:
-            link = group.get(name, getlink=True)
-            if isinstance(link, h5py.ExternalLink):
-                raise InputError(_led_out(path, f"{group.name}/{name}"))
-            if isinstance(link, h5py.SoftLink):  # leads within the file, to what is looked at anyway
+            if _is_soft(group, name, path):  # leads within the file, to what is looked at anyway
                 soft.append((inner, group, name))
                 continue
             item = group[name]
-            if isinstance(item, h5py.Group):
-                inner.append(_address(item))
-            address = _address(item)
+            address, is_group = _address(item), isinstance(item, h5py.Group)
+            inner += [address] * is_group
             if address in seen:
                 continue
             seen.add(address)
-            if len(seen) > _MAX_PARTS:
-                msg = f"at most {_MAX_PARTS} parts expected in {path}, found more: do not trust it"
-                raise InputError(msg)
-            if isinstance(item, h5py.Group):
+            _require_few(len(seen), path)
+            if is_group:
                 waiting.append(item)
             elif isinstance(item, h5py.Dataset):
                 yield item
@@ -142,6 +136,19 @@ def _datasets(file: h5py.File, path: Path | str) -> Iterator[h5py.Dataset]:
         if isinstance(item := group.get(name), h5py.Group):
             inner.append(_address(item))
     _require_an_end(within, path)
+
+
+def _is_soft(group: h5py.Group, name: str, path: Path | str) -> bool:
+    link = group.get(name, getlink=True)
+    if isinstance(link, h5py.ExternalLink):
+        raise InputError(_led_out(path, f"{group.name}/{name}"))
+    return isinstance(link, h5py.SoftLink)
+
+
+def _require_few(n_parts: int, path: Path | str) -> None:
+    if n_parts > _MAX_PARTS:
+        msg = f"at most {_MAX_PARTS} parts expected in {path}, found more: do not trust it"
+        raise InputError(msg)
 
 
 def _address(item: h5py.HLObject) -> int:
@@ -157,9 +164,7 @@ def _require_an_end(within: Mapping[int, Sequence[int]], path: Path | str) -> No
     except CycleError:
         msg = f"groups that end expected in {path}, found a link from one back into itself: do not trust it"
         raise InputError(msg) from None
-    if max(n_ways.values()) > _MAX_PARTS:
-        msg = f"at most {_MAX_PARTS} parts expected in {path}, found links that make more of them: do not trust it"
-        raise InputError(msg)
+    _require_few(max(n_ways.values()), path)
 
 
 def _check_filters(dataset: h5py.Dataset, path: Path | str) -> None:
