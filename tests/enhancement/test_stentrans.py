@@ -15,7 +15,9 @@ from mclstexp.enhancement.hidden import score_hidden
 from mclstexp.enhancement.spot_lattice import spot_lattice
 from mclstexp.io.slides import ArraySlide
 from mclstexp.nn.stentrans import FineMaps
-from mclstexp.training.fine_maps import Lessons, masked_error
+from mclstexp.training import fine_maps
+from mclstexp.training.fine_maps import Lessons, fit_fine_maps, masked_error
+from mclstexp.training.loop import TrainingOptions
 from mclstexp.training.released_fine_maps import released_error
 
 SLIDE = ArraySlide(np.full((40, 40, 3), 255, np.uint8), mpp=2.0, id="s")
@@ -158,6 +160,23 @@ def test_spots_that_are_left_out_are_neither_shown_nor_told():
     assert said[0] == said[1]
     assert np.std(said[0]) > 0
     assert whole.left_out_error(network) != other.left_out_error(network)
+
+
+def test_of_maps_too_large_for_an_epoch_some_are_drawn_each_time(monkeypatch):
+    monkeypatch.setattr(fine_maps, "_PIXELS", 2 * 7 * 9)
+    monkeypatch.setattr(fine_maps, "_AT_ONCE", 7 * 9)
+    whole, seen = lessons(), []
+    error = Lessons._error
+
+    def told_of(self, network, rows, *where, **shown):
+        seen.append(rows.tolist())
+        return error(self, network, rows, *where, **shown)
+
+    monkeypatch.setattr(Lessons, "_error", told_of)
+    options = TrainingOptions(epochs=12, batch_size=4, learning_rate=1e-3, schedule="constant", drop_last=False, seed=0)
+    fit_fine_maps(FineMaps(patch=2, width=8, n_heads=2, depth=1), whole, options=options)
+    assert {gene for rows in seen for gene in rows} == {0, 1, 2, 3}, "in time every gene is seen"
+    assert max(map(len, seen)) == 1
 
 
 def test_spots_alone_teach_nothing():

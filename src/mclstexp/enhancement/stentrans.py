@@ -23,8 +23,8 @@ from mclstexp.training.fine_maps import Lessons, fit_fine_maps, told
 from mclstexp.training.loop import TrainingOptions
 from mclstexp.training.released_fine_maps import fit_released, released_told
 
-_AT_ONCE: Final = 128
-"""Genes that are told together: a matter of memory alone."""
+_AT_ONCE: Final = 2**17
+"""Pixels of the maps that are told together: a matter of memory alone."""
 _PAPER: Final = {"protocol": "paper", "depth": 12}
 _LEAST: Final = {"patch": 1, "width": 4, "n_heads": 1, "depth": 1, "max_epochs": 1, "batch_size": 1}
 
@@ -119,7 +119,7 @@ class StEnTrans(Enhancer):
         lessons = Lessons.of(maps, shown, step_px=lattice.step_px, seed=self.seed)
         fit_fine_maps(network, lessons, options=options)
         with torch.inference_mode():
-            parts = [told(network, part, shown, step_px=lattice.step_px) for part in maps.split(_AT_ONCE)]
+            parts = [told(network, part, shown, step_px=lattice.step_px) for part in _parts(maps)]
         row, column = (axis.ravel() for axis in np.mgrid[: 2 * len(shown), : 2 * shown.shape[1]])
         return lattice.px(np.column_stack([column, row]) / 2), mean + spread * _array(parts)
 
@@ -136,13 +136,17 @@ class StEnTrans(Enhancer):
         pixels = released.answered_from(spots, hexagonal=hexagonal)
         maps = _tensor(released.laid(counts, spots, pixels)[0])
         with torch.inference_mode():
-            parts = [released_told(network, part) for part in maps.split(_AT_ONCE)]
+            parts = [released_told(network, part) for part in _parts(maps)]
         places = released.finer(pixels, hexagonal=hexagonal).reshape(-1, 2)
         if hexagonal:  # from array coordinates to steps of the lattice
             places = (places - lattice.array[0]) @ np.linalg.inv(lattice.basis) + lattice.cell[0]
         told_counts = np.maximum(_array(parts), 0)
         shares = told_counts / np.maximum(told_counts.sum(axis=1, keepdims=True), 1e-12)
         return lattice.px(places), np.log10(1 + ExpressionSpace.target_sum * shares)
+
+
+def _parts(maps: Tensor) -> tuple[Tensor, ...]:
+    return maps.split(max(1, _AT_ONCE // maps[0].numel()))
 
 
 def _tensor(values: np.ndarray) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, Self
 
@@ -31,6 +31,10 @@ _EPOCH: Final = 512
 """Maps in an epoch at least: few genes are gone through several times."""
 _JUDGED: Final = 256
 """Genes by which epochs are judged, at most."""
+_PIXELS: Final = 2**20
+"""Pixels of all maps of an epoch, at most: of a large section it sees some genes, drawn anew."""
+_AT_ONCE: Final = 2**16
+"""Pixels of all maps of a batch, at most."""
 
 Offset = tuple[int, int] | None
 """(row, column) of a coarse map's first pixel, each 0 or 1; None is the map itself."""
@@ -50,7 +54,9 @@ def fit_fine_maps(network: FineMaps, lessons: Lessons, *, options: TrainingOptio
             kept, least, waited = copy.deepcopy(network.state_dict()), error, 0
         return waited >= PATIENCE
 
-    n_rows = len(lessons.maps) * -(-_EPOCH // len(lessons.maps))
+    n_rows = min(len(lessons.maps) * -(-_EPOCH // len(lessons.maps)), max(1, _PIXELS // lessons.n_pixels))
+    at_once = min(options.batch_size, max(1, _AT_ONCE // lessons.n_pixels))
+    options = replace(options, batch_size=at_once)
     with epoch_progress("stentrans", options.epochs) as show:
         train(network, lambda rows: lessons.drawn_error(network, rows), n_rows, options=options, on_epoch=judge)
     network.load_state_dict(kept)
@@ -94,6 +100,16 @@ class Lessons:
             raise InputError(msg)
         return lessons
 
+    @property
+    def n_pixels(self) -> int:
+        """Pixels of a map."""
+        return self.taught.numel()
+
+    @property
+    def all_fit(self) -> bool:
+        """Whether an epoch sees every gene."""
+        return len(self.maps) * self.n_pixels <= _PIXELS
+
     @cached_property
     def offsets(self) -> tuple[Offset, ...]:
         """Coarse maps that have a spot, and one to tell."""
@@ -110,12 +126,14 @@ class Lessons:
             low, high = DROPPED
             fewer = seen & (torch.rand(seen.shape) >= low + (high - low) * torch.rand(()))
             seen = fewer if fewer.any() and not torch.equal(fewer, seen) else self._one_less(seen)
-        return self._error(network, rows % len(self.maps), offset, seen=seen, wanted=self._unseen(seen, offset))
+        genes = rows % len(self.maps) if self.all_fit else torch.randint(len(self.maps), rows.shape)
+        return self._error(network, genes, offset, seen=seen, wanted=self._unseen(seen, offset))
 
     def left_out_error(self, network: FineMaps) -> float:
         """Return the error at the spots that are left out: of the map itself, and of the coarse ones."""
         network.eval()
-        rows, errors = torch.arange(len(self.maps))[:: -(-len(self.maps) // _JUDGED)], {}
+        n_judged = min(_JUDGED, max(1, _PIXELS // 4 // self.n_pixels))
+        rows, errors = torch.arange(len(self.maps))[:: -(-len(self.maps) // n_judged)], {}
         for offset in (None, *self.offsets):
             wanted = _fine(self.left_out, offset)
             if wanted.any():
