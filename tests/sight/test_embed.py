@@ -181,9 +181,9 @@ def test_the_gpu_agrees_with_the_processor(tmp_path):
 
 
 def test_a_log_hears_how_far_it_is(encoder, capsys, monkeypatch):
-    monkeypatch.setattr(embed, "SILENT_S", 0.0)
+    monkeypatch.setattr("mclstexp.core.progress.SILENT_S", 0.0)
     tiles = _tiles().take(np.arange(20))
     embed_tiles(tiles, encoder, batch_size=16, progress=True)
-    assert capsys.readouterr().err.splitlines() == ["embedding tiles: 16 of 20", "embedding tiles: 20 of 20"]
+    assert capsys.readouterr().err.splitlines() == ["embedding: tile 16 of 20", "embedding: tile 20 of 20"]
     embed_tiles(tiles, encoder, batch_size=16)
     assert capsys.readouterr().err == ""

@@ -152,7 +152,7 @@ class DomainFinder(Method):
 
     def _look(self, tiles: Tiles) -> Float[np.ndarray, "n_spots dim"]:
         """Return frozen features of the tiles."""
-        msg = f"{self.name} does not look"
+        msg = f"{self.name} says that it looks at the image: write _look"
         raise NotImplementedError(msg)
 
     @abstractmethod

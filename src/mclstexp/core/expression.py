@@ -260,6 +260,23 @@ class ExpressionSpace:
         return f"log{self.log_base:g}(1 + {self.target_sum:g} · counts / total of each {self.axis})"
 
 
+def require_finite(expression: NDArray[np.float32], *, name: str) -> None:
+    """Refuse a prediction of the method `name` that is none.
+
+    Raises
+    ------
+    InputError
+        If a number is not finite.
+    """
+    n_wrong = int((~np.isfinite(expression)).sum())
+    if n_wrong:
+        msg = (
+            f"numbers expected as the prediction of {name}, found {n_wrong} of {expression.size} not finite: its "
+            "weights went astray; fit it again, at a lower rate of learning where it has one, or copy its folder again"
+        )
+        raise InputError(msg)
+
+
 def _columns(genes: Sequence[str], names: pd.Index) -> NDArray[np.intp]:
     index = names.get_indexer(pd.Index(list(genes), dtype=object))
     missing = [gene for gene, i in zip(genes, index, strict=True) if i < 0]

@@ -17,7 +17,7 @@ from mclstexp._version import __version__
 from mclstexp.core import identity, keys
 from mclstexp.core.code import source_hash
 from mclstexp.core.errors import InputError
-from mclstexp.core.expression import ExpressionSpace
+from mclstexp.core.expression import ExpressionSpace, require_finite
 from mclstexp.core.identity import hash_section
 from mclstexp.core.imputed import imputation_of, imputed_genes
 from mclstexp.core.measured import MIN_COUNTS, learnable, warn_of_blank_spots
@@ -291,20 +291,3 @@ class Predictor(Method):
     def _retrievals(self, tiles: Tiles) -> tuple[Retrieval, ...]:  # noqa: ARG002  for those that do
         """Return what `retrieve` does; a method that retrieves overrides it."""
         return ()
-
-
-def require_finite(expression: NDArray[np.float32], *, name: str) -> None:
-    """Refuse a prediction of the method `name` that is none.
-
-    Raises
-    ------
-    InputError
-        If a number is not finite.
-    """
-    n_wrong = int((~np.isfinite(expression)).sum())
-    if n_wrong:
-        msg = (
-            f"numbers expected as the prediction of {name}, found {n_wrong} of {expression.size} not finite: its "
-            "weights went astray; fit it again, at a lower rate of learning where it has one, or copy its folder again"
-        )
-        raise InputError(msg)

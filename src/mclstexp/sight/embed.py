@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-import sys
-import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -20,11 +18,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import Progress
 
 from mclstexp.core import identity
 from mclstexp.core.errors import InputError
+from mclstexp.core.progress import counted
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.features import FeatureCache, cache_folder
 from mclstexp.data.recent_features import KeptFeatures, RecentFeatures
@@ -41,8 +38,6 @@ N_READERS: Final = 4
 """Threads that read tiles."""
 N_AHEAD: Final = 2
 """Batches read ahead of the one being computed; bounds the memory."""
-SILENT_S: Final = 30.0
-"""Seconds after which a word is said without a terminal."""
 SHARD_TILES: Final = 512
 """Embeddings kept at once: all that a killed process loses."""
 
@@ -137,11 +132,12 @@ def _embed(
     features = np.zeros((len(tiles), encoder.dim), np.float32)
     # around all batches, for autocast forgets the weights it has rounded where it ends
     rounded = torch.autocast(encoder.mean.device.type, dtype, enabled=dtype != torch.float32)
-    with _kept(cache) as keep, _bar(len(tiles), show=progress) as advance, torch.inference_mode(), rounded:
+    shown = counted("embedding", len(tiles), unit="tile", show=progress)
+    with _kept(cache) as keep, shown as on_done, torch.inference_mode(), rounded:
         for rows, block in _compute(tiles, encoder, batch_size=batch_size):
             features[rows] = block
             keep(tiles.xy[rows], block)
-            advance(len(block))
+            on_done(rows.stop, "")
     return features
 
 
@@ -288,21 +284,3 @@ def _kept(
         yield keep
     finally:
         flush()
-
-
-@contextmanager
-def _bar(total: int, *, show: bool) -> Iterator[Callable[[int], None]]:
-    """Show a bar; without a terminal a line is said each half minute."""
-    console, done, said = Console(stderr=True), 0, time.monotonic()
-    with Progress(console=console, transient=True, disable=not (show and console.is_terminal)) as bar:
-        task = bar.add_task("Embedding tiles", total=total)
-
-        def advance(n_tiles: int) -> None:
-            nonlocal done, said
-            done += n_tiles
-            bar.advance(task, n_tiles)
-            if show and not console.is_terminal and time.monotonic() - said >= SILENT_S:
-                print(f"embedding tiles: {done} of {total}", file=sys.stderr)
-                said = time.monotonic()
-
-        yield advance

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
-from rich.console import Console
-from rich.progress import Progress, TextColumn
 from torch import nn
 
+from mclstexp.core.progress import counted
 from mclstexp.training.distributed import rank
 from mclstexp.training.loop import Step, TrainingOptions, train
-
-SILENT_S: Final = 30.0
-"""Seconds after which a training without a terminal says a word."""
 
 
 @contextmanager
@@ -30,21 +23,8 @@ def epoch_progress(label: str, n_epochs: int, *, unit: str = "epoch") -> Iterato
     ------
     What is called with the number of epochs that are done, and the loss: the callback for `train(on_epoch=…)`.
     """
-    console = Console(stderr=True)
-    columns = (*Progress.get_default_columns(), TextColumn("{task.fields[loss]}"))
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal or rank() > 0) as bar:
-        task = bar.add_task(label, total=n_epochs, loss="")
-        said = time.monotonic()
-
-        def on_epoch(epoch: int, loss: float | None = None) -> None:
-            nonlocal said
-            text = "" if loss is None else f"loss {loss:.3f}"
-            bar.update(task, completed=epoch, loss=text)
-            if not console.is_terminal and rank() == 0 and time.monotonic() - said >= SILENT_S:
-                print(", ".join(filter(None, (f"{label}: {unit} {epoch} of {n_epochs}", text))), file=sys.stderr)
-                said = time.monotonic()
-
-        yield on_epoch
+    with counted(label, n_epochs, unit=unit, show=rank() == 0) as on_done:
+        yield lambda epoch, loss=None: on_done(epoch, "" if loss is None else f"loss {loss:.3f}")
 
 
 def train_shown(

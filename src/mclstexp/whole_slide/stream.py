@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from mclstexp.core import identity
 from mclstexp.core.errors import InputError
-from mclstexp.core.predictor import Predictor, options, require_finite
+from mclstexp.core.expression import require_finite
+from mclstexp.core.predictor import Predictor, options
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.recent_features import RecentFeatures
 from mclstexp.io.provenance import source_hash
