@@ -1,0 +1,75 @@
+"""A hierarchical Transformer after Li et al. 2022 (arXiv 2211.16632): MCAT's co-attention, from coarse to fine.
+
+A reconstruction: of the paper its abstract is what could be read, and no code is public.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mclstexp.nn.mcat import Coattention, Head, TokenReader
+from mclstexp.nn.pathway_networks import PathwayNetworks
+
+
+class Himt(nn.Module):
+    """Groups of genes look at a slide from far, and what they saw says where they look from nearer.
+
+    Parameters
+    ----------
+    in_dim
+        Length of a patch's features.
+    sizes
+        How many genes each group has.
+    n_levels
+        Magnifications, the coarsest first.
+    width, n_heads, hidden, n_out
+        See `Mcat`.
+    """
+
+    def __init__(
+        self,
+        in_dim: int,
+        sizes: Sequence[int],
+        *,
+        n_levels: int = 3,
+        width: int = 256,
+        n_heads: int = 8,
+        hidden: int = 512,
+        n_out: int = 4,
+    ) -> None:
+        super().__init__()
+        self.project = nn.ModuleList(
+            nn.Sequential(nn.Linear(in_dim, width), nn.ReLU(), nn.Dropout(0.25)) for _ in range(n_levels)
+        )
+        self.groups = PathwayNetworks(sizes, width)
+        self.coattention = nn.ModuleList(Coattention(width) for _ in range(n_levels))
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(n_levels - 1))
+        self.level_codes = nn.Parameter(0.02 * torch.randn(n_levels, 1, width))
+        self.read_slide, self.read_groups = (TokenReader(width, n_heads=n_heads, hidden=hidden) for _ in range(2))
+        self.head = Head(width, n_out)
+
+    def forward(
+        self, bags: Sequence[Sequence[Float[Tensor, "_ in_dim"]]], genes: Float[Tensor, "n n_values"]
+    ) -> Float[Tensor, "n n_out"]:
+        """Return what is said of each patient, of its patches at each level and its genes."""
+        groups = self.groups(genes)
+        seen = torch.stack([self.look(own, levels)[0] for own, levels in zip(groups, bags, strict=True)])
+        tokens = (seen + self.level_codes).flatten(1, 2)
+        return self.head(torch.cat([self.read_slide(tokens).vector, self.read_groups(groups).vector], dim=1))
+
+    def look(
+        self, groups: Float[Tensor, "n_groups width"], levels: Sequence[Float[Tensor, "_ in_dim"]]
+    ) -> tuple[Float[Tensor, "n_levels n_groups width"], list[Float[Tensor, "n_groups _"]]]:
+        """Return what a patient's groups see at each level, and the raw scores."""
+        query, found, scores = groups, [], []
+        for level, patches in enumerate(levels):
+            seen, score = self.coattention[level](query, self.project[level](patches))
+            found.append(seen)
+            scores.append(score)
+            if level < len(self.norms):
+                query = self.norms[level](query + seen)
+        return torch.stack(found), scores
