@@ -1,0 +1,161 @@
+"""`Prototypes`: kinds of tiles that training patients have in common, by k-means on tiles drawn alike from each."""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal, Self
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+
+from mclstexp.cohort.mixture import FLOOR, Prior
+from mclstexp.core.bag import Bag
+from mclstexp.core.cohort import Patients
+from mclstexp.core.errors import InputError
+
+LEAST_TILES: Final = 50
+"""Tiles that there must be for each prototype."""
+RARE: Final = 0.001
+"""The share of the tiles below which a prototype is said to be rare."""
+N_SHOWN: Final = 16
+"""Tiles that show what a prototype looks like, at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prototypes:
+    """Kinds of tiles, the most frequent first."""
+
+    centres: Float[np.ndarray, "k dim"]
+    """Their means, of scaled features."""
+    offset: Float[np.ndarray, " dim"]
+    """What is taken off features,"""
+    scale: Float[np.ndarray, " dim"]
+    """and what they are then divided by."""
+    within: Float[np.ndarray, " dim"]
+    """Variance of scaled features around the nearest centre."""
+    frequency: Float[np.ndarray, " k"]
+    """Share of the tiles that were drawn."""
+    shown: pd.DataFrame
+    """Tiles nearest to each centre, one a patient: prototype, patient, tile (its number)."""
+
+    @classmethod
+    def fit(cls, patients: Patients, n: int, *, standardise: bool, max_tiles: int, seed: int) -> Self:
+        """Learn them; which tiles are drawn depends on the patient's name, not on its place.
+
+        Parameters
+        ----------
+        patients
+            Training patients, with tiles.
+        n
+            How many prototypes.
+        standardise
+            Whether each feature is first brought to mean 0 and standard deviation 1 over the tiles drawn.
+        max_tiles
+            How many tiles are drawn, as many of each patient.
+        seed
+            Start of the random numbers.
+
+        Raises
+        ------
+        InputError
+            If there are fewer than 50 tiles for each.
+        """
+        tiles, names, numbers = _draw(patients, max_tiles, seed)
+        if n < 2 or len(tiles) < LEAST_TILES * n:
+            msg = (
+                f"two or more prototypes of at least {LEAST_TILES} tiles each expected, found {n} for {len(tiles)} "
+                "tiles: ask for others, or add patients"
+            )
+            raise InputError(msg)
+        offset, scale = np.zeros(tiles.shape[1]), np.ones(tiles.shape[1])
+        if standardise:
+            offset, spread = tiles.mean(axis=0, dtype=np.float64), tiles.std(axis=0, dtype=np.float64)
+            scale = np.where(spread > 0, spread, 1)
+            tiles -= offset.astype(np.float32)
+            tiles /= scale.astype(np.float32)
+        model = KMeans(n, init="k-means++", n_init=3, max_iter=50, random_state=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different tiles than prototypes: said below
+            group = model.fit_predict(tiles)
+        order = np.argsort(-np.bincount(group, minlength=n), kind="stable")
+        group = np.argsort(order)[group]
+        centres = model.cluster_centers_[order].astype(np.float64)
+        frequency = np.bincount(group, minlength=n) / len(tiles)
+        if n_rare := int((frequency < RARE).sum()):
+            warnings.warn(
+                f"{n_rare} of {n} prototypes have less than {RARE:.1%} of the tiles: ask for fewer", stacklevel=3
+            )
+        away, within = _around(tiles, centres, group)
+        return cls(centres, offset, scale, within, frequency, _shown(group, away, names, numbers))
+
+    @property
+    def names(self) -> list[str]:
+        """What they are called."""
+        return [f"prototype {number + 1}" for number in range(len(self.centres))]
+
+    def chunks(self, bag: Bag) -> Iterator[Float[np.ndarray, "_ dim"]]:
+        """Yield a patient's scaled features.
+
+        Raises
+        ------
+        InputError
+            If one is not finite.
+        """
+        for chunk in bag.chunks():
+            scaled = (chunk - self.offset) / self.scale
+            if not np.isfinite(scaled).all():
+                msg = "finite features of tiles expected, found others: embed the slides again"
+                raise InputError(msg)
+            yield scaled
+
+    def prior(self, pseudo_count: float, epsilon: float | Literal["within"]) -> Prior:
+        """Return what is expected of a slide; `epsilon` is the variance around each prototype."""
+        variance = np.maximum(self.within, FLOOR) if epsilon == "within" else np.full(len(self.scale), float(epsilon))
+        return Prior(self.centres, variance, pseudo_count)
+
+
+def _draw(
+    patients: Patients, max_tiles: int, seed: int
+) -> tuple[Float[np.ndarray, "n dim"], np.ndarray, Int[np.ndarray, " n"]]:
+    """Draw as many tiles of each patient, those with fewer giving all; sorted by patient's name."""
+    bags = {name: bag for name, bag in zip(patients.ids, patients.bags or (), strict=True) if bag is not None}
+    quota, chosen = -(-max_tiles // max(len(bags), 1)), {}
+    for name in sorted(bags):
+        rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+        n_tiles = bags[name].n_tiles
+        chosen[name] = np.sort(rng.choice(n_tiles, min(quota, n_tiles), replace=False))
+    numbers = np.concatenate(list(chosen.values()))
+    tiles, start = np.empty((len(numbers), patients.dim), np.float32), 0
+    for name, wanted in chosen.items():
+        tiles[start : start + len(wanted)] = bags[name].take(wanted)
+        start += len(wanted)
+    if not np.isfinite(tiles).all():
+        msg = "finite features of tiles expected, found others: embed the slides again"
+        raise InputError(msg)
+    return tiles, np.repeat(list(chosen), [len(wanted) for wanted in chosen.values()]), numbers
+
+
+def _around(
+    tiles: Float[np.ndarray, "n dim"], centres: Float[np.ndarray, "k dim"], group: Int[np.ndarray, " n"]
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " dim"]]:
+    """Return each tile's squared distance to its centre, and the variance around centres, one group at a time."""
+    away, squares = np.empty(len(tiles)), np.zeros(tiles.shape[1])
+    for number, centre in enumerate(centres):
+        off = (tiles[group == number] - centre) ** 2
+        away[group == number] = off.sum(axis=1)
+        squares += off.sum(axis=0)
+    return away, squares / len(tiles)
+
+
+def _shown(
+    group: Int[np.ndarray, " n"], away: Float[np.ndarray, " n"], names: np.ndarray, numbers: Int[np.ndarray, " n"]
+) -> pd.DataFrame:
+    frame = pd.DataFrame({"prototype": group, "patient": names, "tile": numbers, "away": away})
+    frame = frame.sort_values(["prototype", "away", "patient"]).drop_duplicates(["prototype", "patient"])
+    return frame.groupby("prototype").head(N_SHOWN).drop(columns="away").reset_index(drop=True)
