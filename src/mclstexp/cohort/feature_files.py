@@ -1,0 +1,113 @@
+"""Features of tiles in files, one for each slide, streamed as bags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from jaxtyping import Float
+from safetensors import safe_open
+
+from mclstexp.core.bag import CHUNK, Bag
+from mclstexp.core.errors import InputError
+from mclstexp.io.guard import reading
+from mclstexp.io.hdf5 import opened_hdf5
+
+_ENDINGS: Final = (".h5", ".npy", ".safetensors")
+_WHAT: Final = "features of a slide's tiles (n_tiles, dim)"
+_NAME: Final = "features"
+
+
+class FileBag(Bag):
+    """The tiles of one patient in one or more files, read a few thousand at a time.
+
+    Raises
+    ------
+    InputError
+        If a file is no table of numbers with a row for each tile, or two have another width.
+    """
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self.files = tuple(files)
+        shapes = []
+        for file in self.files:
+            with _opened(file) as table:
+                shapes.append(tuple(table.shape))
+        if len({shape[1] for shape in shapes}) > 1:
+            msg = f"features of one width for all slides of a patient expected, found {shapes[:3]}: embed them alike"
+            raise InputError(msg)
+        self.n_tiles, self.dim = sum(shape[0] for shape in shapes), shapes[0][1]
+
+    def chunks(self) -> Iterator[Float[np.ndarray, "n dim"]]:
+        """See `Bag.chunks`."""
+        for file in self.files:
+            with _opened(file) as table:
+                for start in range(0, table.shape[0], CHUNK):
+                    chunk = np.asarray(table[start : start + CHUNK], np.float32)
+                    if not np.isfinite(chunk).all():
+                        msg = f"finite features expected in {file}, found NaN or an infinite number: embed it again"
+                        raise InputError(msg)
+                    yield chunk
+
+
+def feature_files(folder: Path) -> dict[str, Path]:
+    """Return the files of a folder by the slide they are of.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder, none of its files holds features, or two are of one slide.
+    """
+    if not folder.is_dir():
+        msg = f"a folder with features of each slide expected at {folder}, found none: check the path"
+        raise InputError(msg)
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in _ENDINGS or path.name.startswith("."):
+            continue
+        if path.stem in found:
+            msg = f"one file for each slide expected in {folder}, found {found[path.stem].name} and {path.name}"
+            raise InputError(msg)
+        found[path.stem] = path
+    if not found:
+        msg = f"files SLIDE{' or SLIDE'.join(_ENDINGS)} expected in {folder}, found none: check the folder"
+        raise InputError(msg)
+    return found
+
+
+def bag_of(files: Sequence[Path]) -> FileBag | None:
+    """Return the tiles in some files; None without files, or without a tile in them."""
+    bag = FileBag(files) if files else None
+    return bag if bag is not None and bag.n_tiles else None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open the table of a file: it has a shape and can be sliced."""
+    with reading(path, _WHAT):
+        if path.suffix.lower() == ".npy":
+            table = np.load(path, mmap_mode="r", allow_pickle=False)
+            yield _Rows(table, table.shape, path)
+        elif path.suffix.lower() == ".safetensors":
+            with safe_open(path, framework="numpy") as file:
+                table = file.get_slice(_NAME)
+                yield _Rows(table, tuple(table.get_shape()), path)
+        else:
+            with opened_hdf5(path, _WHAT) as file:
+                yield _Rows(file[_NAME], file[_NAME].shape, path)
+
+
+class _Rows:
+    """A table in a file, whatever the file's kind."""
+
+    def __init__(self, table: Any, shape: tuple[int, ...], path: Path) -> None:
+        if len(shape) != 2 or not shape[1]:
+            msg = f"{_WHAT} expected in {path}, found shape {shape}: give a row for each tile"
+            raise InputError(msg)
+        self._table, self.shape = table, shape
+
+    def __getitem__(self, rows: slice) -> Any:
+        return self._table[rows.start : min(rows.stop, self.shape[0])]  # safetensors refuses to go beyond
