@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from made_cohort import made_table, written
 
+from made_cohort import made_table, written
 from mclstexp.cohort.config import CohortConfig
 from mclstexp.cohort.folds import inner_folds, make_folds
 from mclstexp.cohort.table import read_cohort
