@@ -50,7 +50,7 @@ def test_they_are_for_the_model_they_were_learnt_for(sections):
         api.predict(residual, sections[3].tiles, intervals=found)
     spec = TileSpec(32, 5.0)
     coarse = METHODS["knn"].create().fit([section.with_spec(spec) for section in sections[:3]])
-    with pytest.raises(InputError, match=r"found TileSpec\(size_px=32, mpp=4.0\) for its tiles"):
+    with pytest.raises(InputError, match=r"found 32 px at 4 µm/px \(128 µm\) for its tiles"):
         api.predict(coarse, sections[3].tiles, intervals=found)
     with pytest.raises(InputError, match="found abc for its encoder weights"):
         api.predict(model, sections[3].tiles, intervals=replace(found, terms=found.terms | {"encoder weights": "abc"}))

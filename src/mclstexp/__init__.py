@@ -1,11 +1,13 @@
 """Learn spatial gene expression from H&E, judge the prediction honestly, apply it to whole slides."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mclstexp._version import __version__
+from mclstexp.core.lazily import lazily
 
 if TYPE_CHECKING:
+    from mclstexp import analysis, plotting
+    from mclstexp import plotting as pl
     from mclstexp.api import enhance, find_domains, impute, load_model, predict
     from mclstexp.core.errors import InputError
     from mclstexp.core.expression import ExpressionSpace
@@ -31,6 +33,7 @@ __all__ = [
     "TileSpec",
     "Tiles",
     "__version__",
+    "analysis",
     "as_feature_model",
     "create",
     "enhance",
@@ -42,6 +45,8 @@ __all__ = [
     "list_methods",
     "load_model",
     "open_slide",
+    "pl",
+    "plotting",
     "predict",
     "predict_slide",
     "predict_wsi",
@@ -79,15 +84,6 @@ _HOME = {
     "summarise": "evaluation.summary",
 }
 
+_MODULES = {"analysis": "analysis", "pl": "plotting", "plotting": "plotting"}
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(__name__, _HOME, modules=_MODULES)

@@ -35,6 +35,7 @@ NO_OPTION = {
 }
 ALONE = {
     "core/doors.py": "the table itself",
+    "core/display.py": "writes HTML, whose attributes look alike",
     "demo.py": "prints commands",
     "whole_slide/wsi_tiles.py": "gives a line of LazySlide's Python, to whom uses it from there",
 }

@@ -1,7 +1,8 @@
 """What predictions say about tissue: genes, domains, structure, gene sets."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mclstexp.core.lazily import lazily
 
 if TYPE_CHECKING:
     from mclstexp.analysis.domains import compare_domains, find_domains, labels_of
@@ -42,14 +43,4 @@ _HOME = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(__name__, _HOME)

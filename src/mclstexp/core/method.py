@@ -11,8 +11,10 @@ from typing import Any, ClassVar
 from numpy.typing import NDArray
 
 from mclstexp.core.code import class_hash
+from mclstexp.core.display import html_of
 from mclstexp.core.errors import InputError
-from mclstexp.core.options import fixed, without_paths
+from mclstexp.core.options import fixed, plain_defaults, without_paths
+from mclstexp.core.wording import shown
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,28 @@ class Method(ABC):
     provenance_: dict[str, Any]
     """Where the fit came from: version, options, training sections and their hashes; set by `fit`."""
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__repr__" not in cls.__dict__:  # a dataclass would write its own, with thirty options and no word of a fit
+            cls.__repr__ = Method.__repr__  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        changed = ", ".join(f"{name}={shown(value)}" for name, value in changed_options(self).items())
+        return f"{self.name or type(self).__name__}({changed})" + (
+            f": {self._learnt_from}" if self._learnt_from else ""
+        )
+
+    def _repr_html_(self) -> str:
+        rows = {"state": self._learnt_from or "not fitted"} | {
+            name: shown(value) for name, value in options(self).items()
+        }
+        return html_of(self.name or type(self).__name__, rows)
+
+    @property
+    def _learnt_from(self) -> str:
+        """Say in a few words what it learnt from; nothing where it has not been fitted."""
+        return "fitted" if self.is_fitted else ""
+
     @property
     def is_fitted(self) -> bool:
         """Whether `fit` or a load has completed."""
@@ -78,6 +102,12 @@ class Method(ABC):
         Asked before a fit, for the key under which its checkpoints lie, and at a prediction.
         """
         return {}
+
+
+def changed_options(method: Method) -> dict[str, Any]:
+    """Return those of a method's options that are not their defaults."""
+    defaults = {name: fixed(value) for name, value in plain_defaults(type(method)).items()}
+    return {name: value for name, value in options(method).items() if shown(value) != shown(defaults.get(name))}
 
 
 def options(method: Method) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
-from typing import Any, NoReturn, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Final, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -21,6 +21,9 @@ from pydantic import TypeAdapter, ValidationError
 from mclstexp.core.errors import InputError
 
 T = TypeVar("T")
+
+
+_OPTIONS: Final = "Parameters\n----------"
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,23 @@ def describe_options(cls: type) -> list[Option]:
         Option(field.name, _type_text(field), _default(field), texts.get(field.name, ""))
         for field in dataclasses.fields(cls)
     ]
+
+
+def plain_defaults(cls: type) -> dict[str, Any]:
+    """Return what each field of a dataclass is if nothing is said."""
+    return {field.name: _default(field) for field in dataclasses.fields(cls)}
+
+
+def with_options(cls: type[T]) -> type[T]:
+    """Let ``help(cls)`` show the fields of a dataclass, with their types, defaults and the sentences under them."""
+    text = inspect.cleandoc(cls.__doc__ or "")
+    if dataclasses.is_dataclass(cls) and _OPTIONS not in text and "Attributes\n---" not in text:
+        lines = [
+            f"{option.name} : {option.type}, default {option.default!r}\n{textwrap.indent(option.text, '    ')}"
+            for option in describe_options(cls)
+        ]
+        cls.__doc__ = "\n".join([text, "", _OPTIONS, *lines])
+    return cls
 
 
 def build(cls: type[T], values: Mapping[str, Any], *, where: str) -> T:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mclstexp._version import __version__
 from mclstexp.core import identity, keys
 from mclstexp.core.code import source_hash
+from mclstexp.core.display import plural, some
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace, require_finite
 from mclstexp.core.identity import hash_section
@@ -59,6 +60,16 @@ class Predictor(Method):
     def sees(self) -> str:
         """What it sees of a place, in the words of a table; nothing where it does not say."""
         return ""
+
+    @property
+    def _learnt_from(self) -> str:
+        if not self.is_fitted:
+            return ""
+        sections, patients = self.provenance_["sections"], self.provenance_["patients"]
+        return (
+            f"fitted on {plural(len(sections), 'section')} of {plural(len(patients), 'patient')} ({some(patients)}), "
+            f"{plural(len(self.genes_), 'gene')}, tiles of {self.spec_}"
+        )
 
     @property
     def genes_(self) -> tuple[str, ...]:
@@ -231,6 +242,14 @@ class Predictor(Method):
         return self._retrievals(tiles)
 
     def _check_tiles(self, tiles: Tiles) -> None:
+        if not isinstance(tiles, Tiles):
+            how = (
+                "use section.tiles"
+                if isinstance(tiles, Section)
+                else "give the tiles of a section, or Tiles.grid(slide)"
+            )
+            msg = f"tiles expected, found {type(tiles).__name__}: {how}"
+            raise InputError(msg)
         if not self.is_fitted:
             msg = f"{self.name or type(self).__name__} must be fitted before it predicts: call fit(sections) first"
             raise InputError(msg)

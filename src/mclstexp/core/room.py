@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib.util
 import pkgutil
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import fields
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
+from pydantic.errors import PydanticSchemaGenerationError
+
 from mclstexp.core.errors import InputError
 from mclstexp.core.method import Method
-from mclstexp.core.options import suggest
+from mclstexp.core.options import suggest, typed_options, with_options
 
 M = TypeVar("M", bound=Method)
 C = TypeVar("C", bound=Method)
@@ -115,10 +118,13 @@ class Room(Generic[M]):
         Raises
         ------
         InputError
-            If the method, the preset or an option is unknown; the message names the nearest.
+            If the method, the preset or an option is unknown (the message names the nearest), or an option's value is
+            not of its type.
         """
-        cls = self.method_class(name)
+        cls = with_options(self.method_class(name))
         _check_options(name, options, known=[field.name for field in fields(cls)])  # type: ignore[arg-type]
+        with suppress(NameError, PydanticSchemaGenerationError):  # of a type that nobody else can read
+            options = typed_options(cls, options, where=f"method {name}")
         return cls(**{**self.preset_options(name, preset), **options})
 
 

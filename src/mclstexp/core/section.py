@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from typing import Final, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from mclstexp.core import keys
+from mclstexp.core.display import html_of, plural, size
 from mclstexp.core.errors import InputError
 from mclstexp.core.names import require_names
 from mclstexp.core.tiles import Tiles, TileSpec
@@ -20,7 +22,7 @@ UNKNOWN: Final = "unknown"
 """What is written where a patient's name would stand and nobody said it."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Section:
     """Tissue whose expression was measured: row *i* of `counts` lies under tile *i*.
 
@@ -70,6 +72,25 @@ class Section:
     def __len__(self) -> int:
         return len(self.tiles)
 
+    def __repr__(self) -> str:
+        measured = f"{plural(len(self), 'spot')}, {plural(self.counts.n_vars, 'gene')}"
+        return f"{self._named}: {measured}, {size(self.tiles.slide.size_px, self.tiles.slide.mpp)}"
+
+    def _repr_html_(self) -> str:
+        per_spot = np.asarray(self.counts.X.sum(axis=1)).ravel()
+        rows = {
+            "spots": f"{len(self):,}",
+            "genes": f"{self.counts.n_vars:,}",
+            "counts a spot": f"{np.median(per_spot):,.0f} (median)",
+            "image": size(self.tiles.slide.size_px, self.tiles.slide.mpp),
+            "tile": self.tiles.spec,
+        }
+        return html_of(self._named, rows, picture=self.tiles.slide.glimpse())
+
+    @property
+    def _named(self) -> str:
+        return f"Section {self.id} (patient {UNKNOWN if self.patient is None else self.patient})"
+
     @property
     def genes(self) -> tuple[str, ...]:
         """Names of the measured genes, in column order."""
@@ -117,9 +138,22 @@ def check_sections(sections: Sequence[Section]) -> list[Section]:
     Raises
     ------
     InputError
-        If there is no section, or two carry one id.
+        If there is no section, two carry one id, or what is given is no list of sections.
     """
+    if isinstance(sections, Section):
+        msg = f"a list of sections expected, found one, {sections.id}: put it in brackets, [section]"
+        raise InputError(msg)
+    if isinstance(sections, str | PathLike):
+        msg = f"a list of sections expected, found {str(sections)!r}: read it first, mclstexp.read_sections(...)"
+        raise InputError(msg)
     sections = list(sections)
+    for section in sections:
+        if not isinstance(section, Section):
+            msg = (
+                f"a list of sections expected, found {type(section).__name__} in it: "
+                "give what mclstexp.read_sections returns"
+            )
+            raise InputError(msg)
     if not sections:
         msg = "at least one section expected, found none"
         raise InputError(msg)

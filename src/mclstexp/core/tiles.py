@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mclstexp.core.display import THUMBNAIL_PX, html_of, plural, size
 from mclstexp.core.errors import InputError
 from mclstexp.core.names import require_names
 
@@ -56,6 +57,9 @@ class TileSpec:
             raise InputError(msg)
         check_mpp(self.mpp, "tile mpp")
 
+    def __str__(self) -> str:
+        return f"{self.size_px} px at {self.mpp:g} µm/px ({self.size_um:g} µm)"
+
     @property
     def size_um(self) -> float:
         """Side of the tile in tissue, µm."""
@@ -81,6 +85,21 @@ class Slide(ABC):
     mpp: float
     size_px: tuple[int, int]
     stored: TileSpec | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__} {self.id}: {size(self.size_px, self.mpp)}"
+
+    def _repr_html_(self) -> str:
+        area_mm2 = self.size_px[0] * self.size_px[1] * (self.mpp / 1000) ** 2
+        rows = {"size": size(self.size_px, self.mpp), "area": f"{area_mm2:.1f} mm²"}
+        return html_of(f"{type(self).__name__} {self.id}", rows, picture=self.glimpse())
+
+    def glimpse(self) -> NDArray[np.uint8] | None:
+        """Return a small picture for a notebook; none where the slide cannot be read any more."""
+        try:
+            return self.thumbnail(THUMBNAIL_PX)
+        except Exception:  # noqa: BLE001  what is shown in passing must not fail
+            return None
 
     @property
     def bounds_px(self) -> tuple[int, int, int, int]:
@@ -128,7 +147,7 @@ class Slide(ABC):
         """Return a hash of the image content (not of its name); equal hashes mean equal pixels."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Tiles:
     """Places on a slide at which tiles are read; the sole argument of `Predictor.predict`.
 
@@ -179,6 +198,13 @@ class Tiles:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def __repr__(self) -> str:
+        return f"Tiles of {self.slide.id}: {plural(len(self), 'place')}, each {self.spec}"
+
+    def _repr_html_(self) -> str:
+        rows = {"places": f"{len(self):,}", "tile": self.spec, "slide": self.slide}
+        return html_of(f"Tiles of {self.slide.id}", rows, picture=self.slide.glimpse())
 
     @property
     def xy_um(self) -> NDArray[np.float64]:

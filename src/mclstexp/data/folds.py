@@ -9,12 +9,13 @@ from typing import Literal
 
 import numpy as np
 
+from mclstexp.core.display import html_of, plural, some
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section, check_sections
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Fold:
     """Sections to learn from and sections to be judged on.
 
@@ -53,6 +54,23 @@ class Fold:
                 f"move that patient's sections together, or say {word('by', 'section')} if that is meant"
             )
             raise InputError(msg)
+
+    def __repr__(self) -> str:
+        return (
+            f"Fold {self.name}: learns from {plural(len(self.train), 'section')} of {self._whose(self.train)}, "
+            f"is tested on {plural(len(self.test), 'section')} of {self._whose(self.test)}"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = {
+            side: f"{some([section.id for section in sections], most=10)} ({self._whose(sections)})"
+            for side, sections in (("learns from", self.train), ("tested on", self.test))
+        }
+        return html_of(f"Fold {self.name}", rows | {"held out by": self.by})
+
+    @staticmethod
+    def _whose(sections: Sequence[Section]) -> str:
+        return some(sorted({section.patient or "an unknown patient" for section in sections}))
 
 
 def folds_by_patient(sections: Sequence[Section], *, n_folds: int | None = None) -> list[Fold]:

@@ -14,6 +14,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.measured import blank_spots
 from mclstexp.core.predictor import Predictor, options
+from mclstexp.core.section import Section
 from mclstexp.data.folds import Fold
 from mclstexp.evaluation.comparison import Keep
 from mclstexp.evaluation.controls import missing_controls
@@ -80,9 +81,9 @@ def evaluate(
         If a fold's sections share no gene, the space cannot be learnt, or a step is transductive and none is let in.
     """
     rules = Rules(space=space, gene_sets=gene_sets) if rules is None else rules
+    folds, methods = _check_folds(folds), _check_labels(methods)
     methods = {**(missing_controls(methods) if controls is None else controls), **methods}
     check_methods(methods, transductive=rules.transductive)
-    folds = list(folds)
     tables, said = [], dict.fromkeys(left_out(folds, rules))
     for fold in scorable(folds, rules):
         exam = prepare(fold, rules)
@@ -94,6 +95,30 @@ def evaluate(
     if not tables:
         return pd.DataFrame(columns=[*COLUMNS, *rules.gene_sets])
     return join_scores(tables)
+
+
+def _check_folds(folds: Iterable[Fold]) -> list[Fold]:
+    folds = [folds] if isinstance(folds, Fold | Section) else list(folds)
+    for part in folds:
+        if not isinstance(part, Fold):
+            msg = f"folds expected, found {type(part).__name__}: give what folds_by_patient(sections) returns"
+            raise InputError(msg)
+    return folds
+
+
+def _check_labels(methods: Mapping[str, Predictor]) -> Mapping[str, Predictor]:
+    if not isinstance(methods, Mapping):
+        msg = (
+            f"methods by the label they are reported under expected, found {type(methods).__name__}: "
+            'write {"ridge": mclstexp.create("ridge")}'
+        )
+        raise InputError(msg)
+    for label, method in methods.items():
+        if not isinstance(method, Predictor):
+            how = f"mclstexp.create({method!r})" if isinstance(method, str) else "mclstexp.create(NAME)"
+            msg = f"a method under the label {label!r} expected, found {type(method).__name__}: write {how}"
+            raise InputError(msg)
+    return methods
 
 
 def sit(
