@@ -39,9 +39,8 @@ def test_a_section_is_one_line(sections):
 def test_tiles_and_slides_are_one_line(sections):
     tiles = sections[0].tiles
     assert repr(tiles) == f"Tiles of {tiles.slide.id}: {len(tiles)} places, each {tiles.spec}"
-    assert repr(tiles.slide).endswith(
-        f"{tiles.slide.size_px[0]} × {tiles.slide.size_px[1]} px at {tiles.slide.mpp:g} µm/px"
-    )
+    width, height = tiles.slide.size_px
+    assert repr(tiles.slide).endswith(f"{width} × {height} px at {tiles.slide.mpp:g} µm/px")  # noqa: RUF001
     assert str(TileSpec(224, 0.5)) == "224 px at 0.5 µm/px (112 µm)"
 
 
