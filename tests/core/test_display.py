@@ -88,7 +88,7 @@ def test_names_cannot_write_html():
     [
         (lambda s, m: m.fit(s[0]), "put it in brackets"),
         (lambda s, m: m.fit("DATA"), "read it first"),
-        (lambda s, m: m.fit([s[0].tiles]), "found Tiles in it"),
+        (lambda s, m: m.fit([s[0].tiles]), "list of sections expected, found Tiles"),
         (lambda s, m: m.predict(s[0]), "use section.tiles"),
         (lambda s, m: m.predict(s), "found list"),
         (lambda s, m: mx.evaluate(folds_by_patient(s), ["ridge"]), "by the label"),

@@ -242,14 +242,7 @@ class Predictor(Method):
         return self._retrievals(tiles)
 
     def _check_tiles(self, tiles: Tiles) -> None:
-        if not isinstance(tiles, Tiles):
-            how = (
-                "use section.tiles"
-                if isinstance(tiles, Section)
-                else "give the tiles of a section, or Tiles.grid(slide)"
-            )
-            msg = f"tiles expected, found {type(tiles).__name__}: {how}"
-            raise InputError(msg)
+        _require_tiles(tiles)
         if not self.is_fitted:
             msg = f"{self.name or type(self).__name__} must be fitted before it predicts: call fit(sections) first"
             raise InputError(msg)
@@ -310,3 +303,10 @@ class Predictor(Method):
     def _retrievals(self, tiles: Tiles) -> tuple[Retrieval, ...]:  # noqa: ARG002  for those that do
         """Return what `retrieve` does; a method that retrieves overrides it."""
         return ()
+
+
+def _require_tiles(given: object) -> None:
+    if not isinstance(given, Tiles):
+        how = "use section.tiles" if isinstance(given, Section) else "give those of a section, or Tiles.grid(slide)"
+        msg = f"tiles expected, found {type(given).__name__}: {how}"
+        raise InputError(msg)

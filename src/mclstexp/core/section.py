@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Final, Self
@@ -17,6 +17,7 @@ from mclstexp.core.display import html_of, plural, size
 from mclstexp.core.errors import InputError
 from mclstexp.core.names import require_names
 from mclstexp.core.tiles import Tiles, TileSpec
+from mclstexp.core.wording import shown
 
 UNKNOWN: Final = "unknown"
 """What is written where a patient's name would stand and nobody said it."""
@@ -140,20 +141,7 @@ def check_sections(sections: Sequence[Section]) -> list[Section]:
     InputError
         If there is no section, two carry one id, or what is given is no list of sections.
     """
-    if isinstance(sections, Section):
-        msg = f"a list of sections expected, found one, {sections.id}: put it in brackets, [section]"
-        raise InputError(msg)
-    if isinstance(sections, str | PathLike):
-        msg = f"a list of sections expected, found {str(sections)!r}: read it first, mclstexp.read_sections(...)"
-        raise InputError(msg)
-    sections = list(sections)
-    for section in sections:
-        if not isinstance(section, Section):
-            msg = (
-                f"a list of sections expected, found {type(section).__name__} in it: "
-                "give what mclstexp.read_sections returns"
-            )
-            raise InputError(msg)
+    sections = _as_sections(sections)
     if not sections:
         msg = "at least one section expected, found none"
         raise InputError(msg)
@@ -161,5 +149,22 @@ def check_sections(sections: Sequence[Section]) -> list[Section]:
     for name in ids:
         if ids.count(name) > 1:
             msg = f"section names must be unique, found {name!r} {ids.count(name)} times: rename one"
+            raise InputError(msg)
+    return sections
+
+
+def _as_sections(given: object) -> list[Section]:
+    if isinstance(given, Section):
+        msg = f"a list of sections expected, found one, {given.id}: put it in brackets, [section]"
+        raise InputError(msg)
+    if isinstance(given, str | PathLike):
+        msg = f"a list of sections expected, found {shown(str(given))}: read it first, mclstexp.read_sections(...)"
+        raise InputError(msg)
+    sections = list(given) if isinstance(given, Iterable) else [given]
+    for section in sections:
+        if not isinstance(section, Section):
+            msg = (
+                f"a list of sections expected, found {type(section).__name__}: give what mclstexp.read_sections returns"
+            )
             raise InputError(msg)
     return sections

@@ -14,7 +14,6 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.measured import blank_spots
 from mclstexp.core.predictor import Predictor, options
-from mclstexp.core.section import Section
 from mclstexp.data.folds import Fold
 from mclstexp.evaluation.comparison import Keep
 from mclstexp.evaluation.controls import missing_controls
@@ -81,7 +80,7 @@ def evaluate(
         If a fold's sections share no gene, the space cannot be learnt, or a step is transductive and none is let in.
     """
     rules = Rules(space=space, gene_sets=gene_sets) if rules is None else rules
-    folds, methods = _check_folds(folds), _check_labels(methods)
+    folds, methods = _as_folds(folds), _as_methods(methods)
     methods = {**(missing_controls(methods) if controls is None else controls), **methods}
     check_methods(methods, transductive=rules.transductive)
     tables, said = [], dict.fromkeys(left_out(folds, rules))
@@ -97,8 +96,8 @@ def evaluate(
     return join_scores(tables)
 
 
-def _check_folds(folds: Iterable[Fold]) -> list[Fold]:
-    folds = [folds] if isinstance(folds, Fold | Section) else list(folds)
+def _as_folds(given: object) -> list[Fold]:
+    folds = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
     for part in folds:
         if not isinstance(part, Fold):
             msg = f"folds expected, found {type(part).__name__}: give what folds_by_patient(sections) returns"
@@ -106,19 +105,19 @@ def _check_folds(folds: Iterable[Fold]) -> list[Fold]:
     return folds
 
 
-def _check_labels(methods: Mapping[str, Predictor]) -> Mapping[str, Predictor]:
-    if not isinstance(methods, Mapping):
+def _as_methods(given: object) -> dict[str, Predictor]:
+    if not isinstance(given, Mapping):
         msg = (
-            f"methods by the label they are reported under expected, found {type(methods).__name__}: "
+            f"methods by the label they are reported under expected, found {type(given).__name__}: "
             'write {"ridge": mclstexp.create("ridge")}'
         )
         raise InputError(msg)
-    for label, method in methods.items():
+    for label, method in given.items():
         if not isinstance(method, Predictor):
             how = f"mclstexp.create({method!r})" if isinstance(method, str) else "mclstexp.create(NAME)"
             msg = f"a method under the label {label!r} expected, found {type(method).__name__}: write {how}"
             raise InputError(msg)
-    return methods
+    return dict(given)
 
 
 def sit(
