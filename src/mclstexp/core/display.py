@@ -6,7 +6,7 @@ import base64
 import html
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -31,6 +31,15 @@ def some(names: Iterable[str], *, most: int = 3) -> str:
     """Return the first of some names, and that there are more."""
     names = list(names)
     return ", ".join(names[:most]) + (", …" if len(names) > most else "")
+
+
+def fitted_on(provenance: Mapping[str, Any], genes: Sequence[str], spec: object) -> str:
+    """Say in a few words what a model learnt from."""
+    sections, patients = provenance["sections"], provenance["patients"]
+    return (
+        f"fitted on {plural(len(sections), 'section')} of {plural(len(patients), 'patient')} ({some(patients)}), "
+        f"{plural(len(genes), 'gene')}, tiles of {spec}"
+    )
 
 
 def html_of(title: str, rows: Mapping[str, Any], *, picture: UInt8[np.ndarray, "h w 3"] | None = None) -> str:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mclstexp._version import __version__
 from mclstexp.core import identity, keys
 from mclstexp.core.code import source_hash
-from mclstexp.core.display import plural, some
+from mclstexp.core.display import fitted_on
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace, require_finite
 from mclstexp.core.identity import hash_section
@@ -26,7 +26,7 @@ from mclstexp.core.method import Method, State, described, options
 from mclstexp.core.options import without_paths
 from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.room import Room
-from mclstexp.core.section import UNKNOWN, Section, check_sections
+from mclstexp.core.section import UNKNOWN, Section, check_sections, require_tiles
 from mclstexp.core.tiles import Tiles, TileSpec
 
 __all__ = ["ROOM", "Predictor", "State", "options", "register", "registered"]
@@ -63,13 +63,7 @@ class Predictor(Method):
 
     @property
     def _learnt_from(self) -> str:
-        if not self.is_fitted:
-            return ""
-        sections, patients = self.provenance_["sections"], self.provenance_["patients"]
-        return (
-            f"fitted on {plural(len(sections), 'section')} of {plural(len(patients), 'patient')} ({some(patients)}), "
-            f"{plural(len(self.genes_), 'gene')}, tiles of {self.spec_}"
-        )
+        return fitted_on(self.provenance_, self.genes_, self.spec_) if self.is_fitted else ""
 
     @property
     def genes_(self) -> tuple[str, ...]:
@@ -242,7 +236,7 @@ class Predictor(Method):
         return self._retrievals(tiles)
 
     def _check_tiles(self, tiles: Tiles) -> None:
-        _require_tiles(tiles)
+        require_tiles(tiles)
         if not self.is_fitted:
             msg = f"{self.name or type(self).__name__} must be fitted before it predicts: call fit(sections) first"
             raise InputError(msg)
@@ -303,10 +297,3 @@ class Predictor(Method):
     def _retrievals(self, tiles: Tiles) -> tuple[Retrieval, ...]:  # noqa: ARG002  for those that do
         """Return what `retrieve` does; a method that retrieves overrides it."""
         return ()
-
-
-def _require_tiles(given: object) -> None:
-    if not isinstance(given, Tiles):
-        how = "use section.tiles" if isinstance(given, Section) else "give those of a section, or Tiles.grid(slide)"
-        msg = f"tiles expected, found {type(given).__name__}: {how}"
-        raise InputError(msg)

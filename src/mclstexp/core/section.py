@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from anndata import AnnData
@@ -160,7 +160,7 @@ def _as_sections(given: object) -> list[Section]:
     if isinstance(given, str | PathLike):
         msg = f"a list of sections expected, found {shown(str(given))}: read it first, mclstexp.read_sections(...)"
         raise InputError(msg)
-    sections = list(given) if isinstance(given, Iterable) else [given]
+    sections: list[Any] = list(given) if isinstance(given, Iterable) else [given]
     for section in sections:
         if not isinstance(section, Section):
             msg = (
@@ -168,3 +168,17 @@ def _as_sections(given: object) -> list[Section]:
             )
             raise InputError(msg)
     return sections
+
+
+def require_tiles(given: object) -> None:
+    """Refuse what is given in place of tiles.
+
+    Raises
+    ------
+    InputError
+        If it is something else, as the section itself.
+    """
+    if not isinstance(given, Tiles):
+        how = "use section.tiles" if isinstance(given, Section) else "give those of a section, or Tiles.grid(slide)"
+        msg = f"tiles expected, found {type(given).__name__}: {how}"
+        raise InputError(msg)

@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -97,7 +98,7 @@ def evaluate(
 
 
 def _as_folds(given: object) -> list[Fold]:
-    folds = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    folds: list[Any] = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
     for part in folds:
         if not isinstance(part, Fold):
             msg = f"folds expected, found {type(part).__name__}: give what folds_by_patient(sections) returns"
