@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from mclstexp.nn.foreign_weights import fill, renamed
+from mclstexp.nn.softmax_sum import Scored, softmax_sum
+
+Chunks = Iterable[Float[Tensor, "_ in_dim"]]
+"""Patches of one patient, some at a time."""
 
 
 class GatedAttention(nn.Module):
@@ -35,17 +38,6 @@ class GatedAttention(nn.Module):
         return self.score(self.dropout(values) * self.dropout(gates))[..., 0]
 
 
-class Pooled(NamedTuple):
-    """What is left of a bag while it is read: the softmax over it need not be known in advance."""
-
-    top: Float[Tensor, ""]
-    """Largest score so far."""
-    weight: Float[Tensor, ""]
-    """Sum of exp(score - top)."""
-    total: Float[Tensor, " dim"]
-    """The same sum over weighted vectors."""
-
-
 class Abmil(nn.Module):
     """A layer on each patch, gated attention, a head.
 
@@ -69,29 +61,18 @@ class Abmil(nn.Module):
         self.attention = GatedAttention(width, hidden, dropout=dropout)
         self.head = nn.Linear(width, n_out)
 
-    def forward(
-        self, patches: Float[Tensor, "*n n_patches in_dim"], present: Bool[Tensor, "*n n_patches"] | None = None
-    ) -> Float[Tensor, "*n n_out"]:
-        """Return what is said of each bag; `present` is False at padding."""
+    def forward(self, bags: Iterable[Chunks]) -> Float[Tensor, "n n_out"]:
+        """Return what is said of each bag, however long it is."""
+        return self.head(torch.stack([softmax_sum(map(self._scored, chunks))[0] for chunks in bags]))
+
+    def weigh(self, patches: Float[Tensor, "n_patches in_dim"]) -> tuple[Tensor, Tensor]:
+        """Return raw scores of patches, and what is said of a bag that is one of them alone."""
         vectors = self.project(patches)
-        weights = self.weights(vectors, present)
-        return self.head((weights[..., None, :] @ vectors)[..., 0, :])
+        return self.attention(vectors), self.head(vectors)
 
-    def weights(
-        self, vectors: Float[Tensor, "*n n_patches width"], present: Bool[Tensor, "*n n_patches"] | None = None
-    ) -> Float[Tensor, "*n n_patches"]:
-        """Return each patch's share of its bag, of what `project` made of it."""
-        scores = self.attention(vectors)
-        return (scores if present is None else scores.masked_fill(~present, -torch.inf)).softmax(dim=-1)
-
-    def stream(self, chunks: Iterable[Float[Tensor, "_ in_dim"]]) -> Float[Tensor, " n_out"]:
-        """Return what is said of one bag that is read in chunks, however long it is."""
-        pooled: Pooled | None = None
-        for patches in chunks:
-            vectors = self.project(patches)
-            pooled = _pool(pooled, vectors, self.attention(vectors))
-        assert pooled is not None, "an empty bag"
-        return self.head(pooled.total / pooled.weight)
+    def _scored(self, patches: Float[Tensor, "n in_dim"]) -> Scored:
+        vectors = self.project(patches)
+        return self.attention(vectors)[None], vectors
 
 
 def load_published(network: Abmil, weights: Mapping[str, Tensor], *, source: str) -> None:
@@ -110,13 +91,3 @@ def gated_patterns(theirs: str, ours: str) -> list[tuple[str, str]]:
     """Return the patterns for `foreign_weights.renamed` of a gated attention under its usual names."""
     names = {r"attention_a\.0": "value", r"attention_b\.0": "gate", "attention_c": "score"}
     return [(rf"^{theirs}\.{name}\.", f"{ours}.{own}.") for name, own in names.items()]
-
-
-def _pool(before: Pooled | None, vectors: Tensor, scores: Tensor) -> Pooled:
-    top = scores.max() if before is None else torch.maximum(before.top, scores.max())
-    shares = (scores - top).exp()
-    weight, total = shares.sum(), shares @ vectors
-    if before is not None:
-        fade = (before.top - top).exp()
-        weight, total = weight + fade * before.weight, total + fade * before.total
-    return Pooled(top, weight, total)

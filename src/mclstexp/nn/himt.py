@@ -5,12 +5,13 @@ A reconstruction: of the paper its abstract is what could be read, and no code i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mclstexp.nn.gated_attention import Chunks
 from mclstexp.nn.mcat import Coattention, Head, TokenReader
 from mclstexp.nn.pathway_networks import PathwayNetworks
 
@@ -52,24 +53,20 @@ class Himt(nn.Module):
         self.read_slide, self.read_groups = (TokenReader(width, n_heads=n_heads, hidden=hidden) for _ in range(2))
         self.head = Head(width, n_out)
 
-    def forward(
-        self, bags: Sequence[Sequence[Float[Tensor, "_ in_dim"]]], genes: Float[Tensor, "n n_values"]
-    ) -> Float[Tensor, "n n_out"]:
+    def forward(self, bags: Iterable[Sequence[Chunks]], genes: Float[Tensor, "n n_values"]) -> Float[Tensor, "n n_out"]:
         """Return what is said of each patient, of its patches at each level and its genes."""
         groups = self.groups(genes)
-        seen = torch.stack([self.look(own, levels)[0] for own, levels in zip(groups, bags, strict=True)])
+        seen = torch.stack([self.look(own, levels) for own, levels in zip(groups, bags, strict=True)])
         tokens = (seen + self.level_codes).flatten(1, 2)
         return self.head(torch.cat([self.read_slide(tokens).vector, self.read_groups(groups).vector], dim=1))
 
     def look(
-        self, groups: Float[Tensor, "n_groups width"], levels: Sequence[Float[Tensor, "_ in_dim"]]
-    ) -> tuple[Float[Tensor, "n_levels n_groups width"], list[Float[Tensor, "n_groups _"]]]:
-        """Return what a patient's groups see at each level, and the raw scores."""
-        query, found, scores = groups, [], []
-        for level, patches in enumerate(levels):
-            seen, score = self.coattention[level](query, self.project[level](patches))
-            found.append(seen)
-            scores.append(score)
+        self, groups: Float[Tensor, "n_groups width"], levels: Sequence[Chunks]
+    ) -> Float[Tensor, "n_levels n_groups width"]:
+        """Return what a patient's groups see at each level."""
+        query, found = groups, []
+        for level, chunks in enumerate(levels):
+            found.append(self.coattention[level](query, map(self.project[level], chunks)))
             if level < len(self.norms):
-                query = self.norms[level](query + seen)
-        return torch.stack(found), scores
+                query = self.norms[level](query + found[-1])
+        return torch.stack(found)

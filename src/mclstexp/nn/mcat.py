@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -10,8 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mclstexp.nn.foreign_weights import fill, renamed
-from mclstexp.nn.gated_attention import GatedAttention, gated_patterns
+from mclstexp.nn.gated_attention import Chunks, GatedAttention, gated_patterns
 from mclstexp.nn.pathway_networks import PathwayNetworks
+from mclstexp.nn.softmax_sum import softmax_sum
 
 
 class Coattention(nn.Module):
@@ -23,14 +24,24 @@ class Coattention(nn.Module):
         self.to_out = nn.Linear(dim, dim)
 
     def forward(
-        self, groups: Float[Tensor, "n_groups dim"], patches: Float[Tensor, "n_patches dim"]
-    ) -> tuple[Float[Tensor, "n_groups dim"], Float[Tensor, "n_groups n_patches"]]:
-        """Return what each group saw, and the raw scores it saw it by."""
+        self, groups: Float[Tensor, "n_groups dim"], chunks: Iterable[Float[Tensor, "_ dim"]]
+    ) -> Float[Tensor, "n_groups dim"]:
+        """Return what each group saw in a bag."""
         query = self.to_query(groups)
-        # keys and values of patches are never made: queries are turned instead, and sums, of which there are few
+        # values of patches are never made: the layer comes after the sums, of which there are few
+        seen = softmax_sum((self._scores(query, patches), patches) for patches in chunks)
+        return self.to_out(self.to_value(seen))
+
+    def scores(
+        self, groups: Float[Tensor, "n_groups dim"], patches: Float[Tensor, "n dim"]
+    ) -> Float[Tensor, "n_groups n"]:
+        """Return raw scores of patches for each group."""
+        return self._scores(self.to_query(groups), patches)
+
+    def _scores(self, query: Tensor, patches: Tensor) -> Tensor:
+        # nor are their keys: queries are turned instead
         scores = (query @ self.to_key.weight) @ patches.T + (query @ self.to_key.bias)[:, None]
-        scores = scores * groups.shape[-1] ** -0.5
-        return self.to_out(self.to_value(scores.softmax(dim=-1) @ patches)), scores
+        return scores * query.shape[-1] ** -0.5
 
 
 class TokenReader(nn.Module):
@@ -107,19 +118,15 @@ class Mcat(nn.Module):
         self.read_slide, self.read_groups = (TokenReader(width, n_heads=n_heads, hidden=hidden) for _ in range(2))
         self.head = Head(width, n_out)
 
-    def forward(
-        self, bags: Sequence[Float[Tensor, "_ in_dim"]], genes: Float[Tensor, "n n_values"]
-    ) -> Float[Tensor, "n n_out"]:
+    def forward(self, bags: Iterable[Chunks], genes: Float[Tensor, "n n_values"]) -> Float[Tensor, "n n_out"]:
         """Return what is said of each patient, of its patches and its genes (as `PathwayNetworks` takes them)."""
         groups = self.groups(genes)
-        seen = torch.stack([self.look(own, patches)[0] for own, patches in zip(groups, bags, strict=True)])
+        seen = torch.stack([self.look(own, chunks) for own, chunks in zip(groups, bags, strict=True)])
         return self.head(torch.cat([self.read_slide(seen).vector, self.read_groups(groups).vector], dim=1))
 
-    def look(
-        self, groups: Float[Tensor, "n_groups width"], patches: Float[Tensor, "n_patches in_dim"]
-    ) -> tuple[Float[Tensor, "n_groups width"], Float[Tensor, "n_groups n_patches"]]:
-        """Return what a patient's groups see in its patches, and the raw scores."""
-        return self.coattention(groups, self.project(patches))
+    def look(self, groups: Float[Tensor, "n_groups width"], chunks: Chunks) -> Float[Tensor, "n_groups width"]:
+        """Return what a patient's groups see in its patches."""
+        return self.coattention(groups, map(self.project, chunks))
 
 
 def load_published(network: Mcat, weights: Mapping[str, Tensor], *, source: str) -> None:

@@ -41,5 +41,26 @@ class PathwayNetworks(nn.Module):
         return torch.stack([network(own) for network, own in zip(self.networks, values, strict=True)], dim=1)
 
 
+class PathwayMlp(nn.Module):
+    """The pathways' tokens, their mean, a head.
+
+    Parameters
+    ----------
+    sizes, width, dropout
+        See `PathwayNetworks`.
+    n_out
+        Numbers returned.
+    """
+
+    def __init__(self, sizes: Sequence[int], width: int = 256, *, n_out: int = 1, dropout: float = 0.25) -> None:
+        super().__init__()
+        self.pathways = PathwayNetworks(sizes, width, dropout=dropout)
+        self.head = nn.Linear(width, n_out)
+
+    def forward(self, genes: Float[Tensor, "n n_values"]) -> Float[Tensor, "n n_out"]:
+        """Return what is said of each patient."""
+        return self.head(self.pathways(genes).mean(dim=1))
+
+
 def _layer(n_in: int, n_out: int, dropout: float) -> nn.Sequential:
     return nn.Sequential(nn.Linear(n_in, n_out), nn.ELU(), nn.AlphaDropout(dropout))

@@ -1,0 +1,1 @@
+"""What models of patients share that are networks."""
