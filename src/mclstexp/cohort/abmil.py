@@ -57,6 +57,7 @@ class AbmilModel(BagModel):
     def _tiles(self, bag: Bag) -> pd.DataFrame:
         weights, pulls = np.zeros(bag.n_tiles), np.zeros(bag.n_tiles)
         for network in self.networks_:
+            assert isinstance(network, Abmil)
             weighed = [network.weigh(chunk) for chunk in self._chunks(bag, self.scale_, most=None)]
             share = torch.cat([scores for scores, _ in weighed]).double().softmax(dim=0).cpu().numpy()
             alone = torch.cat([logits for _, logits in weighed]).double().sum(dim=1).cpu().numpy()

@@ -40,6 +40,7 @@ class GeneGroups:
         InputError
             If no group has a measured gene.
         """
+        columns: dict[str, tuple[str, ...]]
         if source == "scores":
             columns = {pathway: (pathway,) for pathway in _frame(patients, source).columns}
         else:

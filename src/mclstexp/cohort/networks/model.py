@@ -96,7 +96,8 @@ class NetworkModel(OutcomeModel):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed + number)
             network = self._network().to(device)
-        strata = torch.from_numpy(np.unique(patients.sites, return_inverse=True)[1]) if self.by_site else None
+        sites = np.asarray(patients.sites, str) if self.by_site else None
+        strata = None if sites is None else torch.from_numpy(np.unique(sites, return_inverse=True)[1])
         loss = self.read_out_.loss(outcomes, alpha=self.alpha, strata=strata, device=device)
 
         def step(rows: Tensor) -> Tensor:
