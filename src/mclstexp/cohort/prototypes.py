@@ -18,6 +18,8 @@ from mclstexp.cohort.mixture import FLOOR, Prior
 from mclstexp.core.bag import Bag
 from mclstexp.core.cohort import Patients
 from mclstexp.core.errors import InputError
+from mclstexp.core.method import State
+from mclstexp.core.stored import stored_arrays
 
 LEAST_TILES: Final = 50
 """Tiles that there must be for each prototype."""
@@ -113,6 +115,20 @@ class Prototypes:
                 msg = "finite features of tiles expected, found others: embed the slides again"
                 raise InputError(msg)
             yield scaled
+
+    def state(self) -> State:
+        """Return them as a model keeps them."""
+        parts = ("centres", "offset", "scale", "within", "frequency")
+        shown = {name: column.tolist() for name, column in self.shown.items()}
+        return State({f"prototypes.{part}": getattr(self, part) for part in parts}, {"shown": shown})
+
+    @classmethod
+    def of_state(cls, state: State, *, dim: int) -> Self:
+        """Take back what `state` returned."""
+        axes = {"centres": "k dim", "offset": "dim", "scale": "dim", "within": "dim", "frequency": "k"}
+        layout = {f"prototypes.{part}": of for part, of in axes.items()}
+        centres, offset, scale, within, frequency = stored_arrays(state, layout, dim=dim)
+        return cls(centres, offset, scale, within, frequency, pd.DataFrame(state.meta["shown"]))
 
     def prior(self, pseudo_count: float, epsilon: float | Literal["within"]) -> Prior:
         """Return what is expected of a slide; `epsilon` is the variance around each prototype."""

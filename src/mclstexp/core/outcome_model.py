@@ -123,8 +123,7 @@ class OutcomeModel(Method):
         self.kind_ = outcomes.kind
         self.columns_ = {part: tuple(getattr(shown, part).columns) for part in FRAMES if part in self.takes}
         self.dim_ = shown.dim
-        self._fit(shown, outcomes)
-        risk = self._risk(shown)
+        risk = self._checked(self._fit(shown, outcomes), shown)
         survival = outcomes.kind == "survival"
         self.centre_ = float(risk.mean()) if survival else 0.0
         self.cut_ = float(np.median(risk - self.centre_))
@@ -171,7 +170,7 @@ class OutcomeModel(Method):
             msg = f"{self.name or type(self).__name__} must be fitted before it predicts: call fit(patients, outcomes)"
             raise InputError(msg)
         shown = self._shown(patients, fitted=True)
-        risk = self._risk(shown) - self.centre_
+        risk = self._checked(None, shown) - self.centre_
         months = np.asarray(tuple(at_months), np.float64)
         survival = None
         if self.kind_ == "survival" and len(months):
@@ -232,8 +231,11 @@ class OutcomeModel(Method):
         shown = show(patients, takes=self.takes, may_lack=self.may_lack, name=self.name)
         return shown if not fitted else as_fitted(shown, columns=self.columns_, dim=self.dim_, name=self.name)
 
-    def _risk(self, patients: Patients) -> Float[np.ndarray, " n_patients"]:
-        risk = np.asarray(self._predict(patients), np.float64)
+    def _checked(
+        self, risk: Float[np.ndarray, " n_patients"] | None, patients: Patients
+    ) -> Float[np.ndarray, " n_patients"]:
+        """Return risks that are predicted unless they are at hand."""
+        risk = np.asarray(self._predict(patients) if risk is None else risk, np.float64)
         if risk.shape != (len(patients),) or not np.isfinite(risk).all():
             msg = f"{self.name} returned {risk.shape} for {len(patients)} patients, or numbers that are not finite"
             raise RuntimeError(msg)
@@ -252,8 +254,13 @@ class OutcomeModel(Method):
         return self.baseline_.survival(risk, months)
 
     @abstractmethod
-    def _fit(self, patients: Patients, outcomes: Outcomes) -> None:
-        """Learn; outcomes are in the patients' order, and `kind_`, `columns_` and `dim_` are set."""
+    def _fit(self, patients: Patients, outcomes: Outcomes) -> Float[np.ndarray, " n_patients"] | None:
+        """Learn; outcomes are in the patients' order, and `kind_`, `columns_` and `dim_` are set.
+
+        Returns
+        -------
+        What `_predict` would of these patients, if it is at hand; else None.
+        """
 
     @abstractmethod
     def _predict(self, patients: Patients) -> Float[np.ndarray, " n_patients"]:
