@@ -90,18 +90,19 @@ def evaluate(
     from mclstexp.cli.terminal import task_progress, warn
     from mclstexp.evaluation.experiment import read_experiment
     from mclstexp.evaluation.summary import headline
-    from mclstexp.evaluation.tables import summary_rows
+    from mclstexp.evaluation.tables import brief_rows
 
     experiment = read_experiment(config)
     with task_progress("judging") as on_event:
         summary = run_experiment(
             experiment, out=out, overwrite=overwrite, jobs=jobs, on_event=on_event, on_warning=warn
         )
-    heading, rows = summary_rows(summary, sees=False)
+    heading, rows = brief_rows(summary)
     print_table(rows, heading=heading, title=experiment.title or config.stem)
     for sentence in headline(summary):
         say(sentence)
-    say(f"results: {out}")
+    say(f"results: {out}; all columns: {out / 'summary.md'}")
+    say(f"next: mclstexp report {out} --out report.html")
 
 
 @app.command
@@ -197,9 +198,12 @@ def list_(method: str | None = None, /) -> None:
     room, name = room_of(method)
     cls = room.method_class(name)
     options = describe_options(cls)
-    rows = [[option.name, option.type, repr(option.default), " ".join(option.text.split())] for option in options]
+    rows = [
+        [option.name, f"{' '.join(option.text.split())} ({option.type}, default {option.default!r})"]
+        for option in options
+    ]
     if rows:
-        print_table(rows, heading=["option", "type", "default", ""], title=f"Options of {method}")
+        print_table(rows, heading=["option", "what it does (type, default)"], title=f"Options of {method}")
     else:
         say(f"{method} has no options")
     for name, preset in cls.presets.items():

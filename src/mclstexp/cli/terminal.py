@@ -8,12 +8,17 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from mclstexp.core.wording import print_width, sentence, visible
 
 if TYPE_CHECKING:
     from mclstexp.whole_slide.ledger import SlideEvent
+
+
+_WHOLE: Final = 24
+"""Letters of a cell that is not broken."""
 
 
 def cell(value: Any) -> str:
@@ -24,18 +29,27 @@ def cell(value: Any) -> str:
 
 
 def print_table(rows: Iterable[Sequence[str]], *, heading: Sequence[str] = (), title: str | None = None) -> None:
-    """Print a table as wide as the terminal, or of 80 columns; without a heading its columns have no names."""
+    """Print a table as wide as the terminal, or of 80 columns; without a heading its columns have no names.
+
+    Cells that are short stay whole, if need be under a heading of several lines; what is longer is folded.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     rows = [list(row) for row in rows]
     table = Table(title=title, show_header=bool(heading), title_justify="left")
-    for name in heading or [""] * len(rows[0]):
-        table.add_column(Text(visible(name)), overflow="fold")
+    names = [visible(name) for name in heading or [""] * len(rows[0])]
+    widths = [max([1, *map(len, name.split()), *(len(row[at]) for row in rows)]) for at, name in enumerate(names)]
+    console = Console(width=print_width())
+    room = console.width - 3 * len(names) - 1  # between the borders
+    fits = sum(min(width, _WHOLE) for width in widths) <= room
+    for name, width in zip(names, widths, strict=True):
+        whole = fits and width <= _WHOLE
+        table.add_column(Text("\n".join(wrap(name, width)) if whole else name), overflow="fold", no_wrap=whole)
     for row in rows:
         table.add_row(*(Text(visible(text)) for text in row))  # as it is: "[2]" is no markup
-    Console(width=print_width()).print(table)
+    console.print(table)
 
 
 @contextmanager

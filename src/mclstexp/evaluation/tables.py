@@ -16,6 +16,7 @@ from mclstexp.evaluation.score_table import CEILINGS, MAIN, merit
 from mclstexp.evaluation.summary import FAILED, TRANSDUCTIVE, TUNED, headline
 
 _SETS: Final = {"heg": "highest", "hvg": "most variable", "svg": "most spatial"}
+_ESSENTIAL: Final = ("pcc", "ceiling_share", "pcc_depth", "r2", "ari", "nmi", "homogeneity", "stability")
 _NOTHING: Final = "-"
 _HEADING: Final = 9  # letters in one line of a LaTeX heading
 _WIDE: Final = 11  # columns that fill a page at footnote size
@@ -47,18 +48,24 @@ class _Row:
     best: list[bool]
 
 
-def summary_rows(summary: pd.DataFrame, *, sees: bool = True) -> tuple[list[str], list[list[str]]]:
+def summary_rows(summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """Return heading and cells as plain text, references last.
 
     Parameters
     ----------
     summary
         Of `summarise`. Columns that it lacks, or that no method has a value in, are left out.
-    sees
-        Whether the last column says what each method sees; a terminal has no room for it.
     """
-    columns, rows = _table(summary if sees else summary.assign(sees=""))
+    columns, rows = _table(summary)
     return ["method", *(column.heading for column in columns)], [[row.method, *row.cells] for row in rows]
+
+
+def brief_rows(summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """Return of `summary_rows` what a terminal of 80 columns has room for: the essential four."""
+    columns, rows = _table(summary.drop(columns=[f"pcc_depth_{end}" for end in ("low", "high")], errors="ignore"))
+    shown = [place for place, column in enumerate(columns) if column.name in _ESSENTIAL]
+    heading = ["method", *(columns[place].heading for place in shown)]
+    return heading, [[row.method, *(row.cells[place] for place in shown)] for row in rows]
 
 
 def markdown_table(summary: pd.DataFrame, *, notes: Sequence[str] = ()) -> str:
