@@ -22,7 +22,7 @@ def test_a_log_says_which_run_of_the_expected_scores_it_is(monkeypatch, capsys):
     monkeypatch.setattr("mclstexp.core.progress.SILENT_S", 0.0)
     expected_scores(create_imputer("mean"), made_spots(30), made_cells(40), targets=("G0",))
     said = capsys.readouterr().err.splitlines()
-    assert said == [f"expected scores of mean: run {i} of 5" for i in range(5)]
+    assert [line.partition(", ")[0] for line in said] == [f"expected scores of mean: run {i} of 5" for i in range(5)]
 
 
 def test_what_takes_no_time_says_nothing(capsys):

@@ -183,7 +183,8 @@ def test_the_gpu_agrees_with_the_processor(tmp_path):
 def test_a_log_hears_how_far_it_is(encoder, capsys, monkeypatch):
     monkeypatch.setattr("mclstexp.core.progress.SILENT_S", 0.0)
     tiles = _tiles().take(np.arange(20))
-    embed_tiles(tiles, encoder, batch_size=16, progress=True)
-    assert capsys.readouterr().err.splitlines() == ["embedding: tile 16 of 20", "embedding: tile 20 of 20"]
     embed_tiles(tiles, encoder, batch_size=16)
+    said = [line.partition(", ")[0] for line in capsys.readouterr().err.splitlines()]
+    assert said == [f"embedding {tiles.slide.id}: tile {done} of 20" for done in (16, 20)]
+    embed_tiles(tiles, encoder, batch_size=16, progress=False)
     assert capsys.readouterr().err == ""

@@ -11,12 +11,14 @@ from typing import Any
 
 from mclstexp.api.imputed_targets import ImputedTargets
 from mclstexp.core import identity, keys
+from mclstexp.core.display import plural
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.imputed import imputed_genes
 from mclstexp.core.measured import blank_spots, learnable
 from mclstexp.core.options import build
 from mclstexp.core.predictor import Predictor, options
+from mclstexp.core.progress import step
 from mclstexp.core.section import Section
 from mclstexp.evaluation.config import FitConfig, make_method
 from mclstexp.evaluation.toml import read_genes
@@ -93,6 +95,8 @@ def fit_model(
         if imputed is not None:
             sections = imputed.on(sections, panel=panel)
             space = _space(model, sections, config, panel=panel)
+        n_spots = sum(map(len, sections))
+        step(f"{method} learns from {plural(len(sections), 'section')}, {plural(n_spots, 'spot')}")
         model.fit(sections, space=space, workdir=workdir, min_counts=min_counts)
         if rank() == 0:
             model.provenance_ |= {"code": code_version(), keys.IDENTITY: key}

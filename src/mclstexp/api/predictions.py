@@ -14,10 +14,12 @@ from anndata import AnnData
 from mclstexp.api.intervals import Intervals, read_intervals
 from mclstexp.api.models import load_model
 from mclstexp.core import identity, keys
+from mclstexp.core.display import plural
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.identity import hash_section
 from mclstexp.core.predictor import Predictor
+from mclstexp.core.progress import step
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles, TileSpec
 from mclstexp.data.tissue import is_blank
@@ -144,8 +146,9 @@ def predict_files(
         key = key if laid is None else identity.of("with intervals", key, asdict(laid))
         made_of = {name: identity.of("prediction", key, identity.of_tiles(tiles)) for name, tiles in queries.items()}
         done = {n for n, target in targets.items() if not overwrite and _is_done(target, key=made_of[n])}
-        for name, tiles in queries.items():
+        for number, (name, tiles) in enumerate(queries.items(), 1):
             if name not in done:
+                step(f"Predicting {name}, {number} of {len(queries)}: {plural(len(tiles), 'tile')}")
                 predicted = _predicted(model, tiles, sample=sample, intervals=laid)
                 predicted.uns[keys.PROVENANCE][keys.IDENTITY] = made_of[name]
                 write_prediction(predicted, targets[name])

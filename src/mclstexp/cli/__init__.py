@@ -25,6 +25,7 @@ from mclstexp.cli.signals import Terminated, sigterm_heard
 from mclstexp.cli.terminal import complain, show_warning
 from mclstexp.core.doors import through
 from mclstexp.core.errors import InputError
+from mclstexp.core.progress import hushed
 from mclstexp.core.wording import print_width
 from mclstexp.io.writing import refusal
 
@@ -36,9 +37,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """
     words = [*(sys.argv[1:] if arguments is None else arguments)]
     debug = "--debug" in words
-    words = [word for word in words if word != "--debug"]
+    quiet = "--quiet" in words
+    words = [word for word in words if word not in ("--debug", "--quiet")]
     app.console = Console(width=print_width())  # of help
-    with warnings.catch_warnings(), sigterm_heard():
+    with warnings.catch_warnings(), sigterm_heard(), hushed(when=quiet):
         warnings.showwarning = show_warning
         try:
             with through("command"):

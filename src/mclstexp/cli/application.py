@@ -9,7 +9,7 @@ from mclstexp._version import __version__
 app = App(
     name="mclstexp",
     help="Predict spatial gene expression from H&E images, judge the prediction honestly.\n\n"
-    "`--debug` anywhere shows where an error came from.",
+    "`--debug` anywhere shows where an error came from, `--quiet` says nothing of how far it is.",
     version=__version__,
     suppress_keyboard_interrupt=False,  # `run` has a word for it
 )

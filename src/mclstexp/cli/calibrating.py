@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from mclstexp.cli.application import app
 from mclstexp.cli.flags import Reading, data_config
 from mclstexp.cli.terminal import say
+from mclstexp.core.progress import step
 
 
 @app.command
@@ -38,6 +39,7 @@ def calibrate(
     overwrite
         Replace a file that is already there.
     """
+    step(f"Reading {run} and its sections")
     from mclstexp.api.intervals import calibrate as learn
 
     found = learn(run, data_config(data, reading), out=out, level=level, overwrite=overwrite)

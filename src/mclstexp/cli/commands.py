@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from mclstexp.cli.application import app
 from mclstexp.cli.flags import Learning, Method, Origin, Reading, Tile, data_config, fit_config, tile_spec
 from mclstexp.cli.terminal import cell, print_table, say
+from mclstexp.core.progress import step
 
 
 @app.command
@@ -56,6 +57,7 @@ def fit(
     overwrite
         Replace a model that is already there.
     """
+    step(f"Reading {data} for {method}")
     from mclstexp.api import fit_model
     from mclstexp.cli.terminal import warn
 
@@ -86,6 +88,7 @@ def evaluate(
     overwrite
         Replace results that are already there.
     """
+    step(f"Reading what {config} asks for")
     from mclstexp.api import run_experiment
     from mclstexp.cli.terminal import task_progress, warn
     from mclstexp.evaluation.experiment import read_experiment
@@ -122,6 +125,7 @@ def check(
     option
         Option of the method as NAME=VALUE, any number of times: small ones make it quick.
     """
+    step(f"Putting {method} to the tests")
     from mclstexp.api import check_method
 
     results = check_method(str(method), option or [])
@@ -166,6 +170,7 @@ def validate(
     out
         Folder for a picture of each section with its spots.
     """
+    step(f"Reading {data}")
     from mclstexp import api
 
     found = api.validate(data_config(data, reading), tile=tile_spec(tile), out=out)

@@ -12,6 +12,7 @@ from mclstexp.cli.application import app
 from mclstexp.cli.flags import Reading, Tile, data_config, tile_spec
 from mclstexp.cli.questions import make_method
 from mclstexp.cli.terminal import say
+from mclstexp.core.progress import step
 
 
 @Parameter(name="*", group="Domains")
@@ -51,6 +52,7 @@ def domains(
     overwrite
         Replace a file that is already there.
     """
+    step(f"Reading {section}")
     from mclstexp.api.domains import find_domains_file
     from mclstexp.core.domain_finder import ROOM
 

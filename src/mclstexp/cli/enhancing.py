@@ -12,6 +12,7 @@ from mclstexp.cli.application import app
 from mclstexp.cli.flags import Reading, Tile, data_config, tile_spec
 from mclstexp.cli.questions import gene_names, make_method
 from mclstexp.cli.terminal import say
+from mclstexp.core.progress import step
 
 
 @Parameter(name="*", group="Enhancement")
@@ -54,6 +55,7 @@ def enhance(
     overwrite
         Replace a file that is already there.
     """
+    step(f"Reading {section}")
     from mclstexp.api.enhancement import enhance_file
     from mclstexp.core.enhancer import ROOM
 

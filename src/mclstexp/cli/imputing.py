@@ -12,6 +12,7 @@ from mclstexp.cli.application import app
 from mclstexp.cli.flags import Reading, data_config
 from mclstexp.cli.questions import gene_names, make_method
 from mclstexp.cli.terminal import say
+from mclstexp.core.progress import step
 
 
 @Parameter(name="*", group="Imputation")
@@ -56,6 +57,7 @@ def impute(
     overwrite
         Replace a file that is already there.
     """
+    step(f"Reading {section} and {reference}")
     from mclstexp.api.imputation import impute_file
     from mclstexp.core.imputer import ROOM
 
@@ -117,6 +119,7 @@ def evaluate_imputation(
     overwrite
         Replace a file that is already there.
     """
+    step(f"Reading {section} and {reference}")
     from mclstexp.api.imputation import evaluate_imputation as evaluate
     from mclstexp.cli.terminal import print_table, task_progress
 

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from mclstexp.cli.application import app
 from mclstexp.cli.flags import Reading, Tile, data_config, tile_spec
 from mclstexp.cli.terminal import print_table, say
+from mclstexp.core.progress import step
 
 _SHOWN = 20
 _COLUMNS = {
@@ -47,6 +48,7 @@ def predictability(
     overwrite
         Replace a table that is already there.
     """
+    step(f"Reading {data}")
     from mclstexp.analysis.predictability import say_predictability
     from mclstexp.api.predictability import measure_predictability
 

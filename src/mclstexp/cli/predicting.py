@@ -9,6 +9,7 @@ from mclstexp.cli.application import app
 from mclstexp.cli.flags import Many, Reading, Slides, Spread, data_config, slide_settings
 from mclstexp.cli.terminal import print_table, say
 from mclstexp.core.errors import InputError
+from mclstexp.core.progress import step
 
 _MANY_ROWS = 50
 """A longer table is for a file."""
@@ -42,6 +43,7 @@ def predict(
     out
         File to write (.h5ad, or .zarr for SpatialData); for several slides or sections a folder.
     """
+    step(f"Reading the model {run}")
     from mclstexp.api import holds_slides, predict_files
 
     if not holds_slides(data, run=run, format=reading.format):

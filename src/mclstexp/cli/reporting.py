@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mclstexp.cli.application import app
 from mclstexp.cli.terminal import say
+from mclstexp.core.progress import step
 
 
 @app.command
@@ -43,6 +44,7 @@ def report(
         How regions are found, as kmeans, spatial_kmeans or stmmc (`mclstexp list`); leiden where it is installed by
         default.
     """
+    step(f"Reading {results}")
     from mclstexp.api.answers import report_answer, report_domains, task_of
     from mclstexp.report.build_page import write_report
 

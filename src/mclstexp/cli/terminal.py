@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
+from mclstexp.core.progress import hushed, is_hushed
 from mclstexp.core.wording import print_width, sentence, visible
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def task_progress(title: str) -> Iterator[Callable[[str, str, str], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
+    console, quiet = Console(stderr=True), is_hushed()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -69,7 +70,7 @@ def task_progress(title: str) -> Iterator[Callable[[str, str, str], None]]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar, hushed():
         task = bar.add_task(title, total=None)
 
         def on_event(label: str, fold: str, state: str) -> None:
@@ -79,7 +80,7 @@ def task_progress(title: str) -> Iterator[Callable[[str, str, str], None]]:
                 bar.update(task, description=f"{title} {label}, {fold}")
             else:
                 bar.advance(task)
-                if not console.is_terminal:
+                if not (quiet or console.is_terminal):
                     print(f"{label}, {fold}: {state}", file=sys.stderr)
 
         yield on_event
@@ -94,14 +95,14 @@ def tile_progress(title: str) -> Iterator[Callable[[int, int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console, started, first, tenth = Console(stderr=True), 0.0, 0, 0
+    console, quiet, started, first, tenth = Console(stderr=True), is_hushed(), 0.0, 0, 0
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.completed}/{task.total} tiles, {task.fields[rate]:.1f} a second"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar, hushed():
         task = bar.add_task(title, total=None, rate=0.0)
 
         def on_progress(done: int, total: int) -> None:
@@ -110,7 +111,7 @@ def tile_progress(title: str) -> Iterator[Callable[[int, int], None]]:
                 started, first = time.monotonic(), done
             rate = (done - first) / max(time.monotonic() - started, 1e-9)
             bar.update(task, completed=done, total=total, rate=rate)
-            if not console.is_terminal and done * 10 // total > tenth:
+            if not (quiet or console.is_terminal) and done * 10 // total > tenth:
                 tenth = done * 10 // total
                 left = (total - done) / rate if rate else 0
                 print(f"{title}: {done} of {total} tiles, {rate:.1f} a second, {left:.0f} s left", file=sys.stderr)
@@ -127,14 +128,14 @@ def slides_progress(title: str) -> Iterator[Callable[[SlideEvent], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
+    console, quiet = Console(stderr=True), is_hushed()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.completed}/{task.total} slides {task.fields[now]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar, hushed():
         task = bar.add_task(title, total=None, now="")
 
         def on_event(event: SlideEvent) -> None:
@@ -144,7 +145,7 @@ def slides_progress(title: str) -> Iterator[Callable[[SlideEvent], None]]:
                 bar.update(task, now=f"· {event.slide}: {event.n_done}/{event.n_total} tiles")
             elif event.state in ("done", "failed"):
                 bar.advance(task)
-                if event.state == "failed" or event.reason or not console.is_terminal:
+                if event.state == "failed" or event.reason or not (quiet or console.is_terminal):
                     reason = f" ({event.reason})" if event.reason else ""
                     bar.console.print(f"{event.slide}: {event.state}{reason}", markup=False, highlight=False)
 

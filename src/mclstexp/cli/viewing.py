@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from mclstexp.cli.application import app
 from mclstexp.cli.signals import Terminated
+from mclstexp.core.progress import step
 
 
 @app.command
@@ -41,6 +42,7 @@ def view(
     browser
         Whether the browser is opened.
     """
+    step(f"Opening {slide}")
     from mclstexp.report.viewer import ViewServer
     from mclstexp.report.viewer_data import SlideView
 

@@ -24,6 +24,7 @@ from mclstexp.core.imputed import imputation_of, imputed_genes
 from mclstexp.core.measured import MIN_COUNTS, learnable, warn_of_blank_spots
 from mclstexp.core.method import Method, State, described, options
 from mclstexp.core.options import without_paths
+from mclstexp.core.progress import in_order
 from mclstexp.core.retrieval import Retrieval
 from mclstexp.core.room import Room
 from mclstexp.core.section import UNKNOWN, Section, check_sections, require_tiles
@@ -116,7 +117,8 @@ class Predictor(Method):
         if workdir is not None:
             key = identity.of_fit({**about, "source": source_hash()}, space=self.space_, sections=taught)
             self._workdir = workdir / key
-        self._fit(taught)
+        with in_order([section.tiles.slide.id for section in taught]):
+            self._fit(taught)
         imputed = imputation_of(taught, panel=self.space_.genes)
         ready_made = [section.id for section in sections if section.tiles.slide.stored is not None]
         self.provenance_ = {

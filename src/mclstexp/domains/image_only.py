@@ -40,7 +40,7 @@ class ImageOnly(DomainFinder):
         return numerics(self, encoder=self.encoder)
 
     def _look(self, tiles: Tiles) -> Float[np.ndarray, "n_spots dim"]:
-        return embed_tiles(tiles, self.encoder, progress=True)
+        return embed_tiles(tiles, self.encoder)
 
     def _embed(self, tissue: Tissue) -> Points:
         assert tissue.features is not None

@@ -86,7 +86,7 @@ class StMMCDomains(DomainFinder):
         return numerics(self, encoder=self.encoder) if self.use_image else {}
 
     def _look(self, tiles: Tiles) -> Float[np.ndarray, "n_spots dim"]:
-        return embed_tiles(tiles, self.encoder, progress=True)
+        return embed_tiles(tiles, self.encoder)
 
     def _embed(self, tissue: Tissue) -> Points:
         assert tissue.xy is not None

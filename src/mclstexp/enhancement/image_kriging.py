@@ -53,7 +53,7 @@ class ImageKriging(Enhancer):
 
     def _places(self, ground: Ground) -> tuple[Places, Places]:
         """Return (µm, components of what is seen) of the given spots and of the places."""
-        given, asked = (embed_tiles(tiles, self.encoder, progress=True) for tiles in (ground.given, ground.asked))
+        given, asked = (embed_tiles(tiles, self.encoder) for tiles in (ground.given, ground.asked))
         spread = given.std(axis=0)
         centre, spread = given.mean(axis=0), np.where(spread > 0, spread, 1)
         n = min(self.n_components, len(given) - 1, given.shape[1])

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from mclstexp.core.domain_finder import ROOM
 from mclstexp.core.errors import InputError
+from mclstexp.core.progress import step
 from mclstexp.evaluation.calibration import LEVEL
 from mclstexp.evaluation.toml import read_genes
 from mclstexp.io.atomic import atomic_path
@@ -78,6 +79,7 @@ def write_report(
     require_writable(out.parent)
     if domains is not None:
         ROOM.method_class(domains)  # an unknown one is said before anything is measured
+    step(f"1 of 4: reading scores, predictions and sections of {results}")
     study = read_study(results, method, data=data)
     page = make_page(study, choose_genes(study, genes), max_mb=max_mb, way=domains)
     with atomic_path(out) as path:
@@ -120,9 +122,12 @@ def make_page(study: Study, genes: Sequence[str], *, max_mb: float = MAX_MB, way
     InputError
         If it is too large with a single gene, or the `way` to find domains cannot be gone.
     """
+    step("2 of 4: finding spatial domains")
     domains = domains_of_all(study.pairs, way)
+    step("3 of 4: measuring errors and drawing figures")
     errors = measure_errors(study, domains)
     parts = _parts(study, errors, domains)
+    step(f"4 of 4: laying out {len(genes)} genes")
     kept, limit = list(genes), None
     for _ in range(_AGAIN):
         payload = make_payload(study, domains, genes=kept, errors=errors)

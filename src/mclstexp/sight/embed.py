@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from mclstexp.core import identity
 from mclstexp.core.errors import InputError
-from mclstexp.core.progress import counted
+from mclstexp.core.progress import counted, known
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.features import FeatureCache, cache_folder
 from mclstexp.data.recent_features import KeptFeatures, RecentFeatures
@@ -64,7 +64,7 @@ def embed_tiles(
     precision: Precision | None = None,
     batch_size: int | None = None,
     cache_dir: Path | None = None,
-    progress: bool = False,
+    progress: bool = True,
 ) -> Float[np.ndarray, "n_tiles dim"]:
     """Compute the embedding of every tile, or take it from the cache.
 
@@ -86,7 +86,7 @@ def embed_tiles(
     cache_dir
         Folder of the cache; ``$MCLSTEXP_CACHE`` or the platform's cache folder by default.
     progress
-        Show a bar on the terminal.
+        Show how far it is, where somebody looks on.
 
     Returns
     -------
@@ -105,6 +105,7 @@ def embed_tiles(
     key = identity.of_features(tiles.slide, tiles.spec, sight=_sight(network, weights_hash, dtype))
     cache = FeatureCache(cache_dir or cache_folder(), key=key) if store is None else store.under(key)
     features, present = cache.lookup(tiles.xy, dim=network.dim)
+    known(int(present.sum()), unit="tile")
     if present.all():
         return features
     cache.check_writable()
@@ -132,7 +133,7 @@ def _embed(
     features = np.zeros((len(tiles), encoder.dim), np.float32)
     # around all batches, for autocast forgets the weights it has rounded where it ends
     rounded = torch.autocast(encoder.mean.device.type, dtype, enabled=dtype != torch.float32)
-    shown = counted("embedding", len(tiles), unit="tile", show=progress)
+    shown = counted(f"embedding {tiles.slide.id}", len(tiles), unit="tile", show=progress)
     with _kept(cache) as keep, shown as on_done, torch.inference_mode(), rounded:
         for rows, block in _compute(tiles, encoder, batch_size=batch_size):
             features[rows] = block

@@ -11,10 +11,11 @@ import numpy as np
 from jaxtyping import Float
 
 from mclstexp.core.errors import InputError
+from mclstexp.core.progress import counted
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.neighbours import mean_of_neighbours
 from mclstexp.sight.embed import embed_tiles
-from mclstexp.sight.symmetries import embed_symmetries
+from mclstexp.sight.symmetries import N_SYMMETRIES, embed_symmetries
 from mclstexp.sight.views import embed_views
 
 COLOUR: Final = "colour"
@@ -135,10 +136,14 @@ class Sight:
         tiles
             Of one slide.
         """
-        own = embed_symmetries(tiles, self.encoder).mean(axis=1) if self.symmetric else embed_tiles(tiles, self.encoder)
-        views = embed_views(
-            tiles, self.encoder, widths=self.view_widths, size_px=self.view_size_px, symmetric=self.symmetric
-        )
+        n_looks = (N_SYMMETRIES if self.symmetric else 1) * (1 + len(self.view_widths))
+        with counted(f"embedding {tiles.slide.id}", len(tiles) * n_looks, unit="tile"):
+            embed = embed_symmetries if self.symmetric else embed_tiles
+            own = embed(tiles, self.encoder)
+            own = own.mean(axis=1) if self.symmetric else own
+            views = embed_views(
+                tiles, self.encoder, widths=self.view_widths, size_px=self.view_size_px, symmetric=self.symmetric
+            )
         colour = colour_numbers(tiles) if self.colour else np.zeros((len(tiles), 0), np.float32)
         values = np.concatenate([own, views, colour], axis=1)
         return Seen(values, n_own=own.shape[1], n_views=views.shape[1], n_colour=colour.shape[1])

@@ -77,7 +77,7 @@ def embed_window(
     *,
     n_side: int = 5,
     stride_um: float | None = None,
-    progress: bool = False,
+    progress: bool = True,
 ) -> Float[np.ndarray, "n_tiles n_places dim"]:
     """Embed the tiles around each tile; white outside the slide, as `Slide.read` has it.
 
@@ -100,7 +100,7 @@ def embed_window(
 
 
 def embed_subtiles(
-    tiles: Tiles, encoder: str | ImageEncoder, *, n_side: int = 3, progress: bool = False
+    tiles: Tiles, encoder: str | ImageEncoder, *, n_side: int = 3, progress: bool = True
 ) -> Float[np.ndarray, "n_tiles n_parts dim"]:
     """Cut each tile into `n_side` × `n_side` parts and embed them.
 

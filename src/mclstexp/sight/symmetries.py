@@ -63,7 +63,7 @@ def turned(tiles: Tiles, *, number: int) -> Tiles:
 
 
 def embed_symmetries(
-    tiles: Tiles, encoder: str | ImageEncoder, *, progress: bool = False
+    tiles: Tiles, encoder: str | ImageEncoder, *, progress: bool = True
 ) -> Float[np.ndarray, "n_tiles 8 dim"]:
     """Embed every tile in its eight symmetries: eight times the work of `embed_tiles`, cached like it.
 
