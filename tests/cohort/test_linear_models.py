@@ -17,10 +17,10 @@ MODELS = {
     "clinical": {},
     "mean_features": {"n_components": 5},
     "prototype_shares": SHARES | {"log_ratio": True},
-    "pathway_scores": {},
+    "pathway_scores": {"l1_ratio": 0.5},
     "prototype_x_pathway": SHARES | {"reads": "genes"},
     "clinical+mean_features": {"n_components": 5},
-    "clinical+pathway_scores": {"reads": "genes", "l1_ratio": 0},
+    "clinical+pathway_scores": {"reads": "genes"},
     "clinical+prototype_shares": SHARES,
     "clinical+prototype_x_pathway": SHARES | {"by_site": True, "penalty": 30.0},
 }
@@ -110,7 +110,8 @@ def test_covariates_become_columns_by_hand():
     columns = clinic.columns(frame)
     assert columns.names == ("age", "age: not known", "sex: male", "sex: not known", "known")
     np.testing.assert_array_equal(columns.values[:, 1], [0, 0, 1, 0, 0])
-    np.testing.assert_array_equal(columns.values[:, 2:], [[1, 0, 1], [0, 0, 0], [1, 0, 1], [0, 1, 1], [1, 0, 1]])
+    known = [[1, 0, 1], [0, 0, 0], [1, 0, 1], [np.nan, 1, 1], [1, 0, 1]]
+    np.testing.assert_array_equal(columns.values[:, 2:], known)
     with pytest.raises(InputError, match=r"a sex that training patients had \(female, male\) expected, found 'm'"):
         clinic.columns(frame.assign(sex="m"))
     with pytest.raises(InputError, match="a number for each patient expected as age, found 'old'"):
@@ -119,20 +120,23 @@ def test_covariates_become_columns_by_hand():
         Clinic.fit(pd.DataFrame({"who": [str(k) for k in range(25)]}), min_known=0)
 
 
-def test_what_is_not_known_is_the_training_median_and_a_column_says_so(world, outcomes):
+def test_what_is_not_known_is_the_training_mean_and_a_column_says_so_where_it_often_is(world, outcomes):
     patients = world[0]
+    often = patients.covariates.assign(stage=patients.covariates["stage"].where(np.arange(60) > 10))
+    patients = Patients(**{**vars(patients), "covariates": often})
     model = create_outcome_model("clinical").fit(patients, outcomes["survival"])
-    table = model.explain()["coefficients"]
-    assert set(table["column"]) == {"age", "stage", "stage: not known", "sex: male", "sex: not known"}
-    blank = patients.subset(["patient 1"])
-    blank = Patients(ids=blank.ids, covariates=blank.covariates.assign(age=np.nan))
-    middle = Patients(ids=blank.ids, covariates=blank.covariates.assign(age=patients.covariates["age"].median()))
-    np.testing.assert_allclose(model.predict(blank).risk, model.predict(middle).risk)
+    assert set(model.explain()["coefficients"]["column"]) == {"age", "stage", "stage: not known", "sex: male"}
+    one = patients.subset(["patient 1"])
+    said = [
+        model.predict(Patients(ids=one.ids, covariates=one.covariates.assign(age=age))).risk
+        for age in (np.nan, often["age"].mean())
+    ]
+    np.testing.assert_allclose(*said)
 
 
 def test_the_clinic_goes_free_beside_a_model_and_alone_is_held_back(world, outcomes):
     patients, known = world[0], outcomes["survival"]
-    both = create_outcome_model("clinical+pathway_scores", l1_ratio=0, penalty=1e9).fit(patients, known)
+    both = create_outcome_model("clinical+pathway_scores", penalty=1e9).fit(patients, known)
     alone = create_outcome_model("clinical", penalty=1e-9).fit(patients, known)
     np.testing.assert_allclose(both.predict(patients).risk, alone.predict(patients).risk, atol=1e-4)
     held = create_outcome_model("clinical", penalty=1e9).fit(patients, known)
@@ -204,7 +208,7 @@ def test_pathways_without_a_score_are_left_out_aloud(world, outcomes):
         ("clinical", {"min_known": 2.0}),
         ("mean_features", {"n_components": 0}),
         ("pathway_scores", {"l1_ratio": 1.5}),
-        ("pathway_scores", {"penalty": 1.0}),
+        ("pathway_scores", {"penalty": 1.0, "l1_ratio": 0.5}),
         ("prototype_shares", {"n_prototypes": 1}),
         ("prototype_shares", {"epsilon": 0.0}),
         ("prototype_x_pathway", {"penalty": -1.0}),

@@ -68,7 +68,8 @@ class _Stacked(OutcomeModel):
         for kept, out in inner_folds(patients, outcomes, n_folds=N_INNER, seed=getattr(self, "seed", 0)):
             model = self.alone(**options(self)).fit(patients.subset(kept), outcomes.subset(kept))
             folds.append(np.array([place[name] for name in out]))
-            unseen[folds[-1]] = model.predict(patients.subset(out)).risk
+            risk = model.predict(patients.subset(out)).risk
+            unseen[folds[-1]] = risk - risk.mean()  # of one fit: another's has another level
         found = super()._fit(patients, outcomes)  # type: ignore[safe-super]  # the model it is mixed into
         own = super()._predict(patients) if found is None else found  # type: ignore[safe-super]
         self.level_ = float(own.mean()) if outcomes.kind == "survival" else 0.0

@@ -18,8 +18,8 @@ from mclstexp.core.outcome_model import register
 class ClinicalModel(LinearOutcomeModel):
     """Covariates of the clinic; every other model is to be compared with it.
 
-    Numbers (a stage is one: 1 to 4) go in as they are, text as categories; what is missing is the training median, with
-    a column that says so. With stage it beats what is published of slides and expression in most tumours.
+    Numbers (a stage is one: 1 to 4) go in as they are, text as categories; what is missing is the training mean, with a
+    column that says so where it often is. With stage it beats what is published of slides in most tumours.
     """
 
     penalty: float = 1.0

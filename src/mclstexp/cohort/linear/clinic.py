@@ -18,6 +18,8 @@ from mclstexp.core.wording import shown
 
 GROUP: Final = "clinic"
 _MOST_CATEGORIES: Final = 20
+OFTEN_MISSING: Final = 0.1
+"""Share of the training patients without a covariate from which on its absence has a column; a few say nothing."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,8 @@ class Covariate:
     name: str
     categories: tuple[str, ...] = ()
     """Of text; the first is what the others are compared with. None of a number."""
-    may_be_missing: bool = False
-    """Whether it was for some training patient, so that not knowing it has a column of its own."""
+    often_missing: bool = False
+    """Whether not knowing it has a column of its own."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,12 @@ class Clinic:
             if covariate.categories:
                 texts = _texts(column, missing, covariate)
                 for category in covariate.categories[1:]:
-                    values.append((texts == category).astype(np.float64))
+                    values.append(np.where(missing, np.nan, texts == category))
                     names.append(f"{covariate.name}: {category}")
             else:
                 values.append(_number(column))
                 names.append(covariate.name)
-            if covariate.may_be_missing:
+            if covariate.often_missing:
                 values.append(missing.astype(np.float64))
                 names.append(f"{covariate.name}: not known")
         return Columns.of(np.column_stack(values), names, group=GROUP)
@@ -99,9 +101,9 @@ class Clinic:
 
 
 def _covariate(column: pd.Series) -> Covariate:
-    name, missing = str(column.name), bool(column.isna().any())
+    name, missing = str(column.name), bool(column.isna().mean() >= OFTEN_MISSING)
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        return Covariate(name, may_be_missing=missing)
+        return Covariate(name, often_missing=missing)
     categories = tuple(sorted(set(column.dropna().map(str))))
     if len(categories) > _MOST_CATEGORIES:
         msg = (

@@ -62,12 +62,12 @@ class PathwayColumns:
         if without := sorted(set(all_names) - set(names)):
             text = f"{len(without)} of {len(all_names)} pathways have too few genes for a score and are left out"
             warnings.warn(f"{text}: {', '.join(without[:3])}", stacklevel=3)
-        empty = Standard(*(np.zeros(len(names)) for _ in range(3)))
+        empty = Standard(np.zeros(len(names)), np.zeros(len(names)))
         raw = cls(genes, each, names, empty)._raw(patients)
         return cls(genes, each, names, Standard.fit(raw))
 
     def values(self, patients: Patients) -> Float[np.ndarray, "n_patients n_pathways"]:
-        """Return standardised scores; what is not known is the training median."""
+        """Return standardised scores; what is not known is the training mean."""
         return self.standard(self._raw(patients))
 
     def _raw(self, patients: Patients) -> Float[np.ndarray, "n_patients n_pathways"]:

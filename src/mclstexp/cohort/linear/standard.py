@@ -16,21 +16,19 @@ Values = Float[np.ndarray, "n p"]
 
 @dataclass(frozen=True, eq=False)
 class Standard:
-    """Medians that fill what is missing, means, and standard deviations; one of 0 leaves a column at 0."""
+    """Means and standard deviations of what is known; what is not known is the mean, and so neither here nor there."""
 
-    fill: Float[np.ndarray, " p"]
     mean: Float[np.ndarray, " p"]
     spread: Float[np.ndarray, " p"]
+    """0 of a column that nobody has or that is the same for all, which stays at 0."""
 
     @classmethod
     def fit(cls, values: Values) -> Self:
-        """Learn them; a column that nobody has, or that is the same for all, says nothing."""
+        """Learn them."""
+        mean, spread = np.zeros(values.shape[1]), np.zeros(values.shape[1])
         known = ~np.isnan(values).all(axis=0)
-        fill = np.zeros(values.shape[1])
-        fill[known] = np.nanmedian(values[:, known], axis=0)
-        whole = np.where(np.isnan(values), fill, values)
-        mean, spread = whole.mean(axis=0), whole.std(axis=0)
-        return cls(fill, mean, np.where(spread > 1e-9 * np.maximum(np.abs(mean), 1e-30), spread, 0.0))
+        mean[known], spread[known] = np.nanmean(values[:, known], axis=0), np.nanstd(values[:, known], axis=0)
+        return cls(mean, np.where(spread > 1e-9 * np.maximum(np.abs(mean), 1e-30), spread, 0.0))
 
     @property
     def varies(self) -> Bool[np.ndarray, " p"]:
@@ -39,14 +37,15 @@ class Standard:
 
     def __call__(self, values: Values) -> Values:
         """Return the columns so scaled."""
-        off = np.where(np.isnan(values), self.fill, values) - self.mean
+        off = np.where(np.isnan(values), 0.0, values - self.mean)
         return np.where(self.varies, off / np.where(self.varies, self.spread, 1), 0.0)
 
     def state(self, name: str) -> State:
         """Return it as a model keeps it."""
-        return State({f"{name}.fill": self.fill, f"{name}.mean": self.mean, f"{name}.spread": self.spread}, {})
+        return State({f"{name}.mean": self.mean, f"{name}.spread": self.spread}, {})
 
     @classmethod
     def of_state(cls, state: State, name: str, **sizes: int) -> Self:
         """Take back what `state` returned."""
-        return cls(*stored_arrays(state, {f"{name}.{part}": "columns" for part in ("fill", "mean", "spread")}, **sizes))
+        mean, spread = stored_arrays(state, {f"{name}.mean": "columns", f"{name}.spread": "columns"}, **sizes)
+        return cls(mean, spread)

@@ -55,7 +55,7 @@ def _newton(likelihood: Likelihood, design: Design, penalty: Float[np.ndarray, "
     for _ in range(MAX_STEPS):
         slope = likelihood.slope(design, design @ beta)
         gradient = slope.gradient - penalty * beta
-        step = _solve(slope.information + np.diag(penalty), gradient)
+        step = solve(slope.information + np.diag(penalty), gradient)
         if gradient @ step <= TOLERANCE * (1 + abs(goal)):
             return beta + step if np.abs(design @ (beta + step)).max(initial=0) < _MOST_SCORE else beta
         share, gained = 1.0, -np.inf
@@ -77,8 +77,9 @@ def _newton(likelihood: Likelihood, design: Design, penalty: Float[np.ndarray, "
     return beta
 
 
-def _solve(matrix: Float[np.ndarray, "p p"], right: Float[np.ndarray, " p"]) -> Float[np.ndarray, " p"]:
+def solve(matrix: Float[np.ndarray, "p p"], right: Float[np.ndarray, " p"]) -> Float[np.ndarray, " p"]:
+    """Solve a symmetric system, in least squares where columns say the same."""
     try:
-        return cho_solve(cho_factor(matrix), right)
+        return cho_solve(cho_factor(matrix), right) if len(right) else right
     except LinAlgError:  # columns without penalty that say the same
         return np.linalg.lstsq(matrix, right, rcond=1e-10)[0]
