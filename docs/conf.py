@@ -12,6 +12,7 @@ from sphinx.application import Sphinx
 from mclstexp import __version__
 
 HERE = Path(__file__).parent
+os.environ["MCLSTEXP_QUIET"] = "1"  # how far a notebook is does not belong on its page
 sys.path.insert(0, str(HERE / "_ext"))
 
 project = "mclstexp"

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from mclstexp.cli import (  # noqa: F401  they register themselves
     calibrating,
+    caring,
     commands,
     dividing,
     enhancing,

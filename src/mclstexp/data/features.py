@@ -70,6 +70,8 @@ class FeatureCache:
         """
         features = np.zeros((len(xy), dim), np.float32)
         present = np.zeros(len(xy), bool)
+        with suppress(OSError):  # then a bounded cache keeps it for longer
+            os.utime(self._folder)
         wanted = places(xy)
         for path in self._shards():
             shard = _read_shard(path)
