@@ -21,8 +21,8 @@ from mclstexp.evaluation.conformance import run_checks
 from mclstexp.evaluation.experiment import Experiment
 from mclstexp.evaluation.preflight import preflight
 from mclstexp.evaluation.promises import Result
-from mclstexp.evaluation.results import SCORES, is_same, read_results, summarise_scores, write_results
-from mclstexp.evaluation.room_experiment import RoomExperiment
+from mclstexp.evaluation.results import SCORES, is_same
+from mclstexp.evaluation.room_methods import RoomMethods
 from mclstexp.evaluation.run_plan import plan_of
 from mclstexp.evaluation.runner import OnEvent, run_plan
 from mclstexp.evaluation.trial import run_trial, trial_of
@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 def run_experiment(
-    experiment: Experiment | RoomExperiment,
+    experiment: Experiment | RoomMethods,
     *,
     out: Path | str,
     overwrite: bool = False,
@@ -89,14 +89,15 @@ def run_experiment(
             record = plan.record()
             if not overwrite and is_same(out, record):
                 with suppress(InputError):  # what is damaged is made again
-                    return summarise_scores(read_results(out))
+                    return plan.read_summary(out)
             scores = run_plan(plan, jobs=jobs, on_event=on_event)
         for note in (late := [note for note in dict.fromkeys(scores.attrs.pop("notes", [])) if note not in notes]):
             say(note)
         with atomic_path(out) as path:
             told = {**record, "notes": [*notes, *late]}
-            summary = write_results(scores, path, record=told, run_folder=plan.folder)
-            _draw_scores(scores, summary, path / "figures")
+            summary = plan.write_results(scores, path, record=told)
+            if plan.per_gene:
+                _draw_scores(scores, summary, path / "figures")
     return summary
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import pandas as pd
 from anndata import AnnData
@@ -18,6 +18,7 @@ from mclstexp.core.code import source_hash
 from mclstexp.core.method import Method
 from mclstexp.core.section import Section
 from mclstexp.evaluation.parts import Parts
+from mclstexp.evaluation.results import read_results, summarise_scores, write_results
 from mclstexp.io.atomic import atomic_path
 from mclstexp.io.provenance import code_version
 
@@ -36,6 +37,9 @@ class Comparison(ABC):
     """Where parts and predictions go while it runs."""
     code: dict[str, str] = field(default_factory=lambda: {**code_version(), "source": source_hash()})
     """The code that runs it, looked up once: files may be edited meanwhile."""
+
+    per_gene: ClassVar[bool] = True
+    """Whether scores are of genes, as figures of them are drawn."""
 
     @cached_property
     def methods(self) -> Mapping[str, Method]:
@@ -116,6 +120,20 @@ class Comparison(ABC):
     def clear_predictions(self) -> None:
         """Remove what another run of this folder gathered."""
         shutil.rmtree(self.folder / "predictions", ignore_errors=True)
+
+    def write_results(self, scores: pd.DataFrame, folder: Path, *, record: Mapping[str, Any]) -> pd.DataFrame:
+        """Write all results into a new folder, and return the summary; see `results.write_results`."""
+        return write_results(scores, folder, record=record, run_folder=self.folder)
+
+    def read_summary(self, folder: Path) -> pd.DataFrame:
+        """Return the summary of results that were written.
+
+        Raises
+        ------
+        InputError
+            If there are none or they are damaged.
+        """
+        return summarise_scores(read_results(folder))
 
     def write(self) -> None:
         """Leave the plan in its folder for the processes that take part."""

@@ -18,7 +18,7 @@ from mclstexp.evaluation.config import DataConfig, FoldsConfig, GeneSetConfig, S
 from mclstexp.evaluation.controls import COMMON, CONTROLS, at_sight, common_sight, make_control, missing_controls
 from mclstexp.evaluation.exam import Rules, scorable
 from mclstexp.evaluation.harness import check_methods
-from mclstexp.evaluation.room_experiment import NOT_OPTIONS, RoomExperiment
+from mclstexp.evaluation.room_methods import NOT_OPTIONS, RoomMethods
 from mclstexp.evaluation.toml import read_toml
 from mclstexp.methods import load_method_file, preset_options
 from mclstexp.sight.feature_predictor import learns_from_pixels
@@ -30,8 +30,10 @@ TASKS: Final[Mapping[str, str]] = {
     "impute": "mclstexp.imputation.experiment",
     "enhance": "mclstexp.enhancement.experiment",
     "domains": "mclstexp.domains.experiment",
+    "outcome": "mclstexp.cohort.experiment",
 }
-"""The other tasks, by the module whose `EXPERIMENT` says what a file of theirs holds."""
+"""The other tasks, by the module whose `EXPERIMENT` says what a file of theirs holds, and whose `PLAN`, if it has one,
+how it runs."""
 
 
 def _usual_sets() -> dict[str, GeneSetConfig]:
@@ -153,7 +155,7 @@ class Experiment:
         )
 
 
-def read_experiment(path: Path | str) -> Experiment | RoomExperiment:
+def read_experiment(path: Path | str) -> Experiment | RoomMethods:
     """Read an experiment file; what it names is checked before anything runs.
 
     Raises
@@ -164,7 +166,7 @@ def read_experiment(path: Path | str) -> Experiment | RoomExperiment:
     return experiment_of(read_toml(path), where=str(path))
 
 
-def experiment_of(content: Mapping[str, Any], *, where: str) -> Experiment | RoomExperiment:
+def experiment_of(content: Mapping[str, Any], *, where: str) -> Experiment | RoomMethods:
     """Make an experiment of what a file says; see `read_experiment`."""
     task = content.get("task", PREDICT)
     if task == PREDICT:
@@ -172,5 +174,5 @@ def experiment_of(content: Mapping[str, Any], *, where: str) -> Experiment | Roo
     if task not in TASKS:
         msg = f"{where}: a known task expected, found {task!r}: {suggest(str(task), [PREDICT, *TASKS])}"
         raise InputError(msg)
-    kind: type[RoomExperiment] = importlib.import_module(TASKS[task]).EXPERIMENT
+    kind: type[RoomMethods] = importlib.import_module(TASKS[task]).EXPERIMENT
     return build(kind, content, where=where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -21,10 +22,11 @@ from mclstexp.core.section import Section
 from mclstexp.data.folds import Fold
 from mclstexp.evaluation.comparison import PLAN, Comparison, Keep, safe_name
 from mclstexp.evaluation.exam import Exam, Rules, failure, prepare, references, too_small
-from mclstexp.evaluation.experiment import Experiment, experiment_of
+from mclstexp.evaluation.experiment import TASKS, Experiment, experiment_of
 from mclstexp.evaluation.harness import sit
 from mclstexp.evaluation.parts import Parts
 from mclstexp.evaluation.room_experiment import RoomExperiment
+from mclstexp.evaluation.room_methods import RoomMethods
 from mclstexp.evaluation.room_plan import RoomPlan
 from mclstexp.evaluation.toml import read_genes
 from mclstexp.io.guard import reading
@@ -126,11 +128,14 @@ class Plan(Comparison):
         }
 
 
-def plan_of(experiment: Experiment | RoomExperiment, folder: Path, **code: Any) -> Comparison:
+def plan_of(experiment: Experiment | RoomMethods, folder: Path, **code: Any) -> Comparison:
     """Lay an experiment of any question into a folder."""
     if isinstance(experiment, RoomExperiment):
         return RoomPlan(experiment, folder, **code)
-    return Plan(experiment, folder, **code)
+    if isinstance(experiment, Experiment):
+        return Plan(experiment, folder, **code)
+    kind: type[Comparison] = importlib.import_module(TASKS[experiment.task]).PLAN
+    return kind(experiment, folder, **code)
 
 
 def read_plan(folder: Path) -> Comparison:

@@ -1,0 +1,128 @@
+"""Results of a comparison on a cohort: scores, what was said of each patient, tables, and how they came about."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from mclstexp.cohort.site_probe import probe_sites
+from mclstexp.cohort.summary import outcomes_of, summarise_outcome
+from mclstexp.cohort.summary_text import summary_markdown
+from mclstexp.cohort.survival.calibration import calibration_groups
+from mclstexp.cohort.table import Cohort
+from mclstexp.evaluation.results import MARKDOWN, RECORD, SCORES, SUMMARY
+from mclstexp.io.atomic import restore
+from mclstexp.io.guard import reading
+
+ANSWERS: Final = "predictions.csv"
+FOLDS: Final = "folds.csv"
+CALIBRATION: Final = "calibration.csv"
+SITE_PROBE: Final = "site_probe.csv"
+_LOGS: Final = "logs"
+
+
+def write_outcome_results(
+    scores: pd.DataFrame,
+    answers: pd.DataFrame,
+    folder: Path,
+    *,
+    record: Mapping[str, Any],
+    run_folder: Path,
+    how: Mapping[str, Any],
+    cohort: Cohort,
+) -> pd.DataFrame:
+    """Write results into a new folder.
+
+    Parameters
+    ----------
+    scores
+        Tidy scores of each fold.
+    answers
+        A row for each model, repeat and patient.
+    folder
+        Made here: scores.parquet, summary.csv, summary.md, predictions.csv (what was said of each patient, and what
+        came), folds.csv, calibration.csv, site_probe.csv and experiment.json.
+    record
+        How the scores came about, as plain JSON; its "notes" stand beneath the table for people.
+    run_folder
+        Where the run left logs.
+    how
+        Arguments of `summarise_outcome`.
+    cohort
+        The patients, for the site probe.
+
+    Returns
+    -------
+    The summary, see `summarise_outcome`; ``attrs["sentences"]`` say what stands beneath it.
+    """
+    summary = summarise_outcome(scores, answers, **how)
+    probe = probe_sites(cohort.patients, seed=how["seed"])
+    folder.mkdir()
+    scores.to_parquet(folder / SCORES, index=False)
+    summary.to_csv(folder / SUMMARY)
+    answers.to_csv(folder / ANSWERS, index=False)
+    _folds(record).to_csv(folder / FOLDS, index=False)
+    calibration_table(answers).to_csv(folder / CALIBRATION, index=False)
+    if len(probe):
+        probe.to_csv(folder / SITE_PROBE, index=False)
+    told = {**record, "site_probe": probe.to_dict("records")}
+    (folder / MARKDOWN).write_text(summary_markdown(summary, told) + "\n", encoding="utf-8")
+    (folder / RECORD).write_text(json.dumps(told, indent=1, default=str) + "\n", encoding="utf-8")
+    if (run_folder / _LOGS).is_dir():
+        shutil.copytree(run_folder / _LOGS, folder / _LOGS)
+    return summary
+
+
+def read_summary(folder: Path | str) -> pd.DataFrame:
+    """Read back the summary of a comparison on a cohort.
+
+    Raises
+    ------
+    InputError
+        If there is none or it is damaged.
+    """
+    restore(folder)
+    path = Path(folder) / SUMMARY
+    with reading(path, "the summary of an evaluation"):
+        table = pd.read_csv(path, index_col="method", keep_default_na=True)
+        return table.assign(reason=table["reason"].fillna(""))
+
+
+def read_answers(folder: Path | str) -> pd.DataFrame:
+    """Read back what was said of each patient, and what came.
+
+    Raises
+    ------
+    InputError
+        If it is not there or damaged.
+    """
+    restore(folder)
+    path = Path(folder) / ANSWERS
+    with reading(path, "predictions of an evaluation on a cohort"):
+        return pd.read_csv(path, dtype={"patient": str, "site": str, "fold": str, "method": str})
+
+
+def calibration_table(answers: pd.DataFrame) -> pd.DataFrame:
+    """Hold foretold survival against Kaplan-Meier's at each horizon, in quintiles of each model (first repeat)."""
+    tables = []
+    for label, mine in answers[answers["repeat"] == answers["repeat"].min()].groupby("method", sort=False):
+        for column in [name for name in mine if str(name).startswith("survival_")]:
+            known, months = outcomes_of(mine), float(str(column).removeprefix("survival_"))
+            if known.time is not None and known.event is not None and mine[column].notna().all():
+                groups = calibration_groups(known.time, known.event, mine[column], at=months)
+                tables.append(groups.assign(method=label, months=months, group=range(1, len(groups) + 1)))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["method", "months", "group"])
+
+
+def _folds(record: Mapping[str, Any]) -> pd.DataFrame:
+    rows = [
+        {"patient": name, "repeat": fold["repeat"], "fold": label, "by": fold["by"]}
+        for label, fold in record["folds"].items()
+        for name in fold["test"]
+    ]
+    return pd.DataFrame(rows)
