@@ -257,7 +257,7 @@ def test_what_a_file_of_domains_says_wrong_is_a_sentence(tmp_path, changes, said
     ("changes", "said"),
     [
         ({"task": "imptue"}, "test.toml: a known task expected, found 'imptue': did you mean 'impute'?"),
-        ({"task": 3}, "a known task expected, found 3: choose one of predict, impute, enhance, domains"),
+        ({"task": 3}, "a known task expected, found 3: choose one of predict, impute, enhance, domains, outcome"),
         ({"reference": ""}, r'a reference expected with task = "impute", found none: say reference = "cells.h5ad"'),
         ({"reference": "no.h5ad"}, "expected as the reference, found nothing at no.h5ad"),
         ({"refrence": "a"}, "test.toml has no option 'refrence': did you mean 'reference'?"),

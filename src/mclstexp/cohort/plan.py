@@ -140,6 +140,12 @@ class OutcomePlan(Comparison):
     def check(self) -> None:
         """Say what is held out in turn, and against what all are held."""
         assert self.folds
+        if self.experiment.intervals.draws < 1:
+            msg = f"draws of 1 or more expected in [intervals], found {self.experiment.intervals.draws}"
+            raise InputError(msg)
+        if any(not months > 0 for months in self.experiment.horizons):
+            msg = f"horizons above 0 (months) expected, found {list(self.experiment.horizons)}"
+            raise InputError(msg)
         if self.experiment.baseline not in self.methods and "clinical" in self.methods:
             known = suggest(self.experiment.baseline, self.methods)
             msg = f"a model of this experiment as baseline expected, found {self.experiment.baseline!r}: {known}"

@@ -78,7 +78,8 @@ def _of_folds(scores: pd.DataFrame) -> dict[str, Any]:
     if "c" not in wide:
         return row
     row |= {"c_fold_mean": wide["c"].mean(), "c_fold_sd": wide["c"].std(ddof=0)}
-    row["index"] = 1 - (wide["error"] @ wide["n_test"]) / (wide["error_null"] @ wide["n_test"])
+    error, null = (float((wide[name] * wide["n_test"]).sum()) for name in ("error", "error_null"))
+    row["index"] = 1 - error / null if null > 0 else np.nan
     for name, weight in (("uno_c", "uno_pairs"), ("auc", "n_test")):
         if name in wide:
             known = wide[name].notna()
@@ -148,11 +149,11 @@ def _with_differences(table: pd.DataFrame, drawn: dict[str, Drawn], *, baseline:
     for name in DIFFERENCE:
         table[name] = np.nan
     # what ranks nobody is a yardstick of error, and no rival
-    rivals = [name for name in drawn if name != baseline and table.loc[name, "n_parameters"] > 0]
+    rivals = [name for name in drawn if name != baseline and table["n_parameters"][name] > 0]
     others = rivals if baseline in drawn else []
     for name in others:
         off = drawn[name] - drawn[baseline]
-        found = interval(float(table.loc[name, "c"] - table.loc[baseline, "c"]), off)
+        found = interval(float(table["c"][name]) - float(table["c"][baseline]), off)
         table.loc[name, list(DIFFERENCE[:4])] = [found.value, found.low, found.high, two_sided_p(off)]
     table["holm"] = holm(table["p"])
     return table

@@ -46,8 +46,8 @@ def sentences(summary: pd.DataFrame, record: Mapping[str, Any]) -> list[str]:
     where = " and ".join(held[one] for one in by)
     said = [
         f"{cohort['outcome']}: {cohort['n_patients']} patients, {cohort['n_events']} {what}; {where}, "
-        f"{len(record['folds'])} folds. C counts pairs within folds; intervals are over test patients and leave out how "
-        "another training set would move a model."
+        f"{len(record['folds'])} folds. C counts pairs within folds; intervals are over test patients and leave out "
+        "how another training set would move a model."
     ]
     if baseline in summary.index and summary["p"].notna().any():
         told = summary[summary["p"].notna()]
@@ -58,11 +58,10 @@ def sentences(summary: pd.DataFrame, record: Mapping[str, Any]) -> list[str]:
         said += [f"Less than {baseline}: {', '.join(worse)}."] if worse else []
     elif baseline not in summary.index:
         said.append(f"There is no {baseline} in this table: what slides or genes add to the clinic cannot be said.")
-    few = summary[summary["events_per_parameter"] < _FEW_PER_PARAMETER] if "events_per_parameter" in summary else []
-    if len(few):
-        said.append(
-            f"Fewer than {_FEW_PER_PARAMETER} training events per number learnt: {', '.join(map(str, few.index))}."
-        )
+    per = summary.get("events_per_parameter", pd.Series(dtype=float))
+    few = [str(name) for name, ratio in per.items() if ratio < _FEW_PER_PARAMETER]
+    if few:
+        said.append(f"Fewer than {_FEW_PER_PARAMETER} training events per number learnt: {', '.join(few)}.")
     said += [
         f"{probe['sees'].capitalize()} tell the site of {probe['accuracy']:.0%} of {probe['n_patients']} patients (the "
         f"largest of {probe['n_sites']} sites has {probe['largest_site']:.0%})."
