@@ -23,7 +23,7 @@ from mclstexp.core.identity import hash_section
 from mclstexp.core.section import UNKNOWN, Section
 from mclstexp.data.autocorrelation import neighbour_weights
 from mclstexp.evaluation.controls import CONTROLS
-from mclstexp.evaluation.experiment import experiment_of
+from mclstexp.evaluation.experiment import Experiment, experiment_of
 from mclstexp.evaluation.results import RECORD
 from mclstexp.evaluation.room_experiment import RoomExperiment
 from mclstexp.evaluation.run_plan import safe_name
@@ -160,6 +160,12 @@ def read_pairs(results: Path | str, method: str | None = None, *, data: Path | s
     record = read_record(folder)
     label = _choose(record, method, where=folder)
     experiment = experiment_of(record["experiment"], where=str(folder / RECORD))
+    if not isinstance(experiment, Experiment | RoomExperiment):
+        msg = (
+            f"an experiment on sections expected in {folder}, found one with task = {experiment.task!r}: its scores "
+            "stand in summary.md"
+        )
+        raise InputError(msg)
     source = experiment.data if data is None else replace(experiment.data, path=str(data))
     pairs = []
     with through("file"):
