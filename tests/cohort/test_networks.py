@@ -17,6 +17,7 @@ READERS = {
     "abmil": SMALL | {"hidden": 8},
     "mcat": SMALL | {"n_heads": 2, "hidden": 8, "n_tiles": 10},
     "himt": SMALL | {"n_heads": 2, "hidden": 8, "n_tiles": 10},
+    "mmp": SMALL | {"n_prototypes": 4, "n_models": 2},
 }
 LEARNT = {}
 
@@ -47,7 +48,7 @@ def make(name, **options):
         (name, kind)
         for name in READERS
         for kind in Outcomes.kinds
-        if name in ("pathway_mlp", "abmil") or kind == "survival"
+        if name in ("pathway_mlp", "abmil", "mmp") or kind == "survival"
     ],
 )
 def test_what_speaks_is_heard_and_kept(name, kind):

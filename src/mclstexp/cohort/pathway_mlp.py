@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from mclstexp.cohort.networks.gene_groups import GeneGroups, Source
+from mclstexp.cohort.linear.pathways import Source, part_of
+from mclstexp.cohort.networks.gene_groups import GeneGroups
 from mclstexp.cohort.networks.model import Look, NetworkModel
 from mclstexp.core.cohort import Part, Patients
 from mclstexp.core.method import State
@@ -52,7 +53,7 @@ class PathwayMlpModel(NetworkModel):
     @property
     def takes(self) -> frozenset[Part]:
         """What of patients it looks at."""
-        return frozenset({"genes" if self.reads == "genes" else "pathways"})
+        return frozenset({part_of(self.reads)})
 
     def _learn_inputs(self, patients: Patients) -> None:
         self.groups_ = GeneGroups.fit(patients, self.reads, name=self.name)

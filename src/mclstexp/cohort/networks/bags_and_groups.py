@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mclstexp.cohort.linear.pathways import Source, part_of
 from mclstexp.cohort.networks.bag_model import BagModel
-from mclstexp.cohort.networks.gene_groups import GeneGroups, Source
+from mclstexp.cohort.networks.gene_groups import GeneGroups
 from mclstexp.core.cohort import Part, Patients
 from mclstexp.core.method import State
 
@@ -30,7 +31,7 @@ class BagsAndGroups(BagModel):
     @property
     def takes(self) -> frozenset[Part]:
         """What of patients it looks at."""
-        return frozenset({"bags", "genes" if self.reads == "genes" else "pathways"})
+        return frozenset({"bags", part_of(self.reads)})
 
     def _learn_inputs(self, patients: Patients) -> None:
         super()._learn_inputs(patients)

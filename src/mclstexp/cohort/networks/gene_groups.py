@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from mclstexp.cohort.linear.pathways import Source
 from mclstexp.core.cohort import Patients
 from mclstexp.core.errors import InputError
 from mclstexp.core.method import State
 from mclstexp.core.stored import stored_arrays
-
-Source = Literal["genes", "scores"]
-"""Expression of each pathway's genes, or the pathways' scores, each a pathway of one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +38,11 @@ class GeneGroups:
             If no group has a measured gene.
         """
         columns: dict[str, tuple[str, ...]]
+        known = _frame(patients, source).dropna(axis=1, how="all").columns
         if source == "scores":
-            columns = {pathway: (pathway,) for pathway in _frame(patients, source).columns}
+            columns = {pathway: (pathway,) for pathway in known}
         else:
-            known = set(_frame(patients, source).columns)
-            sets = {group: tuple(sorted(known & set(genes))) for group, genes in patients.gene_sets.items()}
+            sets = {group: tuple(sorted(set(known) & set(genes))) for group, genes in patients.gene_sets.items()}
             columns = {group: genes for group, genes in sets.items() if genes}
         if not columns:
             msg = (

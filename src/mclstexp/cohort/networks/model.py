@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mclstexp.cohort.networks.read_out import ReadOut
+from mclstexp.cohort.folds import inner_folds
+from mclstexp.cohort.networks.epochs import Rows, chosen_epochs
+from mclstexp.cohort.networks.read_out import Loss, ReadOut
 from mclstexp.core.cohort import Outcomes, Patients
 from mclstexp.core.errors import InputError
 from mclstexp.core.method import State
 from mclstexp.core.outcome_model import OutcomeModel
+from mclstexp.core.stored import stored_number
 from mclstexp.nn.device import torch_device
 from mclstexp.training.aligned import flat_state, unflatten
-from mclstexp.training.loop import TrainingOptions
-from mclstexp.training.progress import train_shown
+from mclstexp.training.loop import TrainingOptions, train
+from mclstexp.training.progress import epoch_progress
 
 
 class Look(Protocol):
@@ -29,7 +33,10 @@ class Look(Protocol):
         """Return what the network takes of these rows; `draw` in training, where chance may have a part."""
 
 
-_AT_ONCE = 64
+_N_INNER: Final = 5
+_EPOCHS: Final = (30, 60, 100)
+"""What is tried where the number is left open."""
+_AT_ONCE: Final = 64
 """Patients that are asked for at once."""
 
 
@@ -49,8 +56,8 @@ class NetworkModel(OutcomeModel):
     """By how much less those cut off count in hazards: 1 - alpha."""
     by_site: bool = False
     """Cox: patients are compared within their site only."""
-    epochs: int = 20
-    """Passes over the training patients."""
+    epochs: int | None = 20
+    """Passes over the training patients; None: 30, 60 or 100, chosen on training sites held out in turn."""
     batch_size: int = 32
     """Patients in a batch; Cox compares within it."""
     learning_rate: float = 1e-4
@@ -61,6 +68,8 @@ class NetworkModel(OutcomeModel):
     """Weight decay is decoupled for "adamw", added to the gradient for "adam"."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """Of the learning rate, after a tenth of warm-up; or none."""
+    clip_norm: float | None = 1.0
+    """Largest norm of the gradient; None: as it comes."""
     n_models: int = 1
     """Networks fitted with different seeds; what they say is averaged."""
     device: str = "auto"
@@ -69,8 +78,9 @@ class NetworkModel(OutcomeModel):
     """Start of the random numbers."""
 
     def __post_init__(self) -> None:
-        for name in ("n_bins", "epochs", "batch_size", "n_models"):
-            self._require(name, getattr(self, name) >= (2 if name == "n_bins" else 1), "a whole number above 0")
+        self._require("n_bins", self.n_bins >= 2, "a whole number above 1")
+        for name in ("epochs", "batch_size", "n_models"):
+            self._require(name, getattr(self, name) is None or getattr(self, name) >= 1, "a whole number above 0")
         self._require("learning_rate", self.learning_rate > 0, "a number above 0")
         self._require("alpha", 0 <= self.alpha < 1, "a share from 0 to below 1")
 
@@ -85,49 +95,93 @@ class NetworkModel(OutcomeModel):
             raise InputError(msg)
         self.read_out_ = ReadOut.fit(outcomes, loss=self.loss, n_bins=self.n_bins, name=self.name)
         self._learn_inputs(patients)
-        look = self._look(patients)
+        look, loss = self._look(patients), self._loss(patients, outcomes)
+        self.epochs_, self.slope_ = self.epochs, 1.0
+        if self.epochs is None:
+            self.epochs_, self.slope_ = self._choose(look, loss, patients, outcomes)
         self.networks_ = [
-            self._trained(look, patients, outcomes, number=number).eval() for number in range(self.n_models)
+            self._trained(look, loss, np.arange(len(patients)), number=number).eval() for number in range(self.n_models)
         ]
 
-    def _trained(self, look: Look, patients: Patients, outcomes: Outcomes, *, number: int) -> nn.Module:
-        """Fit one network to training patients."""
-        device = torch_device(self.device)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed + number)
-            network = self._network().to(device)
+    def _loss(self, patients: Patients, outcomes: Outcomes) -> Loss:
         sites = np.asarray(patients.sites, str) if self.by_site else None
         strata = None if sites is None else torch.from_numpy(np.unique(sites, return_inverse=True)[1])
-        loss = self.read_out_.loss(outcomes, alpha=self.alpha, strata=strata, device=device)
+        return self.read_out_.loss(outcomes, alpha=self.alpha, strata=strata, device=torch_device(self.device))
+
+    def _choose(self, look: Look, loss: Loss, patients: Patients, outcomes: Outcomes) -> tuple[int, float]:
+        """Choose epochs; what lies before the network knows no outcome and is not learnt again."""
+        place = {name: row for row, name in enumerate(patients.ids)}
+        folds = inner_folds(patients, outcomes, n_folds=_N_INNER, seed=self.seed)
+        parts = [tuple(np.array([place[name] for name in names]) for names in fold) for fold in folds]
+        done = 0
+
+        def trained(rows: Rows, out: Rows) -> dict[int, Tensor]:
+            nonlocal done
+            done, said = done + 1, {}
+
+            def on_epoch(epoch: int, network: nn.Module) -> None:
+                if epoch in _EPOCHS:
+                    said[epoch] = self._said(network, look, torch.from_numpy(out))
+
+            self._trained(look, loss, rows, number=0, on_epoch=on_epoch, label=f"choice {done}/{len(parts)}")
+            return said
+
+        slopes = self.kind_ == "survival" and self.loss == "cox"
+        return chosen_epochs(parts, trained, loss, slopes=slopes)
+
+    def _trained(
+        self,
+        look: Look,
+        loss: Loss,
+        of: Rows,
+        *,
+        number: int,
+        on_epoch: Callable[[int, nn.Module], None] | None = None,
+        label: str = "",
+    ) -> nn.Module:
+        """Fit one network to some training patients."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed + number)
+            network = self._network().to(torch_device(self.device))
+        own = torch.from_numpy(of)
 
         def step(rows: Tensor) -> Tensor:
-            return loss(network(*look(rows, draw=True)), rows.to(device))
+            return loss(network(*look(own[rows], draw=True)), own[rows])
 
-        label = self.name if self.n_models == 1 else f"{self.name} {number + 1}/{self.n_models}"
-        train_shown(network, step, len(patients), options=self._training(number), label=label)
+        options = self._training(number, epochs=max(_EPOCHS) if on_epoch else self.epochs_)
+        label = f"{self.name} {label or f'{number + 1}/{self.n_models}'}"
+        with epoch_progress(label, options.epochs) as shown:
+
+            def after(epoch: int, value: float) -> None:
+                shown(epoch, value)
+                if on_epoch is not None:
+                    on_epoch(epoch, network)
+
+            train(network, step, len(of), options=options, key=label, on_epoch=after)
         return network
 
-    def _training(self, number: int) -> TrainingOptions:
+    def _training(self, number: int, *, epochs: int) -> TrainingOptions:
         return TrainingOptions(
-            epochs=self.epochs,
+            epochs=epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             optimiser=self.optimiser,
             schedule=self.schedule,
+            clip_norm=self.clip_norm,
             drop_last=False,
             seed=self.seed + number,
         )
 
     @torch.inference_mode()
+    def _said(self, network: nn.Module, look: Look, rows: Tensor) -> Float[Tensor, "n n_out"]:
+        network.eval()
+        return torch.cat([network(*look(some, draw=False)) for some in rows.split(_AT_ONCE)]).cpu()
+
     def _logits(self, patients: Patients) -> Float[Tensor, "n_patients n_out"]:
-        look = self._look(patients)
-        parts = []
-        for rows in torch.arange(len(patients)).split(_AT_ONCE):
-            # tiles are streamed, anew for each network
-            said = [network(*look(rows, draw=False)).double().cpu() for network in self.networks_]
-            parts.append(torch.stack(said).mean(dim=0))
-        return torch.cat(parts)
+        look, rows = self._look(patients), torch.arange(len(patients))
+        said = [self._said(network, look, rows).double() for network in self.networks_]
+        return self.slope_ * torch.stack(said).mean(dim=0)
 
     def _predict(self, patients: Patients) -> Float[np.ndarray, " n_patients"]:
         return self.read_out_.risk(self._logits(patients))
@@ -148,10 +202,12 @@ class NetworkModel(OutcomeModel):
             for number, network in enumerate(self.networks_)
             for name, array in flat_state(network).items()
         }
-        return State(arrays, {}).joined(self.read_out_.state()).joined(self._inputs_state())
+        kept = State(arrays, {"epochs": self.epochs_, "slope": self.slope_})
+        return kept.joined(self.read_out_.state()).joined(self._inputs_state())
 
     def _set_state(self, state: State) -> None:
         self.read_out_ = ReadOut.of_state(state, self.kind_)
+        self.epochs_, self.slope_ = stored_number(state, "epochs", low=1), float(state.meta["slope"])
         self._take_inputs(state)
         self.networks_ = []
         for number in range(self.n_models):
