@@ -14,7 +14,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.nn.clean_mmp import CleanMmp
 from mclstexp.nn.survival_losses import cox_loss
 
-SMALL = {"n_prototypes": 4, "width": 16, "epochs": 4, "n_models": 1}
+SMALL = {"reads": "genes", "n_prototypes": 4, "width": 16, "epochs": 4, "n_models": 1}
 
 
 def made():
@@ -168,6 +168,6 @@ def test_options_that_cannot_be(options, reason):
 
 def test_presets_are_those_of_the_release():
     model = create_outcome_model("mmp", preset="published")
-    assert (model.epsilon, model.pseudo_count, model.n_prototypes) == (0.1, 0.001, 16)
+    assert (model.epsilon, model.pseudo_count, model.n_prototypes, model.reads) == (0.1, 0.001, 16, "genes")
     assert create_outcome_model("mmp", preset="published_text").epsilon == 1
     assert create_outcome_model("mmp", preset="published_transport").fusion == "transport"

@@ -29,6 +29,7 @@ _DROPPED: Final = 0.2
 _RELEASED: Final[Mapping[str, Any]] = {
     "network": "published",
     "tokens": "full",
+    "reads": "genes",
     "epsilon": 0.1,
     "pseudo_count": 0.001,
     "standardise": False,
@@ -75,8 +76,8 @@ class MmpModel(NetworkModel):
     share, means and variances ("full"); or its tiles by entropic transport, near ones first ("transport")."""
     log_ratio: bool = False
     """Whether shares are taken as logarithms less their mean."""
-    reads: Source = "genes"
-    """What of pathways it reads: expression of their genes, or their scores."""
+    reads: Source = "scores"
+    """What of pathways it reads: their scores, or expression of their genes."""
     n_prototypes: int = 16
     """Kinds of tiles."""
     epsilon: float | Literal["within"] = "within"

@@ -15,6 +15,7 @@ from mclstexp.nn.transformer import PreNormBlock
 _CODE_SPREAD = 0.5
 """Of the codes at the start: with small ones all tokens look alike, and it takes long until a pathway asks for one
 prototype more than for another."""
+_N_HEADS = 4
 _READ = 8
 """Numbers that each token is read off by."""
 
@@ -28,8 +29,8 @@ class CleanMmp(nn.Module):
         How many genes each pathway has.
     n_prototypes, token_dim
         How many, and numbers of each.
-    width, n_heads, dropout
-        Of the block.
+    width, dropout
+        Of the block; the width is a multiple of 4, the number of heads.
     n_out
         Numbers returned.
     bias
@@ -43,7 +44,6 @@ class CleanMmp(nn.Module):
         token_dim: int,
         *,
         width: int = 32,
-        n_heads: int = 4,
         n_out: int = 1,
         bias: bool = False,
         dropout: float = 0.1,
@@ -54,7 +54,7 @@ class CleanMmp(nn.Module):
         n_tokens = len(sizes) + n_prototypes
         self.codes = nn.Parameter(_CODE_SPREAD * torch.randn(n_tokens, width))
         self.absent = nn.Parameter(_CODE_SPREAD * torch.randn(2, width))
-        self.block = PreNormBlock(width, n_heads=n_heads, head_dim=width // n_heads, dropout=dropout)
+        self.block = PreNormBlock(width, n_heads=_N_HEADS, head_dim=width // _N_HEADS, dropout=dropout)
         self.norm = nn.LayerNorm(width)
         self.read = nn.Parameter(torch.empty(n_tokens, width, _READ).uniform_(-1, 1) / math.sqrt(width))
         self.dropout = nn.Dropout(dropout)

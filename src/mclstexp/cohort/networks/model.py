@@ -96,7 +96,7 @@ class NetworkModel(OutcomeModel):
         self.read_out_ = ReadOut.fit(outcomes, loss=self.loss, n_bins=self.n_bins, name=self.name)
         self._learn_inputs(patients)
         look, loss = self._look(patients), self._loss(patients, outcomes)
-        self.epochs_, self.slope_ = self.epochs, 1.0
+        self.epochs_, self.slope_ = self.epochs or max(_EPOCHS), 1.0
         if self.epochs is None:
             self.epochs_, self.slope_ = self._choose(look, loss, patients, outcomes)
         self.networks_ = [
@@ -111,8 +111,12 @@ class NetworkModel(OutcomeModel):
     def _choose(self, look: Look, loss: Loss, patients: Patients, outcomes: Outcomes) -> tuple[int, float]:
         """Choose epochs; what lies before the network knows no outcome and is not learnt again."""
         place = {name: row for row, name in enumerate(patients.ids)}
+
+        def rows_of(names: tuple[str, ...]) -> Rows:
+            return np.array([place[name] for name in names])
+
         folds = inner_folds(patients, outcomes, n_folds=_N_INNER, seed=self.seed)
-        parts = [tuple(np.array([place[name] for name in names]) for names in fold) for fold in folds]
+        parts = [(rows_of(kept), rows_of(out)) for kept, out in folds]
         done = 0
 
         def trained(rows: Rows, out: Rows) -> dict[int, Tensor]:
@@ -148,7 +152,7 @@ class NetworkModel(OutcomeModel):
         def step(rows: Tensor) -> Tensor:
             return loss(network(*look(own[rows], draw=True)), own[rows])
 
-        options = self._training(number, epochs=max(_EPOCHS) if on_epoch else self.epochs_)
+        options = self._training(number, epochs=self.epochs_)
         label = f"{self.name} {label or f'{number + 1}/{self.n_models}'}"
         with epoch_progress(label, options.epochs) as shown:
 
