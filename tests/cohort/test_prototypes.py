@@ -112,7 +112,9 @@ def test_planted_kinds_are_found_the_most_frequent_first_whatever_the_order_of_p
     turned = fitted(patients.subset(patients.ids[::-1]))
     np.testing.assert_array_equal(turned.centres, found.centres)
     for bag, row in zip(patients.bags, kind, strict=True):
-        shares = found.prior(1.0, "within").shares(found.chunks(bag))
+        prior = found.prior(1.0, "within")
+        shares = found.shares(bag, prior)
+        np.testing.assert_allclose(prior.shares(found.chunks(bag)), shares, rtol=1e-6)
         np.testing.assert_allclose(shares, (np.bincount(row, minlength=3) + 1) / 63, atol=0.01)
 
 

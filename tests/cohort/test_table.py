@@ -283,7 +283,10 @@ def test_files_of_features_stream_and_are_checked(tmp_path):
         assert (bag.n_tiles, bag.dim) == (9000, 4)
         np.testing.assert_array_equal(np.concatenate(list(bag.chunks())), values)
         np.testing.assert_array_equal(bag.take([8999, 3]), values[[8999, 3]])
-    assert FileBag([files["a"], files["b"]]).n_tiles == 18000
+    two = FileBag([files["a"], files["b"]])
+    assert two.n_tiles == 18000
+    for numbers in ([17999, 5, 9000], np.arange(0, 18000, 5)):  # few, and many
+        np.testing.assert_array_equal(two.take(numbers), np.vstack([values, values])[numbers])
     np.save(tmp_path / "d.npy", values[:, :3])
     with pytest.raises(InputError, match="features of one width for all slides of a patient expected"):
         FileBag([tmp_path / "a.npy", tmp_path / "d.npy"])

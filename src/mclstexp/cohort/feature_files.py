@@ -19,6 +19,8 @@ from mclstexp.io.hdf5 import opened_hdf5
 _ENDINGS: Final = (".h5", ".npy", ".safetensors")
 _WHAT: Final = "features of a slide's tiles (n_tiles, dim)"
 _NAME: Final = "features"
+_FEW: Final = 20
+"""One tile in so many, or fewer, are read one by one."""
 
 
 class FileBag(Bag):
@@ -51,6 +53,21 @@ class FileBag(Bag):
                         msg = f"finite features expected in {file}, found NaN or an infinite number: embed it again"
                         raise InputError(msg)
                     yield chunk
+
+    def take(self, numbers: Sequence[int] | np.ndarray) -> Float[np.ndarray, "n dim"]:
+        """See `Bag.take`; few of many tiles are read one by one, without the others."""
+        numbers = np.asarray(numbers, np.intp)
+        if len(numbers) * _FEW > self.n_tiles:
+            return super().take(numbers)
+        found, start = np.empty((len(numbers), self.dim), np.float32), 0
+        for file in self.files:
+            with _opened(file) as table:
+                here = np.flatnonzero((numbers >= start) & (numbers < start + table.shape[0]))
+                for row in here:
+                    at = int(numbers[row]) - start
+                    found[row] = np.asarray(table[at : at + 1], np.float32)[0]
+                start += table.shape[0]
+        return found
 
 
 def feature_files(folder: Path) -> dict[str, Path]:

@@ -23,11 +23,12 @@ class Mixture:
 
     def responsibilities(self, tiles: Float[np.ndarray, "n dim"]) -> Float[np.ndarray, "n k"]:
         """Say how likely each tile comes from each component; a row adds up to 1."""
-        centre = self.means.mean(axis=0)
-        tiles, means = tiles - centre, self.means - centre
-        log_odds = tiles @ (2 * means / self.variances).T - (means**2 / self.variances).sum(axis=1)
+        centre = self.means.mean(axis=0)  # squares of what lies far from 0 would cancel
+        off = self.means - centre
+        pull = 2 * off / self.variances
+        log_odds = tiles @ pull.T - pull @ centre - (off**2 / self.variances).sum(axis=1)
         if (self.variances != self.variances[0]).any():  # else the same for all
-            log_odds -= tiles**2 @ (1 / self.variances).T + np.log(self.variances).sum(axis=1)
+            log_odds -= (tiles - centre) ** 2 @ (1 / self.variances).T + np.log(self.variances).sum(axis=1)
         log_odds = 0.5 * log_odds + np.log(self.shares)
         likely = np.exp(log_odds - log_odds.max(axis=1, keepdims=True))
         return likely / likely.sum(axis=1, keepdims=True)

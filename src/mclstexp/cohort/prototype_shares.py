@@ -81,7 +81,7 @@ class PrototypeShares(LinearOutcomeModel):
     def _shares(self, patients: Patients) -> Float[np.ndarray, "n_patients k"]:
         prior = self.prior_
         bags = [bag for bag in patients.bags or () if bag is not None]
-        return np.array([prior.shares(self.prototypes_.chunks(bag)) for bag in bags])
+        return np.array([self.prototypes_.shares(bag, prior) for bag in bags])
 
     def _described(self, shares: Float[np.ndarray, "n_patients k"]) -> Float[np.ndarray, "n_patients k"]:
         if not self.log_ratio:

@@ -15,7 +15,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from mclstexp.cohort.mixture import FLOOR, Prior
-from mclstexp.core.bag import Bag
+from mclstexp.core.bag import CHUNK, Bag
 from mclstexp.core.cohort import Patients
 from mclstexp.core.errors import InputError
 from mclstexp.core.method import State
@@ -77,11 +77,13 @@ class Prototypes:
             raise InputError(msg)
         offset, scale = np.zeros(tiles.shape[1]), np.ones(tiles.shape[1])
         if standardise:
-            offset, spread = tiles.mean(axis=0, dtype=np.float64), tiles.std(axis=0, dtype=np.float64)
-            scale = np.where(spread > 0, spread, 1)
+            offset = tiles.mean(axis=0, dtype=np.float64)
             tiles -= offset.astype(np.float32)
+            spread = np.sqrt(_mean_squares(tiles))
+            scale = np.where(spread > 0, spread, 1)
             tiles /= scale.astype(np.float32)
-        model = KMeans(n, init="k-means++", n_init=3, max_iter=50, random_state=seed)
+        # in place: there may be half a gigabyte of them
+        model = KMeans(n, init="k-means++", n_init=3, max_iter=50, random_state=seed, copy_x=False)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different tiles than prototypes: said below
             group = model.fit_predict(tiles)
@@ -109,12 +111,19 @@ class Prototypes:
         InputError
             If one is not finite.
         """
-        for chunk in bag.chunks():
-            scaled = (chunk - self.offset) / self.scale
-            if not np.isfinite(scaled).all():
-                msg = "finite features of tiles expected, found others: embed the slides again"
-                raise InputError(msg)
-            yield scaled
+        for chunk in _finite(bag):
+            yield (chunk - self.offset) / self.scale
+
+    def shares(self, bag: Bag, prior: Prior) -> Float[np.ndarray, " k"]:
+        """Return `prior.shares` of a patient's tiles, not one of which is scaled for it: the prior is, the other way.
+
+        Raises
+        ------
+        InputError
+            If a feature is not finite.
+        """
+        unscaled = Prior(prior.means * self.scale + self.offset, prior.variance * self.scale**2, prior.pseudo_count)
+        return unscaled.shares(_finite(bag))
 
     def state(self) -> State:
         """Return them as a model keeps them."""
@@ -157,13 +166,28 @@ def _draw(
     return tiles, np.repeat(list(chosen), [len(wanted) for wanted in chosen.values()]), numbers
 
 
+def _finite(bag: Bag) -> Iterator[Float[np.ndarray, "_ dim"]]:
+    for chunk in bag.chunks():
+        if not np.isfinite(chunk.sum(dtype=np.float64)):  # a sum, which makes no table of its own
+            msg = "finite features of tiles expected, found others: embed the slides again"
+            raise InputError(msg)
+        yield chunk
+
+
+def _mean_squares(tiles: Float[np.ndarray, "n dim"]) -> Float[np.ndarray, " dim"]:
+    total = np.zeros(tiles.shape[1])
+    for start in range(0, len(tiles), CHUNK):
+        total += (tiles[start : start + CHUNK].astype(np.float64) ** 2).sum(axis=0)
+    return total / len(tiles)
+
+
 def _around(
     tiles: Float[np.ndarray, "n dim"], centres: Float[np.ndarray, "k dim"], group: Int[np.ndarray, " n"]
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " dim"]]:
     """Return each tile's squared distance to its centre, and the variance around centres, one group at a time."""
     away, squares = np.empty(len(tiles)), np.zeros(tiles.shape[1])
     for number, centre in enumerate(centres):
-        off = (tiles[group == number] - centre) ** 2
+        off = (tiles[group == number].astype(np.float64) - centre) ** 2
         away[group == number] = off.sum(axis=1)
         squares += off.sum(axis=0)
     return away, squares / len(tiles)
