@@ -6,7 +6,7 @@ import importlib
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, Self, final
+from typing import ClassVar, Final, Self, cast, final
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from mclstexp.core.method import Method, State, described
 from mclstexp.core.options import without_paths
 from mclstexp.core.room import Room
 from mclstexp.core.shown import FRAMES, as_fitted, check_outcomes, show
+from mclstexp.core.stored import stored_number, stored_texts
 
 CLINIC: Final = "clinical+"
 """What stands before the name of a model that is put beside the clinic's covariates."""
@@ -207,7 +208,7 @@ class OutcomeModel(Method):
         """Return all that predicting needs beyond the options."""
         base = self.baseline_ or Baseline(np.empty(0), np.empty(0))
         meta = {
-            "kind": self.kind_,
+            "kind": [self.kind_],
             "columns": {part: list(names) for part, names in self.columns_.items()},
             "dim": self.dim_,
             "centre": self.centre_,
@@ -219,9 +220,10 @@ class OutcomeModel(Method):
     @final
     def set_state(self, state: State) -> None:
         """Take back what `get_state` returned."""
-        self.kind_, self.dim_ = state.meta["kind"], state.meta["dim"]
-        self.columns_ = {part: tuple(names) for part, names in state.meta["columns"].items()}
-        self.centre_, self.cut_ = state.meta["centre"], state.meta["cut"]
+        self.kind_ = cast("Kind", stored_texts(state, "kind", among=self.kinds)[0])
+        self.dim_ = stored_number(state, "dim")
+        self.columns_ = {part: tuple(map(str, state.meta["columns"][part])) for part in state.meta["columns"]}
+        self.centre_, self.cut_ = float(state.meta["centre"]), float(state.meta["cut"])
         times, hazard = state.arrays["baseline.times"], state.arrays["baseline.hazard"]
         self.baseline_ = Baseline(times, hazard) if self.kind_ == "survival" else None
         self._set_state(state)

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
-
-import numpy as np
-from safetensors.numpy import load, save
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
@@ -18,14 +13,11 @@ from mclstexp.core.options import build, typed_options
 from mclstexp.core.predictor import Predictor, State, options
 from mclstexp.core.tiles import TileSpec
 from mclstexp.core.wording import shown
-from mclstexp.io.atomic import atomic_path, restore
 from mclstexp.io.guard import reading
-from mclstexp.io.targets import require_free
+from mclstexp.io.model_folder import DESCRIPTION, read_json, read_weights, write_folder
 
-FORMAT: Final = 1
-"""Rises with every change that older code cannot read; every older format stays readable."""
-DESCRIPTION: Final = "model.json"
-WEIGHTS: Final = "weights.safetensors"
+__all__ = ["DESCRIPTION", "load_model", "read_description", "save_model"]
+
 _LATER: Final[Mapping[str, Any]] = {"colour": False, "slide_scale": False, "trust": 0.0}
 """What models of older versions did, of options that they do not name."""
 _PARTS: Final[dict[str, type]] = {
@@ -65,25 +57,17 @@ def save_model(model: Predictor, folder: Path | str, *, overwrite: bool = False)
     if not model.is_fitted:
         msg = f"a fitted model expected, found {model.name} before fit: call fit(sections) first"
         raise InputError(msg)
-    require_free(folder, mark=DESCRIPTION, what="the model", overwrite=overwrite)
     state = model._get_state()
     provenance = dict(model.provenance_)
-    with atomic_path(folder) as path:
-        path.mkdir()
-        # not ascontiguousarray, which gives a scalar an axis
-        weights = save({name: np.asarray(array, order="C") for name, array in state.arrays.items()})
-        (path / WEIGHTS).write_bytes(weights)
-        description = {
-            "format": FORMAT,
-            "method": model.name,
-            "options": provenance.pop("options"),  # as fitted
-            "space": model.space_.to_dict(),
-            "spec": dataclasses.asdict(model.spec_),
-            "provenance": provenance,
-            "state": state.meta,
-            "weights_sha256": hashlib.sha256(weights).hexdigest(),
-        }
-        (path / DESCRIPTION).write_text(json.dumps(description, indent=1, default=str) + "\n", encoding="utf-8")
+    description = {
+        "method": model.name,
+        "options": provenance.pop("options"),  # as fitted
+        "space": model.space_.to_dict(),
+        "spec": dataclasses.asdict(model.spec_),
+        "provenance": provenance,
+        "state": state.meta,
+    }
+    write_folder(folder, description, state.arrays, overwrite=overwrite)
     return folder
 
 
@@ -115,7 +99,7 @@ def load_model(folder: Path | str, *, methods: Mapping[str, type[Predictor]]) ->
             f"(known: {', '.join(methods)})"
         )
         raise InputError(msg)
-    arrays = _read_weights(folder / WEIGHTS, sha256=description["weights_sha256"])
+    arrays = read_weights(folder, sha256=description["weights_sha256"])
     with reading(folder, f"a saved {name} model"):
         has = {field.name for field in dataclasses.fields(methods[name])}  # type: ignore[arg-type]
         later = {option: value for option, value in _LATER.items() if option in has}
@@ -138,22 +122,10 @@ def read_description(folder: Path | str) -> dict[str, Any]:
     """
     folder = Path(folder)
     path = folder / DESCRIPTION
-    if not path.is_file():
-        restore(folder)  # a process may have died while it replaced it
-    if not path.is_file():
-        found = "a file" if folder.is_file() else "another folder" if folder.is_dir() else "nothing"
-        msg = f"a saved model (a folder with {DESCRIPTION}) expected at {folder}, found {found}: check the path"
-        raise InputError(msg)
+    description = read_json(folder)
     with reading(path, "the description of a saved model"):
-        description = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(description, dict) or not isinstance(description.get("format"), int):
-            msg = f"the description of a saved model expected in {path}, found other JSON: check the path"
-            raise InputError(msg)
-        if description["format"] > FORMAT:
-            msg = (
-                f"a model of format {FORMAT} or older expected in {folder}, found format {description['format']}: "
-                "install a newer mclstexp"
-            )
+        if description.get("question") == "outcome":
+            msg = f"a model of expression expected in {folder}, found one of patients' outcomes: use `cohort predict`"
             raise InputError(msg)
         for part, kind in _PARTS.items():
             if not isinstance(description[part], kind):  # a missing one is said at once
@@ -168,17 +140,3 @@ def read_description(folder: Path | str) -> dict[str, Any]:
         build(ExpressionSpace, description["space"], where=f"{path}: the space")
         build(TileSpec, description["spec"], where=f"{path}: the tiles")
     return description
-
-
-def _read_weights(path: Path, *, sha256: str) -> dict[str, np.ndarray]:
-    with reading(path, "weights of a saved model"):
-        content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != sha256:
-            msg = f"weights as {DESCRIPTION} describes them expected in {path}, found others: copy the model again"
-            raise InputError(msg)
-        arrays = load(content)
-    for name, array in arrays.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            msg = f"finite weights expected in {path}, found NaN or infinity in {name!r}: fit the model again"
-            raise InputError(msg)
-    return arrays
