@@ -35,6 +35,7 @@ from mclstexp.io.tile_folder import read_tiles
 from mclstexp.io.unasked import places_alone
 from mclstexp.io.working import working_folder, working_path
 from mclstexp.retrieval.drawn import Drawn
+from mclstexp.whole_slide.result import furnish
 from mclstexp.whole_slide.stream import run_key
 
 OnFile = Callable[[Path, bool], None]
@@ -51,6 +52,9 @@ def predict(
     intervals: Intervals | None = None,
 ) -> AnnData:
     """Predict expression at tiles, read at the size and scale the model was fitted on; see `Predictor.predict`.
+
+    As of a whole slide the answer has ``uns["spatial"]``, a thumbnail as scanpy and squidpy look for it, how far each
+    place lies from measured spots (of methods that retrieve), and which slide it was made of.
 
     Parameters
     ----------
@@ -79,7 +83,7 @@ def predict(
 
 def _predicted(model: Predictor, tiles: Tiles, *, sample: int | None, intervals: Intervals | None) -> AnnData:
     if sample is None:
-        predicted = model.predict(tiles)
+        predicted = furnish(model, tiles, model.predict(tiles))
         return predicted if intervals is None else intervals.lay(model, tiles, predicted)
     drawn = Drawn.of(model, seed=sample).predict(tiles)
     if intervals is not None:
@@ -87,7 +91,7 @@ def _predicted(model: Predictor, tiles: Tiles, *, sample: int | None, intervals:
         for name in (keys.LOW, keys.HIGH):  # not all: of newer AnnData the layer None is X
             drawn.layers[name] = about.layers[name]
         drawn.uns[keys.PROVENANCE][keys.INTERVALS] = about.uns[keys.PROVENANCE][keys.INTERVALS]
-    return drawn
+    return furnish(model, tiles, drawn)
 
 
 def predict_files(

@@ -8,11 +8,12 @@ from typing import Any
 import anndata as ad
 import numpy as np
 import pandas as pd
+from scipy.spatial import cKDTree
 
 from mclstexp.core import keys
 from mclstexp.core.options import without_paths
 from mclstexp.core.predictor import Predictor
-from mclstexp.core.tiles import Slide
+from mclstexp.core.tiles import Slide, Tiles
 from mclstexp.io.regions import to_geojson
 from mclstexp.whole_slide.grid import Grid, check_scale
 from mclstexp.whole_slide.pictures import spatial_entry
@@ -47,20 +48,56 @@ def frame(model: Predictor, grid: Grid, streamed: Streamed, *, settings: SlideSe
         obsm={keys.SPATIAL: np.array(tiles.xy)},
         uns={
             keys.PROVENANCE: {**model._describe(tiles), **_about(slide, grid, settings)},
-            "spatial": {slide.id: spatial_entry(slide, spot_px=shown_px)},
+            keys.SPATIAL: {slide.id: spatial_entry(slide, spot_px=shown_px)},
         },
     )
+
+
+def furnish(model: Predictor, tiles: Tiles, predicted: ad.AnnData) -> ad.AnnData:
+    """Add to a prediction at any places what a slide's has: picture, distance, and which slide it was made of.
+
+    Parameters
+    ----------
+    model
+        That made it.
+    tiles
+        Where.
+    predicted
+        What `Predictor.predict` returned; it is changed.
+    """
+    slide = tiles.slide
+    distance = model.reference_distance(tiles)
+    if distance is not None:
+        predicted.obs[keys.REFERENCE_DISTANCE] = distance
+    side_px = tiles.spec.size_um / slide.mpp
+    predicted.uns[keys.PROVENANCE] |= {**_which(slide), "tile_size_um": tiles.spec.size_um, "tile_side_px": side_px}
+    predicted.uns[keys.SPATIAL] = {slide.id: spatial_entry(slide, spot_px=min(side_px, _apart_px(tiles)))}
+    return predicted
+
+
+def _apart_px(tiles: Tiles) -> float:
+    """Return how far a place usually lies from the next; infinite where there is one alone."""
+    if len(tiles) < 2:
+        return float("inf")
+    return float(np.median(cKDTree(tiles.xy).query(tiles.xy, k=2)[0][:, 1])) or float("inf")
+
+
+def _which(slide: Slide) -> dict[str, Any]:
+    path = getattr(slide, "path", None)
+    said: dict[str, Any] = {
+        "slide_file": None if path is None else Path(path).name,
+        "slide_sha256": slide.fingerprint(),
+        "slide_size_px": list(slide.size_px),
+    }
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _about(slide: Slide, grid: Grid, settings: SlideSettings) -> dict[str, Any]:
     """Say what is true of this slide and of how it was cut; h5ad keeps no None."""
     spec = grid.tiles.spec
     upsampled = check_scale(slide, spec, allowed=True)
-    path = getattr(slide, "path", None)
     said: dict[str, Any] = {
-        "slide_file": None if path is None else Path(path).name,
-        "slide_sha256": slide.fingerprint(),
-        "slide_size_px": list(slide.size_px),
+        **_which(slide),
         # places are pixels of the whole image; QuPath shows, and counts from the corner of, what was scanned
         "slide_bounds_px": list(slide.bounds_px) if slide.bounds_px != (0, 0, *slide.size_px) else None,
         "doubts": list(grid.doubts) or None,
