@@ -143,3 +143,14 @@ def test_too_many_prototypes_are_refused_and_rare_ones_said():
     odd = np.vstack([np.random.default_rng(0).normal(size=(1500, 2)), [[1e3, 1e3]]])
     with pytest.warns(UserWarning, match="1 of 2 prototypes have less than 0.1% of the tiles"):
         fitted(Patients(ids=("a",), bags=(ArrayBag(odd),)), n=2, max_tiles=2000)
+
+
+def test_features_that_are_no_numbers_are_refused_in_training_and_after():
+    patients, _ = made()
+    found = fitted(patients)
+    spoilt = ArrayBag(np.zeros((5, 2)))
+    spoilt._features = np.full((5, 2), np.nan, np.float32)  # as a bag of another package might give
+    with pytest.raises(InputError, match="finite features of tiles expected, found others"):
+        found.shares(spoilt, found.prior(1.0, "within"))
+    with pytest.raises(InputError, match="finite features of tiles expected, found others"):
+        fitted(Patients(ids=("a", "b"), bags=(spoilt, patients.bags[0])), n=2, max_tiles=200)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from mclstexp.cohort.each_bag import each_bag
 from mclstexp.cohort.linear.columns import Columns
 from mclstexp.cohort.linear.model import LinearOutcomeModel, choices
 from mclstexp.core.bag import Bag
@@ -81,7 +82,7 @@ class MeanFeatures(LinearOutcomeModel):
 
 
 def _means(patients: Patients) -> Float[np.ndarray, "n_patients dim"]:
-    means = np.array([_mean(bag) for bag in patients.bags or () if bag is not None])
+    means = np.array([_mean(bag) for _, bag in each_bag(patients, "mean tiles")])
     if not np.isfinite(means).all():
         msg = "finite features of tiles expected, found others: embed the slides again"
         raise InputError(msg)

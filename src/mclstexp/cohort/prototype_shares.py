@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from mclstexp.cohort.each_bag import each_bag
 from mclstexp.cohort.linear.columns import Columns
 from mclstexp.cohort.linear.model import LinearOutcomeModel, choices
 from mclstexp.cohort.mixture import Prior
@@ -80,8 +81,8 @@ class PrototypeShares(LinearOutcomeModel):
 
     def _shares(self, patients: Patients) -> Float[np.ndarray, "n_patients k"]:
         prior = self.prior_
-        bags = [bag for bag in patients.bags or () if bag is not None]
-        return np.array([self.prototypes_.shares(bag, prior) for bag in bags])
+        bags = each_bag(patients, "shares of prototypes")
+        return np.array([self.prototypes_.shares(bag, prior) for _, bag in bags])
 
     def _described(self, shares: Float[np.ndarray, "n_patients k"]) -> Float[np.ndarray, "n_patients k"]:
         if not self.log_ratio:

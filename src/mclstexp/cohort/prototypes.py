@@ -14,17 +14,20 @@ from jaxtyping import Float, Int
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
+from mclstexp.cohort.each_bag import each_bag
 from mclstexp.cohort.mixture import FLOOR, Prior
 from mclstexp.core.bag import CHUNK, Bag
 from mclstexp.core.cohort import Patients
 from mclstexp.core.errors import InputError
 from mclstexp.core.method import State
+from mclstexp.core.progress import step
 from mclstexp.core.stored import stored_arrays
 
 LEAST_TILES: Final = 50
 """Tiles that there must be for each prototype."""
 RARE: Final = 0.001
 """The share of the tiles below which a prototype is said to be rare."""
+_NOT_FINITE: Final = "finite features of tiles expected, found others: embed the slides again"
 N_SHOWN: Final = 16
 """Tiles that show what a prototype looks like, at most."""
 
@@ -82,6 +85,7 @@ class Prototypes:
             spread = np.sqrt(_mean_squares(tiles))
             scale = np.where(spread > 0, spread, 1)
             tiles /= scale.astype(np.float32)
+        step(f"{n} prototypes of {len(tiles)} tiles")
         # in place: there may be half a gigabyte of them
         model = KMeans(n, init="k-means++", n_init=3, max_iter=50, random_state=seed, copy_x=False)
         with warnings.catch_warnings():
@@ -149,28 +153,27 @@ def _draw(
     patients: Patients, max_tiles: int, seed: int
 ) -> tuple[Float[np.ndarray, "n dim"], np.ndarray, Int[np.ndarray, " n"]]:
     """Draw as many tiles of each patient, those with fewer giving all; sorted by patient's name."""
-    bags = {name: bag for name, bag in zip(patients.ids, patients.bags or (), strict=True) if bag is not None}
-    quota, chosen = -(-max_tiles // max(len(bags), 1)), {}
-    for name in sorted(bags):
+    patients = patients.subset(sorted(patients.ids))
+    bags = [bag for bag in patients.bags or () if bag is not None]
+    quota = -(-max_tiles // max(len(bags), 1))
+    tiles = np.empty((sum(min(quota, bag.n_tiles) for bag in bags), patients.dim), np.float32)
+    names, numbers = np.empty(len(tiles), object), np.empty(len(tiles), np.intp)
+    start = 0
+    for name, bag in each_bag(patients, "tiles for prototypes"):
         rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-        n_tiles = bags[name].n_tiles
-        chosen[name] = np.sort(rng.choice(n_tiles, min(quota, n_tiles), replace=False))
-    numbers = np.concatenate(list(chosen.values()))
-    tiles, start = np.empty((len(numbers), patients.dim), np.float32), 0
-    for name, wanted in chosen.items():
-        tiles[start : start + len(wanted)] = bags[name].take(wanted)
-        start += len(wanted)
-    if not np.isfinite(tiles).all():
-        msg = "finite features of tiles expected, found others: embed the slides again"
-        raise InputError(msg)
-    return tiles, np.repeat(list(chosen), [len(wanted) for wanted in chosen.values()]), numbers
+        wanted = np.sort(rng.choice(bag.n_tiles, min(quota, bag.n_tiles), replace=False))
+        here = slice(start, start + len(wanted))
+        names[here], numbers[here], tiles[here] = name, wanted, bag.take(wanted)
+        start = here.stop
+    if not np.isfinite(tiles.sum(dtype=np.float64)):  # a sum, which makes no table of its own
+        raise InputError(_NOT_FINITE)
+    return tiles, names, numbers
 
 
 def _finite(bag: Bag) -> Iterator[Float[np.ndarray, "_ dim"]]:
     for chunk in bag.chunks():
-        if not np.isfinite(chunk.sum(dtype=np.float64)):  # a sum, which makes no table of its own
-            msg = "finite features of tiles expected, found others: embed the slides again"
-            raise InputError(msg)
+        if not np.isfinite(chunk.sum(dtype=np.float64)):
+            raise InputError(_NOT_FINITE)
         yield chunk
 
 

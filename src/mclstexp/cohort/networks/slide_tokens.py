@@ -53,7 +53,7 @@ class TokenMaker:
         if self.kind == "transport":
             return self._transported(bag)
         if self.kind == "share" and self.rounds == 1:
-            return self._described(self.prior.shares(self.prototypes.chunks(bag)))[:, None]
+            return self._described(self.prototypes.shares(bag, self.prior))[:, None]
         mixture = self.prior.mixture(lambda: self.prototypes.chunks(bag), rounds=self.rounds)
         shares = self._described(mixture.shares)[:, None]
         parts = {"share": (), "share_mean": (mixture.means,), "full": (mixture.means, mixture.variances)}[self.kind]
