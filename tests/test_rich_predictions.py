@@ -53,6 +53,7 @@ def test_it_is_written_and_read_with_all_of_it(sections, knn, tmp_path):
     np.testing.assert_array_equal(again.X, predicted.X)
 
 
+@pytest.mark.slow  # squidpy takes long to import
 @pytest.mark.filterwarnings("ignore")  # squidpy's words with matplotlib are not ours
 def test_squidpy_draws_it(sections, knn):
     sq = pytest.importorskip("squidpy")

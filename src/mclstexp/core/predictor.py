@@ -19,6 +19,7 @@ from mclstexp.core.code import source_hash
 from mclstexp.core.display import fitted_on
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace, require_finite
+from mclstexp.core.gene_notes import said_of_all, training_range, var_of
 from mclstexp.core.identity import hash_section
 from mclstexp.core.imputed import imputation_of, imputed_genes
 from mclstexp.core.measured import MIN_COUNTS, learnable, warn_of_blank_spots
@@ -131,6 +132,7 @@ class Predictor(Method):
             "patients": sorted({section.patient or UNKNOWN for section in sections}),
             **({"ready_made_tiles": ready_made} if ready_made else {}),
             **({keys.IMPUTED: imputed} if imputed else {}),
+            keys.TRAINING_RANGE: training_range(taught, self.space_),
         }
         return self
 
@@ -141,14 +143,8 @@ class Predictor(Method):
 
     @property
     def var_(self) -> pd.DataFrame:
-        """What predictions say of each gene: `ExpressionSpace.var`, and whether it was imputed where it was learnt."""
-        var, said = self.space_.var(), self.provenance_.get(keys.IMPUTED)
-        if said is None:
-            return var
-        expected = pd.Series(said["expected_pcc"], index=said["genes"], dtype=float)
-        var[keys.IMPUTED] = var.index.isin(said["genes"])
-        var[keys.EXPECTED_PCC] = expected.reindex(var.index)
-        return var
+        """What predictions say of each gene, see `core.gene_notes.var_of`."""
+        return var_of(self.space_, self.provenance_)
 
     @final
     def predict(self, tiles: Tiles) -> ad.AnnData:
@@ -247,15 +243,10 @@ class Predictor(Method):
             raise InputError(msg)
 
     def _describe(self, tiles: Tiles) -> dict[str, Any]:
-        imputed = self.provenance_.get(keys.IMPUTED, {})
+        of_each = ("options", keys.IMPUTED, keys.VERDICTS, keys.TRAINING_RANGE)
         return {
-            **{k: v for k, v in self.provenance_.items() if k not in ("options", keys.IMPUTED)},
-            # what is said of each gene is in var
-            **(
-                {keys.IMPUTED: {k: v for k, v in imputed.items() if k not in ("genes", "expected_pcc")}}
-                if imputed
-                else {}
-            ),
+            **{name: said for name, said in self.provenance_.items() if name not in of_each},
+            **said_of_all(self.provenance_),
             # h5ad keeps no None and no nested tuple: options travel as text
             "options": {k: repr(v) for k, v in self.provenance_["options"].items()},
             "space": self.space_.record(),
