@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from mclstexp.cohort.linear.pathways import Source, part_of
+from mclstexp.cohort.networks.effects import pair_effects, share_effects, some_rows
 from mclstexp.cohort.networks.gene_groups import GeneGroups
 from mclstexp.cohort.networks.model import Look, NetworkModel
 from mclstexp.cohort.networks.slide_tokens import Kind, TokenMaker, TokenScale
@@ -20,12 +23,15 @@ from mclstexp.core.cohort import Part, Patients
 from mclstexp.core.errors import InputError
 from mclstexp.core.method import State
 from mclstexp.core.outcome_model import register
+from mclstexp.core.stored import stored_arrays
 from mclstexp.nn.clean_mmp import CleanMmp
 from mclstexp.nn.device import torch_device
 from mclstexp.nn.mmp import MmpForm, PublishedMmp
 
 _DROPPED: Final = 0.2
 """Share of the training patients who are shown without slide or without expression, where either may be missing."""
+_LEAST: Final = 1e-6
+"""The least share, where its logarithm is taken."""
 _RELEASED: Final[Mapping[str, Any]] = {
     "network": "published",
     "tokens": "full",
@@ -134,11 +140,61 @@ class MmpModel(NetworkModel):
         return self.takes if self.missing == "drop_token" else frozenset()
 
     def explain(self) -> dict[str, pd.DataFrame]:
-        """See `OutcomeModel.explain`: "prototypes" with their frequency, and "tiles" that show them."""
+        """See `OutcomeModel.explain`: "prototypes" with their frequency, "tiles" that show them, and "products".
+
+        These, of tokens that hold shares: what the risk gains, in the mean over training patients, when the share of a
+        prototype and the expression of a pathway rise by a standard deviation each, beyond what it gains by one alone.
+        """
         found = self.maker_.prototypes
         tiles = found.shown.copy()
         tiles["prototype"] = [found.names[number] for number in tiles["prototype"]]
-        return {"prototypes": pd.DataFrame({"prototype": found.names, "frequency": found.frequency}), "tiles": tiles}
+        said = {"prototypes": pd.DataFrame({"prototype": found.names, "frequency": found.frequency}), "tiles": tiles}
+        if self._has_shares:
+            said["products"] = pd.DataFrame(self.pairs_, index=found.names, columns=list(self.groups_.columns))
+        return said
+
+    def explain_tiles(self, patients: Patients) -> Iterator[tuple[str, pd.DataFrame]]:
+        """See `OutcomeModel.explain_tiles`: "prototype", and how the risk moves with more of such tiles."""
+        start, found = self.maker_.prior.start(), self.maker_.prototypes
+        shown = self._shown(patients, fitted=True)
+        for row, (name, bag) in enumerate(zip(shown.ids, shown.bags or (), strict=True)):
+            if bag is None or not self._has_shares:
+                continue
+            likely = np.concatenate([start.responsibilities(chunk) for chunk in found.chunks(bag)])
+            genes = torch.from_numpy(self.groups_.values(shown.subset([name])))
+            there = torch.from_numpy(self._present(shown)[row])
+            moved = share_effects(partial(self._risk_of_shares, genes=genes, present=there), likely.mean(axis=0))
+            kind = np.array(found.names, object)[likely.argmax(axis=1)]
+            yield name, pd.DataFrame({"risk": likely @ moved, "prototype": kind})
+
+    @property
+    def _has_shares(self) -> bool:
+        return self.network == "clean" and self.tokens == "share"
+
+    def _risk_of_shares(
+        self, shares: Float[np.ndarray, "n k"], *, genes: Float[Tensor, "1 n_values"], present: Bool[Tensor, " 2"]
+    ) -> Float[np.ndarray, " n"]:
+        raw = np.stack([self.maker_.described(np.maximum(own, _LEAST)) for own in shares])[..., None]
+        tokens, n = torch.from_numpy(self.token_scale_(raw, clip=True)), len(raw)
+        return self._risk_of(tokens, genes.expand(n, -1), present.expand(n, -1))
+
+    def _risk_of(self, *seen: Tensor) -> Float[np.ndarray, " n"]:
+        there = tuple(part.to(torch_device(self.device)) for part in seen)
+
+        def look(rows: Tensor, *, draw: bool) -> tuple[Tensor, ...]:  # noqa: ARG001  nothing of it is drawn
+            return tuple(part[rows] for part in there)
+
+        return self.read_out_.risk(self._heard(look, torch.arange(len(seen[0]))))
+
+    def _learn_effects(self, look: Look, n_patients: int) -> None:
+        if not self._has_shares:
+            return
+        tokens, genes, present = look(some_rows(n_patients), draw=False)
+
+        def risk(tokens: Tensor, genes: Tensor) -> Float[np.ndarray, " n"]:
+            return self._risk_of(tokens, genes, present)
+
+        self.pairs_ = pair_effects(risk, tokens, genes, sizes=self.groups_.sizes)
 
     def _learn_inputs(self, patients: Patients) -> None:
         found = Prototypes.fit(
@@ -146,8 +202,10 @@ class MmpModel(NetworkModel):
         )
         self.maker_ = self._maker(found)
         self.groups_ = GeneGroups.fit(patients, self.reads, name=self.name)
+        raw = self.maker_(patients)
+        self._made = patients, raw  # tiles are gone through once for what is learnt of tokens and for what is shown
         self.token_scale_ = TokenScale.fit(
-            self.maker_(patients), project=self.tokens == "share_mean", standardise=self.network == "clean"
+            raw, project=self.tokens == "share_mean", standardise=self.network == "clean"
         )
 
     def _maker(self, prototypes: Prototypes) -> TokenMaker:
@@ -156,7 +214,8 @@ class MmpModel(NetworkModel):
 
     def _look(self, patients: Patients) -> Look:
         device = torch_device(self.device)
-        raw = self.maker_(patients)
+        of, raw = self.__dict__.pop("_made", (None, None))
+        raw = raw if of is patients else self.maker_(patients)
         tokens = torch.from_numpy(self.token_scale_(raw, clip=self.network == "clean")).to(device)
         genes = torch.from_numpy(self.groups_.values(patients)).to(device)
         if self.network == "published":
@@ -190,12 +249,17 @@ class MmpModel(NetworkModel):
         return CleanMmp(sizes, k, dim, width=self.width, n_out=n_out, bias=bias, dropout=self.dropout)
 
     def _inputs_state(self) -> State:
-        return self.maker_.prototypes.state().joined(self.groups_.state()).joined(self.token_scale_.state())
+        pairs = State({"pairs": self.pairs_} if self._has_shares else {}, {})
+        kept = self.maker_.prototypes.state().joined(self.groups_.state()).joined(self.token_scale_.state())
+        return kept.joined(pairs)
 
     def _take_inputs(self, state: State) -> None:
         self.maker_ = self._maker(Prototypes.of_state(state, dim=self.dim_))
         self.groups_ = GeneGroups.of_state(state)
         self.token_scale_ = TokenScale.of_state(state, k=self.n_prototypes)
+        if self._has_shares:
+            layout = {"pairs": "k groups"}
+            (self.pairs_,) = stored_arrays(state, layout, k=self.n_prototypes, groups=len(self.groups_.columns))
 
 
 def _dropped(n: int) -> Tensor:

@@ -89,7 +89,7 @@ class NetworkModel(OutcomeModel):
             msg = f"{what} expected as option {option} of {self.name}, found {getattr(self, option)}"
             raise InputError(msg)
 
-    def _fit(self, patients: Patients, outcomes: Outcomes) -> None:
+    def _fit(self, patients: Patients, outcomes: Outcomes) -> Float[np.ndarray, " n_patients"]:
         if self.by_site and patients.sites is None:
             msg = f"the site of each patient expected for {self.name} with by_site, found none: give sites, or leave it"
             raise InputError(msg)
@@ -102,6 +102,8 @@ class NetworkModel(OutcomeModel):
         self.networks_ = [
             self._trained(look, loss, np.arange(len(patients)), number=number).eval() for number in range(self.n_models)
         ]
+        self._learn_effects(look, len(patients))
+        return self.read_out_.risk(self._heard(look, torch.arange(len(patients))))
 
     def _loss(self, patients: Patients, outcomes: Outcomes) -> Loss:
         sites = np.asarray(patients.sites, str) if self.by_site else None
@@ -182,10 +184,13 @@ class NetworkModel(OutcomeModel):
         network.eval()
         return torch.cat([network(*look(some, draw=False)) for some in rows.split(_AT_ONCE)]).cpu()
 
-    def _logits(self, patients: Patients) -> Float[Tensor, "n_patients n_out"]:
-        look, rows = self._look(patients), torch.arange(len(patients))
+    def _heard(self, look: Look, rows: Tensor) -> Float[Tensor, "n n_out"]:
+        """Return what the networks say of some patients, averaged."""
         said = [self._said(network, look, rows).double() for network in self.networks_]
         return self.slope_ * torch.stack(said).mean(dim=0)
+
+    def _logits(self, patients: Patients) -> Float[Tensor, "n_patients n_out"]:
+        return self._heard(self._look(patients), torch.arange(len(patients)))
 
     def _predict(self, patients: Patients) -> Float[np.ndarray, " n_patients"]:
         return self.read_out_.risk(self._logits(patients))
@@ -222,6 +227,9 @@ class NetworkModel(OutcomeModel):
     @abstractmethod
     def _learn_inputs(self, patients: Patients) -> None:
         """Learn what lies before the network: which genes, their scale, prototypes."""
+
+    def _learn_effects(self, look: Look, n_patients: int) -> None:
+        """Note what `explain` needs of training patients; by default nothing."""
 
     @abstractmethod
     def _look(self, patients: Patients) -> Look:

@@ -53,9 +53,9 @@ class TokenMaker:
         if self.kind == "transport":
             return self._transported(bag)
         if self.kind == "share" and self.rounds == 1:
-            return self._described(self.prototypes.shares(bag, self.prior))[:, None]
+            return self.described(self.prototypes.shares(bag, self.prior))[:, None]
         mixture = self.prior.mixture(lambda: self.prototypes.chunks(bag), rounds=self.rounds)
-        shares = self._described(mixture.shares)[:, None]
+        shares = self.described(mixture.shares)[:, None]
         parts = {"share": (), "share_mean": (mixture.means,), "full": (mixture.means, mixture.variances)}[self.kind]
         return np.concatenate([shares, *parts], axis=1)
 
@@ -65,7 +65,8 @@ class TokenMaker:
         squared = (tiles**2).sum(axis=1)[:, None] - 2 * tiles @ means.T + (means**2).sum(axis=1)
         return balanced_plan(torch.from_numpy(squared)).numpy().T @ tiles
 
-    def _described(self, shares: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
+    def described(self, shares: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
+        """Return shares as tokens hold them."""
         if not self.log_ratio:
             return shares
         logs = np.log(shares)
