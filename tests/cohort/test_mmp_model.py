@@ -6,6 +6,7 @@ import torch
 
 from made_patients import made_patients, made_survival
 from mclstexp.cohort import create_outcome_model
+from mclstexp.cohort.networks.effects import pair_effects, share_effects
 from mclstexp.cohort.networks.epochs import chosen_epochs
 from mclstexp.cohort.networks.slide_tokens import TokenMaker, TokenScale
 from mclstexp.cohort.prototypes import Prototypes
@@ -127,6 +128,38 @@ def test_what_stands_in_does_not_depend_on_what_is_not_there():
     said = network(torch.randn(2, 4, 1), genes, present)
     assert torch.equal(said, network(torch.randn(2, 4, 1), genes, present))
     assert not torch.equal(said, network(torch.randn(2, 4, 1), genes))
+
+
+def test_effects_of_pairs_and_of_kinds_worked_by_hand():
+    draw = torch.Generator().manual_seed(0)
+    tokens, genes = torch.randn(20, 3, 1, generator=draw).double(), torch.randn(20, 3, generator=draw).double()
+
+    def risk(tokens, genes):  # the second prototype times the first pathway, which has two genes
+        return (5 * tokens[:, 0, 0] + 4 * tokens[:, 1, 0] * genes[:, :2].mean(dim=1) - genes[:, 2]).numpy()
+
+    expected = [[0, 0], [4, 0], [0, 0]]
+    assert np.allclose(pair_effects(risk, tokens, genes, sizes=[2, 1]), expected, atol=1e-9)
+    weights = np.array([1.0, -2.0, 0.5])
+    shares = np.array([0.5, 0.3, 0.2])
+    assert np.allclose(share_effects(lambda some: some @ weights, shares), weights - shares @ weights)
+
+
+def test_what_it_says_of_pairs_and_of_tiles():
+    patients, outcomes = made()
+    model = create_outcome_model("mmp", **SMALL | {"epochs": 20}).fit(patients, outcomes)
+    said = model.explain()
+    assert said["products"].shape == (4, 3)
+    assert list(said["products"].columns) == ["set 0", "set 1", "set 2"]
+    assert said["prototypes"]["frequency"].sum() == pytest.approx(1)
+    assert set(said["tiles"]["prototype"]) <= set(said["products"].index)
+    name, tiles = list(model.explain_tiles(patients.subset(["p00", "p09"])))[1]
+    assert (name, len(tiles)) == ("p09", patients.bags[9].n_tiles)
+    means = patients.bags[9].take(range(len(tiles))).mean(axis=1)
+    assert np.corrcoef(tiles["risk"], means)[0, 1] > 0.3
+    again = create_outcome_model("mmp", **SMALL | {"epochs": 20})
+    again.set_state(model.get_state())
+    again.provenance_ = model.provenance_
+    assert again.explain()["products"].equals(said["products"])
 
 
 def test_epochs_are_chosen_by_order_and_risks_that_are_too_far_apart_are_brought_together():

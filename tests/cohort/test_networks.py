@@ -10,6 +10,7 @@ from mclstexp.cohort.networks.feature_scale import FeatureScale
 from mclstexp.cohort.networks.read_out import ReadOut
 from mclstexp.core.cohort import ArrayBag, Outcomes, Patients
 from mclstexp.core.errors import InputError
+from mclstexp.core.options import describe_options
 
 SMALL = {"width": 16, "epochs": 12, "learning_rate": 3e-3}
 FEW = {"width": 16, "epochs": 5, "learning_rate": 1e-2}
@@ -164,6 +165,12 @@ def test_groups_without_a_measured_gene_are_refused():
     bare = Patients(patients.ids, genes=patients.genes, gene_sets={"a": ("nobody",)})
     with pytest.raises(InputError, match="gene sets with measured genes expected for pathway_mlp, found none among 1"):
         make("pathway_mlp").fit(bare, outcomes_of("survival", patients, drivers))
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_every_option_has_its_sentence(name):
+    told = describe_options(type(create_outcome_model(name)))
+    assert not [option.name for option in told if not option.text]
 
 
 @pytest.mark.parametrize(("option", "value"), [("epochs", 0), ("alpha", 1.0), ("learning_rate", 0.0), ("n_bins", 1)])
