@@ -78,6 +78,16 @@ def test_stages_are_ordered_however_they_are_written(tmp_path):
     assert "covariate 'stage' is missing for" in " ".join(check_cohort(cohort))
 
 
+def test_grades_are_ordered_too(tmp_path):
+    table = made_table(30)
+    words = table["stage"].map({1: "G1", 2: "grade 2", 3: "G3", 4: "GX"})
+    read_as = read(written(table.assign(grade=words), tmp_path), covariates=("grade",)).patients.covariates["grade"]
+    np.testing.assert_array_equal(read_as, table["stage"].replace(4, np.nan))
+    words = table["stage"].map({1: "Low Grade", 2: "High Grade", 3: "Low Grade", 4: "High Grade"})
+    kept = read(written(table.assign(grade=words), tmp_path), covariates=("grade",)).patients.covariates["grade"]
+    assert list(kept) == list(words)
+
+
 def test_other_outcomes_than_survival(tmp_path):
     table = made_table(30).assign(responded=["yes", "no"] * 15, ki67=np.linspace(0, 90.5, 30))
     path = written(table, tmp_path)

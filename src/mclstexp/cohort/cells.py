@@ -16,7 +16,10 @@ _MOSTLY: Final = 0.5
 _MOST_KINDS: Final = 20
 _YES: Final = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
 _STAGE: Final = re.compile(r"(?:stage)?\s*(iv|i{1,3}|[1-4])\s*[a-d]?[0-9]?", re.IGNORECASE)
+_GRADE: Final = re.compile(r"(?:grade)?\s*g?([1-4])", re.IGNORECASE)
+_ORDERED: Final = {"stage": _STAGE, "grade": _GRADE}
 _ROMAN: Final = {"i": 1.0, "ii": 2.0, "iii": 3.0, "iv": 4.0}
+_NOT_SEEN: Final = frozenset(("gx", "stage x", "x"))
 
 
 def numbers(column: pd.Series, *, path: Path | str) -> pd.Series:
@@ -63,7 +66,8 @@ def yes_or_no(column: pd.Series, *, path: Path | str) -> pd.Series:
 def covariate(column: pd.Series, *, path: Path | str) -> pd.Series:
     """Read a column of what the clinic knows: numbers, or categories as text; None or NaN where it is not known.
 
-    Stages written as "Stage IIIA", "iv" or "2" become 1 to 4, whose order a model then knows.
+    Stages written as "Stage IIIA", "iv" or "2", and grades written as "G3", become 1 to 4, whose order a model then
+    knows.
 
     Raises
     ------
@@ -71,8 +75,12 @@ def covariate(column: pd.Series, *, path: Path | str) -> pd.Series:
         If numbers and text are mixed, or there are so many categories that they must be names.
     """
     known = column[column != ""]
-    if str(column.name).lower().find("stage") >= 0 and len(known) and known.map(_stage).notna().all():
-        return column.map(_stage).astype(np.float64)
+    for what, pattern in _ORDERED.items():
+        if what in str(column.name).lower():
+            seen = known[~known.str.lower().isin(_NOT_SEEN)]
+            ordered = seen.map(lambda cell, pattern=pattern: _number_in(cell, pattern))
+            if len(seen) and ordered.notna().all():
+                return ordered.reindex(column.index).astype(np.float64)
     is_number = pd.to_numeric(known, errors="coerce").notna()
     if not len(known) or is_number.mean() > _MOSTLY:
         return numbers(column, path=path)
@@ -92,8 +100,8 @@ def covariate(column: pd.Series, *, path: Path | str) -> pd.Series:
     return column.astype(object).where(column != "", None)
 
 
-def _stage(cell: str) -> float | None:
-    found = _STAGE.fullmatch(cell)
+def _number_in(cell: str, pattern: re.Pattern[str]) -> float | None:
+    found = pattern.fullmatch(cell)
     if found is None:
         return None
     said = found[1].lower()
