@@ -179,3 +179,13 @@ def test_methods_are_named_with_their_question(said):
     )
     with pytest.raises(InputError, match="method depth has no option 'k'"):
         check_method("imputation.depth", ["k=3"])
+
+
+@pytest.mark.parametrize("name", ["km", "clinical", "prototype_x_pathway", "mmp"])
+def test_models_of_outcomes_promise_more(name, trials):
+    make = next(one.values[1] for one in neighbours() if one.id == f"outcome.{name}")
+    assert not [
+        result.reason
+        for result in put(trials["outcome"].checks, TrialSubject(make, trials["outcome"]))
+        if result.reason
+    ]

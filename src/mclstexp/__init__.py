@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from mclstexp import analysis, plotting
     from mclstexp import plotting as pl
     from mclstexp.api import enhance, find_domains, impute, load_model, predict
+    from mclstexp.api.cohort import evaluate_outcome, fit_outcome, predict_outcome, read_cohort
     from mclstexp.core.errors import InputError
     from mclstexp.core.expression import ExpressionSpace
     from mclstexp.core.section import Section
@@ -38,7 +39,9 @@ __all__ = [
     "create",
     "enhance",
     "evaluate",
+    "evaluate_outcome",
     "find_domains",
+    "fit_outcome",
     "folds_by_patient",
     "folds_by_section",
     "impute",
@@ -48,8 +51,10 @@ __all__ = [
     "pl",
     "plotting",
     "predict",
+    "predict_outcome",
     "predict_slide",
     "predict_wsi",
+    "read_cohort",
     "read_sections",
     "read_tiles",
     "save_model",
@@ -68,7 +73,9 @@ _HOME = {
     "create": "methods",
     "enhance": "api",
     "evaluate": "evaluation.harness",
+    "evaluate_outcome": "api.cohort",
     "find_domains": "api",
+    "fit_outcome": "api.cohort",
     "folds_by_patient": "data.folds",
     "folds_by_section": "data.folds",
     "impute": "api",
@@ -76,8 +83,10 @@ _HOME = {
     "load_model": "api",
     "open_slide": "io.slides",
     "predict": "api",
+    "predict_outcome": "api.cohort",
     "predict_slide": "whole_slide.one",
     "predict_wsi": "whole_slide.lazyslide",
+    "read_cohort": "api.cohort",
     "read_sections": "io.read",
     "read_tiles": "io.tile_folder",
     "save_model": "io.models",

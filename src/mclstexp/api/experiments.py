@@ -121,7 +121,7 @@ def check_method(method: str, option: Sequence[str] = ()) -> list[Result]:
     ----------
     method
         A Python file with one ``@register``ed class, or a name of `list_methods`; of another question
-        "imputation.NAME", "enhancement.NAME", "domains.NAME".
+        "imputation.NAME", "enhancement.NAME", "domains.NAME", "cohort.NAME".
     option
         Its options as ``name=value``. An image encoder, where it has one and none is given, is a small random one.
 

@@ -26,6 +26,8 @@ from mclstexp.io import models
 from mclstexp.io.atomic import restore
 from mclstexp.io.checks import check_section
 from mclstexp.io.guard import guarded
+from mclstexp.io.model_folder import read_json
+from mclstexp.io.outcome_models import read_outcome_description
 from mclstexp.io.provenance import code_version, source_hash
 from mclstexp.io.targets import require_free
 from mclstexp.io.working import working_folder, working_path
@@ -190,6 +192,8 @@ def import_checkpoint(
 @guarded("a saved model")
 def model_info(run: Path | str) -> dict[str, Any]:
     """Say what a saved model is, without loading its weights."""
+    if read_json(Path(run)).get("question") == "outcome":
+        return _of_outcome(read_outcome_description(run))
     description = models.read_description(run)
     space, spec = description["space"], description["spec"]
     provenance = description["provenance"]
@@ -204,6 +208,19 @@ def model_info(run: Path | str) -> dict[str, Any]:
         "training patients": ", ".join(provenance["patients"]),
         **{name.replace("_", " "): value for name, value in provenance.get("numerics", {}).items()},
         **{f"code: {name}": value for name, value in provenance.get("code", {}).items() if name != "mclstexp"},
+        **{f"option: {name}": value for name, value in description["options"].items()},
+    }
+
+
+def _of_outcome(description: dict[str, Any]) -> dict[str, Any]:
+    provenance, columns = description["provenance"], description["state"].get("columns", {})
+    return {
+        "method": description["method"],
+        "version": provenance.get("version", ""),
+        "outcome": f"{provenance.get('outcome_name', '')} ({provenance.get('outcome', '')})",
+        "learnt from": f"{provenance.get('n_patients')} patients, {provenance.get('n_events')} events",
+        **{name: ", ".join(map(str, found)) for name, found in columns.items()},
+        **{name.replace("_", " "): value for name, value in provenance.get("numerics", {}).items()},
         **{f"option: {name}": value for name, value in description["options"].items()},
     }
 

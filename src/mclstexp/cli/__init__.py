@@ -12,6 +12,7 @@ from rich.console import Console
 from mclstexp.cli import (  # noqa: F401  they register themselves
     calibrating,
     caring,
+    cohort,
     commands,
     dividing,
     enhancing,

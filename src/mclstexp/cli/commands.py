@@ -90,6 +90,7 @@ def evaluate(
     """
     step(f"Reading what {config} asks for")
     from mclstexp.api import run_experiment
+    from mclstexp.cli.cohort import print_outcome
     from mclstexp.cli.terminal import task_progress, warn
     from mclstexp.evaluation.experiment import read_experiment
     from mclstexp.evaluation.summary import headline
@@ -100,6 +101,9 @@ def evaluate(
         summary = run_experiment(
             experiment, out=out, overwrite=overwrite, jobs=jobs, on_event=on_event, on_warning=warn
         )
+    if getattr(experiment, "task", "") == "outcome":
+        print_outcome(summary, out, title=experiment.title or config.stem)
+        return
     heading, rows = brief_rows(summary)
     print_table(rows, heading=heading, title=experiment.title or config.stem)
     for sentence in headline(summary):
@@ -121,7 +125,7 @@ def check(
     ----------
     method
         Python file with one @register-ed class, or the name of a known method; of another question than images
-        imputation.NAME, enhancement.NAME or domains.NAME.
+        imputation.NAME, enhancement.NAME, domains.NAME or cohort.NAME.
     option
         Option of the method as NAME=VALUE, any number of times: small ones make it quick.
     """
@@ -188,8 +192,8 @@ def list_(method: str | None = None, /) -> None:
     Parameters
     ----------
     method
-        The method whose options are listed; imputation.NAME, enhancement.NAME or domains.NAME where methods of two
-        questions share a name, as mean.
+        The method whose options are listed; imputation.NAME, enhancement.NAME, domains.NAME or cohort.NAME where
+        methods of two questions share a name, as mean.
     """
     from mclstexp.core.options import describe_options
     from mclstexp.core.rooms import ROOMS, room_of

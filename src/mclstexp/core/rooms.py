@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from mclstexp.core import domain_finder, enhancer, imputer, predictor
+from mclstexp.core import domain_finder, enhancer, imputer, outcome_model, predictor
 from mclstexp.core.room import Room
 
 NEIGHBOURS: Final[dict[str, Room[Any]]] = {
-    room.question: room for room in (imputer.ROOM, enhancer.ROOM, domain_finder.ROOM)
+    room.question: room for room in (imputer.ROOM, enhancer.ROOM, domain_finder.ROOM, outcome_model.ROOM)
 }
 """The rooms beside that of images, by what their methods answer."""
 ROOMS: Final[tuple[Room[Any], ...]] = (predictor.ROOM, *NEIGHBOURS.values())
@@ -20,12 +20,13 @@ def room_of(method: str) -> tuple[Room[Any], str]:
     Parameters
     ----------
     method
-        As it is written: "imputation.mean"; without its question where it is meant among images, or is the only one of
-        that name.
+        As it is written: "imputation.mean", or by the package, "cohort.mmp"; without its question where it is meant
+        among images, or is the only one of that name.
     """
     question, _, name = method.rpartition(".")
-    if question in NEIGHBOURS:
-        return NEIGHBOURS[question], name
+    for room in NEIGHBOURS.values():
+        if question in (room.question, room.package.rpartition(".")[2]):
+            return room, name
     if not question and name not in predictor.ROOM.own_names():  # which imports nothing
         for room in NEIGHBOURS.values():
             if name in room.methods() and name not in predictor.ROOM.methods():

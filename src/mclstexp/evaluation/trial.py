@@ -44,6 +44,8 @@ class Trial:
     """What the answer's rows are called."""
     columns: Sequence[str]
     """What its columns are called."""
+    checks: Sequence[Callable[[TrialSubject], None]] = ()
+    """Promises that methods of this question make beside `CHECKS`."""
 
 
 @dataclass
@@ -136,7 +138,7 @@ def trial_of(room: Room[Any]) -> Trial:
 
 def run_trial(make: Callable[[], Method], trial: Trial) -> list[Result]:
     """Put a method of a question beside images to every check; one that raises has failed."""
-    return put(CHECKS, TrialSubject(make, trial))
+    return put((*CHECKS, *trial.checks), TrialSubject(make, trial))
 
 
 def with_values(counts: AnnData, values: np.ndarray) -> AnnData:
