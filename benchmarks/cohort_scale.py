@@ -1,7 +1,7 @@
 """What prototypes cost: `python benchmarks/cohort_scale.py [SLIDES] [TILES] [DIM]` (by default 100, 15000, 1024).
 
 Four made-up slides lie in a folder for the time as files of features, which patients have in turn; so the disk's speed
-is not in it. Prototypes are learnt of 100,000 tiles whatever the number of slides; what is timed of slides is said for
+is not in it. Prototypes are learnt of 50,000 tiles whatever the number of slides; what is timed of slides is said for
 one. Memory is the process's peak, which does not rise with slides.
 """
 
@@ -17,7 +17,7 @@ from mclstexp.cohort.feature_files import FileBag
 from mclstexp.cohort.prototypes import Prototypes
 from mclstexp.core.cohort import Patients
 
-N_FILES, N_KINDS, N_PROTOTYPES, MAX_TILES = 4, 24, 16, 100_000
+N_FILES, N_KINDS, N_PROTOTYPES, MAX_TILES = 4, 24, 16, 50_000
 
 
 def made(folder: Path, n_slides: int, n_tiles: int, dim: int) -> Patients:

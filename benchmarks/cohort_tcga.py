@@ -70,22 +70,20 @@ def main(data: Path) -> None:
     for said, covariates in COVARIATES.items():
         for name in ("BRCA", "BLCA", "LUAD", "STAD", "COADREAD", "KIRC"):
             cohort = read(data, name, covariates)
-            print(
-                f"clinical ({said}) {name}: mean {{:.4f}}, within folds {{:.4f}}".format(
-                    *judged(cohort, cohort.given(), "clinical")
-                )
-            )
+            show(f"clinical ({said})", name, judged(cohort, cohort.given(), "clinical"))
     for name in WITH_GENES:
         cohort = read(data, name, COVARIATES["age, sex, stage"])
         for model in ("pathway_scores", "clinical+pathway_scores"):
-            for options in ({}, {"l1_ratio": 0.5}):
-                found = judged(cohort, cohort.given(), model, **options)
-                print(f"{model} {options} {name}: mean {{:.4f}}, within folds {{:.4f}}".format(*found), flush=True)
+            for l1_ratio in (0.0, 0.5):
+                found = judged(cohort, cohort.given(), model, l1_ratio=l1_ratio)
+                show(f"{model} (l1_ratio {l1_ratio})", name, found)
         for model in ("clinical", "pathway_scores"):
             chance = [judged(cohort, cohort.by_chance(seed), model)[0] for seed in range(5)]
-            print(
-                f"{model} {name}, folds by chance, 5 ways: {np.mean(chance):.4f} ({min(chance):.4f}-{max(chance):.4f})"
-            )
+            print(f"{model} {name}, by chance, 5 ways: {np.mean(chance):.4f} ({min(chance):.4f}-{max(chance):.4f})")
+
+
+def show(model: str, name: str, found: tuple[float, float]) -> None:
+    print(f"{model} {name}: mean {found[0]:.4f}, within folds {found[1]:.4f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -217,3 +217,29 @@ def test_pathways_without_a_score_are_left_out_aloud(world, outcomes):
 def test_options_that_make_no_sense_are_refused(name, wrong):
     with pytest.raises(InputError, match="expected"):
         create_outcome_model(name, **wrong)
+
+
+@pytest.mark.parametrize("name", ["clinical", "pathway_scores", "clinical+pathway_scores", "mean_features"])
+def test_patients_who_are_all_alike_get_one_risk_aloud(name, world, outcomes):
+    patients = world[0]
+    alike = {
+        "covariates": pd.DataFrame({"stage": 1}, index=patients.covariates.index),
+        "pathways": patients.pathways * 0,
+        "bags": tuple(ArrayBag(np.ones((3, 2))) for _ in patients.ids),
+    }
+    same = Patients(**{**vars(patients), **alike})
+    for kind in ("survival", "binary"):
+        with pytest.warns(UserWarning, match="columns tells the training patients apart: all get one risk"):
+            model = create_outcome_model(name, **({"l1_ratio": 0.5} if "pathway" in name else {})).fit(
+                same, outcomes[kind]
+            )
+        assert len(set(model.predict(same).risk.round(12))) == 1
+
+
+def test_one_event_is_too_few_for_a_free_clinic_and_is_said(world):
+    patients, known = world
+    one = Outcomes.survival(patients.ids, time=known.time, event=np.arange(60) == 5)
+    with pytest.warns(UserWarning, match="tell the outcomes of the training patients apart without error"):
+        model = create_outcome_model("clinical+pathway_scores").fit(patients, one)
+    said = model.predict(patients, at_months=(1e-3, 1e9)).survival
+    assert ((said >= 0) & (said <= 1)).all()

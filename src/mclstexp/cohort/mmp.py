@@ -94,7 +94,7 @@ class MmpModel(NetworkModel):
     """Of expectation and maximisation."""
     standardise: bool = True
     """Whether each feature is first brought to mean 0 and standard deviation 1."""
-    max_tiles: int = 100_000
+    max_tiles: int = 50_000
     """Tiles that k-means sees, as many of each patient."""
     width: int = 32
     """Of a token."""

@@ -41,7 +41,7 @@ class PrototypeShares(LinearOutcomeModel):
     """Tiles that the prior counts for, in each prototype."""
     standardise: bool = True
     """Whether each feature is first brought to mean 0 and standard deviation 1."""
-    max_tiles: int = 100_000
+    max_tiles: int = 50_000
     """Tiles that k-means sees, as many of each patient."""
     log_ratio: bool = False
     """Whether shares are taken as logarithms less their mean."""

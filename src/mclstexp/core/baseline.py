@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 from jaxtyping import Bool, Float
+
+_MOST_RISK: Final = 300.0
+"""Beyond it nobody is left at any time, or everybody."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +26,7 @@ class Baseline:
         """Estimate it: at each time its events, by the sum of exp(risk) over who was still there."""
         times, events = np.unique(time[event], return_counts=True)
         order = np.argsort(time)
-        left = np.cumsum(np.exp(risk[order])[::-1])[::-1]
+        left = np.cumsum(_hazard(risk[order])[::-1])[::-1]
         at_risk = left[np.searchsorted(time[order], times)]
         return cls(times, np.cumsum(events / at_risk))
 
@@ -35,4 +38,8 @@ class Baseline:
         self, risk: Float[np.ndarray, " n_patients"], months: Float[np.ndarray, " n_times"]
     ) -> Float[np.ndarray, "n_patients n_times"]:
         """Return who is expected to be still there: exp(-H(t) exp(risk))."""
-        return np.exp(-self.at(months) * np.exp(risk)[:, None])
+        return np.exp(-self.at(months) * _hazard(risk)[:, None])
+
+
+def _hazard(risk: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    return np.exp(np.clip(risk, -_MOST_RISK, _MOST_RISK))

@@ -49,6 +49,9 @@ class Patients:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ids", _names(self.ids, "patients"))
+        if not self.ids:
+            msg = "at least one patient expected, found none"
+            raise InputError(msg)
         if self.sites is not None:
             object.__setattr__(self, "sites", tuple(map(str, self.sites)))
             self._require_rows(len(self.sites or ()), "sites")

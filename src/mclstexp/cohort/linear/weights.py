@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from mclstexp.cohort.linear.choice import Fit, choose
+from mclstexp.cohort.linear.choice import Fit, choose, ridges
 from mclstexp.cohort.linear.columns import Columns
 from mclstexp.cohort.linear.standard import Standard
 from mclstexp.cohort.regression.cox import Cox
@@ -66,6 +67,10 @@ class Weights:
         used = np.flatnonzero(standard.varies)
         design, groups = standard(columns.values)[:, used], [columns.groups[k] for k in used]
         likelihood, level, size = _likelihood(outcomes, strata)
+        if not len(used):
+            text = f"none of {len(columns.names)} columns tells the training patients apart: all get one risk"
+            warnings.warn(text, stacklevel=2)
+            how, folds = _nothing, ()
         if likelihood.has_intercept:
             design, groups = np.column_stack([np.ones(len(design)), design]), [INTERCEPT, *groups]
         found, choice = choose(how(likelihood, design, groups), likelihood, design, folds)
@@ -98,6 +103,10 @@ class Weights:
         coefficients, intercept = stored_arrays(state, layout, columns=len(names), one=1)
         standard = Standard.of_state(state, "weights", columns=len(names))
         return cls(names, groups, standard, coefficients, float(intercept[0]), int(state.meta["choice"]))
+
+
+def _nothing(likelihood: Likelihood, design: Design, groups: Sequence[str]) -> Fit:  # noqa: ARG001
+    return ridges([np.zeros(len(groups))])
 
 
 def _likelihood(outcomes: Outcomes, strata: Int[np.ndarray, " n"] | None) -> tuple[Likelihood, float, float]:
