@@ -143,11 +143,11 @@ def test_tiles_say_how_much_they_add():
 
 
 def test_the_scale_of_tiles_is_that_of_patients_counted_alike():
-    bags = [ArrayBag(np.full((10, 2), 1.0)), ArrayBag(np.full((1000, 2), 3.0))]
-    scale = FeatureScale.fit(bags)
+    bags = ArrayBag(np.full((10, 2), 1.0)), ArrayBag(np.full((1000, 2), 3.0)), None
+    scale = FeatureScale.fit(Patients(("a", "b", "c"), bags=bags))
     assert scale.mean.tolist() == [2, 2]
     assert scale.spread.tolist() == [1, 1]
-    constant = FeatureScale.fit([ArrayBag(np.full((10, 1), 0.1))])
+    constant = FeatureScale.fit(Patients(("a",), bags=(ArrayBag(np.full((10, 1), 0.1)),)))
     assert constant.spread.tolist() == [1]
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mclstexp.cohort.mcat import McatModel
-from mclstexp.cohort.networks.feature_scale import FeatureScale
+from mclstexp.cohort.networks.feature_scale import FeatureScale, levels_of
 from mclstexp.cohort.networks.model import Look
 from mclstexp.core.bag import Bag
 from mclstexp.core.cohort import Patients
@@ -44,28 +44,29 @@ class HimtModel(McatModel):
 
     def _learn_inputs(self, patients: Patients) -> None:
         super()._learn_inputs(patients)
-        levels = [_levels(bag) for bag in patients.bags or () if bag is not None]
-        self.n_levels_ = len(levels[0])
+        self.n_levels_ = next(len(levels_of(bag)) for bag in patients.bags or () if bag is not None)
         self._check_levels(patients)
         if self.n_levels_ < _LEVELS:
             found = "one, so that nothing is above it" if self.n_levels_ == 1 else str(self.n_levels_)
             text = f"{self.name} looks at tiles of three scales (2, 1 and 0.5 µm per pixel): these slides have {found}"
             warnings.warn(text, stacklevel=2)
-        coarser = zip(*(own[:-1] for own in levels), strict=True)
-        fit = FeatureScale.fit if self.standardise else lambda _: FeatureScale.none(self.dim_)
-        self.scales_ = [*(fit(bags) for bags in coarser), self.scale_]
+        self.scales_ = [
+            FeatureScale.fit(patients, level=level) if self.standardise else FeatureScale.none(self.dim_)
+            for level in range(self.n_levels_ - 1)
+        ]
+        self.scales_.append(self.scale_)
 
     def _check_levels(self, patients: Patients) -> None:
         for name, bag in zip(patients.ids, patients.bags or (), strict=True):
-            if bag is not None and len(_levels(bag)) != self.n_levels_:
+            if bag is not None and len(levels_of(bag)) != self.n_levels_:
                 msg = (
-                    f"tiles of {self.n_levels_} scales expected for this {self.name}, found {len(_levels(bag))} of "
+                    f"tiles of {self.n_levels_} scales expected for this {self.name}, found {len(levels_of(bag))} of "
                     f"{name!r}: embed all slides alike"
                 )
                 raise InputError(msg)
 
     def _look(self, patients: Patients) -> Look:
-        bags = [_levels(bag) for bag in patients.bags or () if bag is not None]
+        bags = [levels_of(bag) for bag in patients.bags or () if bag is not None]
         self._check_levels(patients)
         genes = torch.from_numpy(self.groups_.values(patients)).to(torch_device(self.device))
 
@@ -101,7 +102,3 @@ class HimtModel(McatModel):
         self.n_levels_ = stored_number(state, "n_levels", low=1)
         names = [f"level_{level}" for level in range(self.n_levels_ - 1)]
         self.scales_ = [*(FeatureScale.of_state(state, name, dim=self.dim_) for name in names), self.scale_]
-
-
-def _levels(bag: Bag) -> list[Bag]:
-    return [*bag.coarser, bag]

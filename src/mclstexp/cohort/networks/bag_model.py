@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -21,6 +22,8 @@ from mclstexp.nn.device import torch_device
 class BagModel(NetworkModel):
     """A network that is shown some tiles of each patient in training, others each time, and all in prediction."""
 
+    streams: ClassVar[bool] = True
+
     n_tiles: int = 4096
     """Tiles of a patient that are drawn for each pass in training; they are held in memory together."""
     standardise: bool = True
@@ -31,8 +34,7 @@ class BagModel(NetworkModel):
         self._require("n_tiles", self.n_tiles >= 1, "a whole number above 0")
 
     def _learn_inputs(self, patients: Patients) -> None:
-        bags = [bag for bag in patients.bags or () if bag is not None]
-        self.scale_ = FeatureScale.fit(bags) if self.standardise else FeatureScale.none(self.dim_)
+        self.scale_ = FeatureScale.fit(patients) if self.standardise else FeatureScale.none(self.dim_)
 
     def _inputs_state(self) -> State:
         return self.scale_.state("tiles")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
+from mclstexp.cohort.each_bag import each_bag
 from mclstexp.core.bag import Bag
+from mclstexp.core.cohort import Patients
 from mclstexp.core.method import State
 from mclstexp.core.stored import stored_arrays
 
@@ -23,14 +24,16 @@ class FeatureScale:
     """Of each feature; 1 where it does not vary."""
 
     @classmethod
-    def fit(cls, bags: Sequence[Bag]) -> FeatureScale:
-        """Learn it in one pass."""
-        first, second = (np.zeros(bags[0].dim) for _ in range(2))
-        for bag in bags:
-            for chunk in bag.chunks():
+    def fit(cls, patients: Patients, *, level: int = -1) -> FeatureScale:
+        """Learn it in one pass over tiles of a scale, the widest first, or of the finest."""
+        n_bags = sum(bag is not None for bag in patients.bags or ())
+        first, second = (np.zeros(patients.dim) for _ in range(2))
+        for _, bag in each_bag(patients, "scale of features"):
+            of = levels_of(bag)[level]
+            for chunk in of.chunks():
                 values = np.asarray(chunk, np.float64)
-                first += values.sum(axis=0) / bag.n_tiles / len(bags)
-                second += np.einsum("nd,nd->d", values, values) / bag.n_tiles / len(bags)
+                first += values.sum(axis=0) / of.n_tiles / n_bags
+                second += np.einsum("nd,nd->d", values, values) / of.n_tiles / n_bags
         variance = second - first**2
         varies = variance > 1e-9 * np.maximum(second, 1e-30)
         spread = np.sqrt(np.where(varies, variance, 1.0))
@@ -54,3 +57,8 @@ class FeatureScale:
         """Take back what `state` returned."""
         layout = {f"{name}.mean": "dim", f"{name}.spread": "dim"}
         return cls(*stored_arrays(state, layout, dim=dim))
+
+
+def levels_of(bag: Bag) -> list[Bag]:
+    """Return a patient's tiles at each scale, the widest first."""
+    return [*bag.coarser, bag]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import Any, ClassVar, Final, Literal, Protocol
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from mclstexp.core.cohort import Outcomes, Patients
 from mclstexp.core.errors import InputError
 from mclstexp.core.method import State
 from mclstexp.core.outcome_model import OutcomeModel
+from mclstexp.core.progress import counted
 from mclstexp.core.stored import stored_number
 from mclstexp.nn.device import torch_device
 from mclstexp.training.aligned import flat_state, unflatten
@@ -46,6 +47,9 @@ class NetworkModel(OutcomeModel):
 
     Subclasses write `_learn_inputs`, `_look`, `_network` and the state of what they learnt before the network.
     """
+
+    streams: ClassVar[bool] = False
+    """Whether it goes through all tiles each time it is asked, which takes a while."""
 
     loss: Literal["cox", "hazards"] = "cox"
     """How survival is learnt: Cox's partial likelihood (Efron's ties), or hazards in time bins. Of other outcomes it is
@@ -181,13 +185,18 @@ class NetworkModel(OutcomeModel):
 
     @torch.inference_mode()
     def _said(self, network: nn.Module, look: Look, rows: Tensor) -> Float[Tensor, "n n_out"]:
-        network.eval()
-        return torch.cat([network(*look(some, draw=False)) for some in rows.split(_AT_ONCE)]).cpu()
+        return torch.cat([network.eval()(*look(some, draw=False)) for some in rows.split(_AT_ONCE)]).cpu()
 
     def _heard(self, look: Look, rows: Tensor) -> Float[Tensor, "n n_out"]:
         """Return what the networks say of some patients, averaged."""
-        said = [self._said(network, look, rows).double() for network in self.networks_]
-        return self.slope_ * torch.stack(said).mean(dim=0)
+        parts = rows.split(1 if self.streams else _AT_ONCE)
+        found = []
+        with counted(f"{self.name} looks", len(rows), unit="patient", show=self.streams) as on_done:
+            for number, some in enumerate(parts, start=1):
+                said = [self._said(network, look, some).double() for network in self.networks_]
+                found.append(torch.stack(said).mean(dim=0))
+                on_done(min(number * len(parts[0]), len(rows)), "")
+        return self.slope_ * torch.cat(found)
 
     def _logits(self, patients: Patients) -> Float[Tensor, "n_patients n_out"]:
         return self._heard(self._look(patients), torch.arange(len(patients)))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from mclstexp.cohort.each_bag import each_bag
 from mclstexp.cohort.mixture import Prior
 from mclstexp.cohort.prototypes import Prototypes
 from mclstexp.core.bag import Bag
@@ -44,9 +45,9 @@ class TokenMaker:
         k, dim = self.prior.means.shape
         n_numbers = {"share": 1, "share_mean": 1 + dim, "full": 1 + 2 * dim, "transport": dim}[self.kind]
         tokens = np.full((len(patients), k, n_numbers), np.nan)
-        for row, bag in enumerate(patients.bags or ()):
-            if bag is not None:
-                tokens[row] = self._of(bag)
+        row = {name: number for number, name in enumerate(patients.ids)}
+        for name, bag in each_bag(patients, "tokens of slides"):
+            tokens[row[name]] = self._of(bag)
         return tokens
 
     def _of(self, bag: Bag) -> Float[np.ndarray, "k numbers"]:
