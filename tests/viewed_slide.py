@@ -42,3 +42,15 @@ def served(view):
         finally:
             server.shutdown()
             thread.join()
+
+
+def judged_prediction(folder):
+    """A prediction that carries what a test of its model found of each gene, and what training held of some."""
+    predicted = named_prediction(folder, verdicts={"tested_on": ["A", "B"], "method": "ridge"})
+    predicted.var["verdict"] = ["predictable", "doubtful", "not predictable", ""]
+    predicted.var["tested_pcc"] = [0.5, 0.3, 0.01, np.nan]
+    predicted.var["ceiling"] = [0.8, 0.9, 0.4, np.nan]
+    predicted.var["share"] = predicted.var["tested_pcc"] / predicted.var["ceiling"]
+    predicted.var["training_low"] = [-10.0, 3.0, -1.0, np.nan]
+    predicted.var["training_high"] = [90.0, 3.0, 1.0, np.nan]
+    return predicted

@@ -1,31 +1,11 @@
 // The views as a picture with all that is needed to read it: title, colours, scale bar.
 
-import { named, roundBelow } from "../shared/scale_bar.js";
+import { FONT, write, writeBar, writeScale } from "../shared/canvas_text.js";
 import { TITLES } from "./looks.js";
 
 const SCALE = 2; // pixels of the picture per pixel of the screen
 const MARGIN = 20;
 const GAP = 16;
-const FONT = "system-ui, sans-serif";
-
-function write(context, text, x, y, { size = 12, weight = 400, align = "left", colour = "#1d2430", wide } = {}) {
-  context.font = `${weight} ${size}px ${FONT}`;
-  context.textAlign = align;
-  context.fillStyle = colour;
-  context.fillText(text, x, y, wide);
-}
-
-function writeScale(context, legend, x, y, width) {
-  const { colours, ends, middle, unit, missing } = legend;
-  colours.forEach((colour, i) => {
-    context.fillStyle = colour;
-    context.fillRect(x + (i * width) / colours.length, y, width / colours.length + 0.5, 10);
-  });
-  write(context, ends[0], x, y + 24);
-  write(context, middle, x + width / 2, y + 24, { align: "center" });
-  write(context, ends[1], x + width, y + 24, { align: "right" });
-  write(context, missing ? `${unit}; grey: no value` : unit, x, y + 40, { colour: "#586070", wide: width });
-}
 
 // Returns how high it is.
 function writeNames(context, { names, missing }, x, y, width) {
@@ -40,16 +20,6 @@ function writeNames(context, { names, missing }, x, y, width) {
     left += wide;
   }
   return top - y + 17;
-}
-
-function writeBar(context, umPerPixel, x, y) {
-  const um = roundBelow(110 * umPerPixel);
-  const long = um / umPerPixel;
-  context.fillStyle = "#ffffffd9";
-  context.fillRect(x, y - 32, Math.max(long, 44) + 16, 32);
-  write(context, named(um), x + 8, y - 17);
-  context.fillStyle = "#1d2430";
-  context.fillRect(x + 8, y - 11, long, 3);
 }
 
 // `views`: {kind, scene} each; `place` as on the screen.
@@ -85,11 +55,4 @@ export async function picture({ title, lines, views, size, place, how }) {
     write(context, line, MARGIN, y, { size: 11, colour: "#586070", wide: whole[0] - 2 * MARGIN });
   });
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
-}
-
-export function save(blob, name) {
-  const address = URL.createObjectURL(blob);
-  const link = Object.assign(document.createElement("a"), { href: address, download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }

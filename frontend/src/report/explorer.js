@@ -2,7 +2,7 @@
 
 import { GeneBox } from "../shared/genes.js";
 import { Places } from "../shared/places.js";
-import { picture, save } from "./download.js";
+import { picture } from "./download.js";
 import { lookOf, TITLES } from "./looks.js";
 import { Moves, spotsBox } from "./moves.js";
 import { Sections } from "./payload.js";

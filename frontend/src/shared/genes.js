@@ -32,8 +32,9 @@ export class GeneBox {
     this.list.replaceChildren(
       ...this.found.map((number, at) => {
         const item = document.createElement("li");
-        Object.assign(item, { role: "option", id: `found-${at}`, textContent: this.names[number] });
-        if (this.notes) item.append(Object.assign(document.createElement("small"), { textContent: this.notes(number) }));
+        Object.assign(item, { role: "option", id: `${this.list.id}-${at}`, textContent: this.names[number] });
+        const note = this.notes?.(number);
+        if (note) item.append(Object.assign(document.createElement("small"), { textContent: note }));
         return item;
       }),
     );

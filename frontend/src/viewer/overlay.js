@@ -6,12 +6,11 @@ import { Colours } from "../shared/colours.js";
 import { Places } from "../shared/places.js";
 
 export class Overlay {
-  constructor(viewer, slide) {
+  constructor(viewer, slide, id) {
     this.viewer = viewer;
     this.slide = slide;
     this.places = new Places(slide.xy, slide.side_px);
-    this.colours = new Colours(slide.colours, slide.missing);
-    this.shown = { map: true, outline: true, opacity: 0.6, mark: null };
+    this.shown = { map: true, outline: true, opacity: 0.6, mark: null, ruler: null, colours: null, limits: null };
     this.outline = new Path2D();
     for (const ring of slide.outline) {
       ring.forEach((_, i) => {
@@ -20,17 +19,29 @@ export class Overlay {
       this.outline.closePath();
     }
     this.canvas = document.createElement("canvas");
-    this.canvas.id = "overlay";
+    this.canvas.id = id;
     Object.assign(this.canvas.style, { position: "absolute", inset: "0", width: "100%", height: "100%" });
     this.canvas.style.pointerEvents = "none";
     viewer.canvas.append(this.canvas);
     for (const event of ["update-viewport", "resize", "open"]) viewer.addHandler(event, () => this.draw());
   }
 
-  // Take the values of a gene: a picture with a pixel per tile where tiles lie on a grid, colour numbers otherwise.
   take(layer) {
-    const { places, colours } = this;
-    this.index = Array.from(layer.values, (value) => colours.index(value, layer.limits));
+    this.values = layer.values; // drawn when it is known where the colours end
+  }
+
+  show(change) {
+    Object.assign(this.shown, change);
+    if (this.values && this.shown.limits && ("colours" in change || "limits" in change)) this.paint();
+    this.draw();
+  }
+
+  // Give each tile its colour: a picture with a pixel per tile where tiles lie on a grid, colour numbers otherwise.
+  paint() {
+    const { places, slide, shown } = this;
+    const colours = new Colours(shown.colours, slide.missing);
+    this.colours = colours;
+    this.index = Array.from(this.values, (value) => colours.index(value, shown.limits));
     if (places.isGrid) {
       this.picture = new OffscreenCanvas(places.columns, places.rows);
       const context = this.picture.getContext("2d");
@@ -44,12 +55,6 @@ export class Overlay {
       this.byColour = colours.hex.map(() => []);
       this.index.forEach((colour, i) => this.byColour[colour].push(i));
     }
-    this.draw();
-  }
-
-  show(change) {
-    Object.assign(this.shown, change);
-    this.draw();
   }
 
   // Screen pixels per slide pixel, and where the slide's corner is.
@@ -93,6 +98,7 @@ export class Overlay {
       }
     }
     if (shown.mark) this.drawMark(context, ratio / scale);
+    if (shown.ruler) this.drawRuler(context, ratio / scale);
   }
 
   drawGrid(context) {
@@ -125,5 +131,29 @@ export class Overlay {
       context.lineWidth = wide * pixel;
       context.stroke();
     }
+  }
+
+  drawRuler(context, pixel) {
+    const { ends, says } = this.shown.ruler;
+    const [[x, y], [farX, farY]] = ends;
+    for (const [colour, wide] of [["#ffffff", 5], ["#101010", 2]]) {
+      context.strokeStyle = colour;
+      context.lineWidth = wide * pixel;
+      context.beginPath();
+      context.moveTo(x, y);
+      context.lineTo(farX, farY);
+      for (const [endX, endY] of ends) {
+        context.moveTo(endX + 5 * pixel, endY);
+        context.arc(endX, endY, 5 * pixel, 0, 2 * Math.PI);
+      }
+      context.stroke();
+    }
+    context.font = `600 ${13 * pixel}px system-ui, sans-serif`;
+    context.lineWidth = 4 * pixel;
+    context.strokeStyle = "#ffffff";
+    context.fillStyle = "#101010";
+    const at = [(x + farX) / 2 + 10 * pixel, (y + farY) / 2 - 10 * pixel];
+    context.strokeText(says, ...at);
+    context.fillText(says, ...at);
   }
 }

@@ -28,7 +28,7 @@ _TYPES: Final = {
     "txt": "text/plain; charset=utf-8",
 }
 _TILE: Final = re.compile(r"tiles/(\d{1,2})/(\d{1,7})_(\d{1,7})\.jpg", re.ASCII)
-_LAYER: Final = re.compile(r"layers/(\d{1,7})\.(json|f32)", re.ASCII)
+_LAYER: Final = re.compile(r"layers/(\d{1,7})\.(json|f32)|layers/(\d{1,7}(?:,\d{1,7})?)\.(geojson)", re.ASCII)
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -131,17 +131,20 @@ class ViewServer(ThreadingHTTPServer):
         if name == "places.f32":
             return "application/octet-stream", self.view.xy.astype("<f4").tobytes()
         if found := _LAYER.fullmatch(name):
-            return self._layer(int(found[1]), found[2])
+            return self._layers((found[1] or found[3]).split(","), found[2] or found[4])
         if found := _TILE.fullmatch(name):
             return "image/jpeg", self._tile(*map(int, found.groups()))
         raise Refused(HTTPStatus.NOT_FOUND, "nothing here")
 
-    def _layer(self, layer: int, form: str) -> tuple[str, bytes]:
-        if layer >= len(self.view.layers):
+    def _layers(self, numbers: list[str], form: str) -> tuple[str, bytes]:
+        layers = [*map(int, numbers)]
+        if max(layers) >= len(self.view.layers):
             raise Refused(HTTPStatus.NOT_FOUND, "no such layer")
+        if form == "geojson":
+            return "application/geo+json", self.view.geojson(layers).encode()
         if form == "json":
-            return "application/json", _json(self.view.peaks(layer))
-        return "application/octet-stream", self.view.values(layer).astype("<f4").tobytes()
+            return "application/json", _json(self.view.peaks(layers[0]))
+        return "application/octet-stream", self.view.values(layers[0]).astype("<f4").tobytes()
 
     def _tile(self, level: int, column: int, row: int) -> bytes:
         try:

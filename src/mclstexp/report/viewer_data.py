@@ -6,6 +6,7 @@ import json
 import math
 import os
 import tempfile
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -22,15 +23,18 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.tiles import Slide
 from mclstexp.io.guard import reading
+from mclstexp.io.qupath_tiles import tiles_geojson
 from mclstexp.io.slides import open_slide
 from mclstexp.plotting.maps import expression_unit, robust_limits
 from mclstexp.plotting.style import EXPRESSION, MISSING
+from mclstexp.report.viewer_genes import KnownGenes
 from mclstexp.report.viewer_input import check_belongs, chosen_gene, read_viewed, same_content
 from mclstexp.report.viewer_peaks import Smoother
 from mclstexp.report.viewer_tiles import TILE_PX, TilePyramid
-from mclstexp.whole_slide.pictures import most_varying, tile_side_px, tissue_outline
+from mclstexp.whole_slide.pictures import tile_side_px, tissue_outline, variances
 
 _ROWS: Final = 4096  # of the prediction held at once
+_MAPS: Final = (EXPRESSION, "cividis", "magma", "gray")  # evenly perceived, and told apart by colour-blind readers
 _OUTLINE_PX: Final = 2.0  # an outline is drawn by fewer points: nobody sees two pixels of the scanner
 
 
@@ -86,8 +90,9 @@ class SlideView:
         self._side = tile_side_px(self._said)
         shape = (predicted.n_vars, predicted.n_obs)
         self._by_gene = _room(shape)
-        varying = most_varying(self._lay_out(predicted))
-        self._first = varying if self._first is None else self._first
+        self._known = KnownGenes.of(predicted)
+        self._variances = variances(self._lay_out(predicted))
+        self._first = int(self._variances.argmax()) if self._first is None else self._first
         self._extra: list[Float[np.ndarray, " n"]] = []
         if keys.REFERENCE_DISTANCE in predicted.obs:
             self.layers.append(keys.REFERENCE_DISTANCE)
@@ -107,6 +112,11 @@ class SlideView:
         n_genes = len(self._by_gene)
         return np.array(self._by_gene[layer]) if layer < n_genes else self._extra[layer - n_genes]
 
+    def geojson(self, layers: Sequence[int]) -> str:
+        """Return the tiles with the values of some layers, for QuPath."""
+        values = {self.layers[layer]: self.values(layer) for layer in layers}
+        return tiles_geojson(self.xy, side_px=self._side, values=values, slide=self.slide)
+
     def belongs(self) -> bool:
         """Whether the slide is, byte for byte, the one that was predicted; a large one is read for it."""
         return same_content(self.slide, self._said)
@@ -114,19 +124,22 @@ class SlideView:
     def _peaks(self, layer: int) -> dict[str, Any]:
         """Say of a layer what its values do not: limits of the colours, and where it is highest."""
         values = self.values(layer)
-        low, high = robust_limits(values.astype(np.float64))
+        own = robust_limits(values.astype(np.float64))
+        training = self._known.limits(layer) if layer < len(self._by_gene) else None
         found = [{"xy": peak.xy, "value": peak.value} for peak in self._smoother.peaks(values)]
         return {
             "layer": layer,
             "name": self.layers[layer],
-            "limits": [low, high],
+            "limits": training or own,
+            "own": own,
+            "training": training,
             "peaks": found,
             "beyond": int((values > self._most).sum()) if layer < len(self._by_gene) else 0,
         }
 
     def describe(self) -> dict[str, Any]:
         """Return all that the page needs before the first gene, as JSON takes it."""
-        said, colours = self._said, colormaps[EXPRESSION](np.linspace(0, 1, 256))
+        said, steps = self._said, np.linspace(0, 1, 256)
         return {
             "slide": self.slide.id,
             "mpp": self.slide.mpp,
@@ -142,8 +155,10 @@ class SlideView:
             "tile_um": self._spec_um(),
             "unit": "" if self._space is None else expression_unit(self._space),
             "most": self._most if np.isfinite(self._most) else None,
-            "colours": [to_hex(colour) for colour in colours],
+            "maps": {name: [*map(to_hex, colormaps[name](steps))] for name in _MAPS},
             "missing": MISSING,
+            "spread": [round(float(sd), 6) for sd in np.sqrt(self._variances)],
+            "known": self._known.describe(),
             "outline": self._outline(),
             "regions": self._regions if any(name != self._regions[0] for name in self._regions) else [],
             "method": str(said.get("method", "")),

@@ -53,13 +53,19 @@ def spatial_entry(slide: Slide, *, spot_px: float) -> dict[str, Any]:
 
 
 def most_varying(blocks: Iterable[Float[np.ndarray, "_ g"]]) -> int:
-    """Return the column of largest variance over the rows of all blocks; rows with NaN are left out.
+    """Return the column of largest variance over the rows of all blocks, the first of equals; see `variances`."""
+    return int(np.argmax(variances(blocks)))
 
-    Memory follows one block. The first of equals is taken, and column 0 where no row is finite.
+
+def variances(blocks: Iterable[Float[np.ndarray, "_ g"]]) -> Float[np.ndarray, " g"]:
+    """Return the variance of each column over the rows of all blocks; rows with NaN are left out.
+
+    Memory follows one block. Where no row is finite, all are 0.
     """
     n, mean, squares = 0, np.zeros(1), np.zeros(1)
     for block in blocks:
         finite = np.isfinite(block).all(axis=1)
+        squares = np.broadcast_to(squares, block.shape[1:])
         rows = np.asarray(block if finite.all() else block[finite], np.float64)
         if len(rows) == 0:
             continue
@@ -68,7 +74,7 @@ def most_varying(blocks: Iterable[Float[np.ndarray, "_ g"]]) -> int:
         apart, total = own - mean, n + len(rows)
         squares = squares + ((rows - own) ** 2).sum(axis=0) + apart**2 * n * len(rows) / total
         mean, n = mean + apart * len(rows) / total, total
-    return int(np.argmax(squares))
+    return squares / max(n, 1)
 
 
 def default_gene(predicted: AnnData) -> str:
