@@ -28,7 +28,7 @@ def _make(folder: Path) -> None:
         save_model(small.create().fit(sections), folder / name)
 
 
-def _mend(folder: Path, chance: Random) -> None:
+def mend(folder: Path, chance: Random) -> None:
     """Write the checksum of the damaged weights, as a stranger would."""
     description, weights = folder / "model.json", folder / "weights.safetensors"
     try:
@@ -49,4 +49,4 @@ def _use(folder: Path) -> None:
     assert np.isfinite(np.asarray(predicted.X)).all(), "a prediction that is not finite"
 
 
-TARGETS = (Target("model", _make, _use, files=("*",), mend=_mend),)
+TARGETS = (Target("model", _make, _use, files=("*",), mend=mend),)

@@ -104,7 +104,8 @@ class _Stacked(OutcomeModel):
         start = "beside."
         arrays = {name.removeprefix(start): a for name, a in state.arrays.items() if name.startswith(start)}
         kept = State(arrays, state.meta["beside"])
-        self.weights_, self.clinic_ = Weights.of_state(kept), Clinic.of_state(kept)
+        self.weights_ = Weights.of_state(kept)
+        self.clinic_ = Clinic.of_state(kept, among=self.columns_["covariates"])
         self.level_ = float(kept.meta["level"])
 
 

@@ -48,4 +48,4 @@ class ClinicalModel(LinearOutcomeModel):
         return self.covariates_.state()
 
     def _take_back(self, state: State) -> None:
-        self.covariates_ = Clinic.of_state(state)
+        self.covariates_ = Clinic.of_state(state, among=self.columns_["covariates"])

@@ -48,9 +48,11 @@ class KaplanMeierModel(OutcomeModel):
         return np.tile(self.curve_.at(months), (len(patients), 1))
 
     def _get_state(self) -> State:
-        level = {"level": np.array([self.level_])}
-        return State({**level, "curve.times": self.curve_.times, "curve.values": self.curve_.values}, {})
+        curve = {"curve.times": self.curve_.times, "curve.values": self.curve_.values}
+        return State({"level": np.array([self.level_]), **(curve if self.kind_ == "survival" else {})}, {})
 
     def _set_state(self, state: State) -> None:
         self.level_ = float(stored_arrays(state, {"level": "one"}, one=1)[0][0])
-        self.curve_ = Steps(state.arrays["curve.times"], state.arrays["curve.values"], 1.0)
+        if self.kind_ == "survival":
+            times, values = stored_arrays(state, {"curve.times": "times", "curve.values": "times"})
+            self.curve_ = Steps(times, values, 1.0)

@@ -73,4 +73,4 @@ class PathwayScores(LinearOutcomeModel):
         return self.pathways_.state()
 
     def _take_back(self, state: State) -> None:
-        self.pathways_ = PathwayColumns.of_state(state)
+        self.pathways_ = PathwayColumns.of_state(state, among=self.columns_[part_of(self.reads)])

@@ -79,5 +79,5 @@ class PrototypeXPathway(PrototypeShares):
 
     def _take_back(self, state: State) -> None:
         super()._take_back(state)
-        self.pathways_ = PathwayColumns.of_state(state)
-        self.spread_ = Standard.of_state(state, "shares")
+        self.pathways_ = PathwayColumns.of_state(state, among=self.columns_[part_of(self.reads)])
+        self.spread_ = Standard.of_state(state, "shares", columns=len(self.prototypes_.centres))

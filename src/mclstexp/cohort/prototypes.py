@@ -141,7 +141,11 @@ class Prototypes:
         axes = {"centres": "k dim", "offset": "dim", "scale": "dim", "within": "dim", "frequency": "k"}
         layout = {f"prototypes.{part}": of for part, of in axes.items()}
         centres, offset, scale, within, frequency = stored_arrays(state, layout, dim=dim)
-        return cls(centres, offset, scale, within, frequency, pd.DataFrame(state.meta["shown"]))
+        shown = pd.DataFrame(state.meta["shown"]).loc[:, ["prototype", "patient", "tile"]]
+        if not shown["prototype"].isin(range(len(centres))).all() or not (scale > 0).all() or not (within >= 0).all():
+            msg = f"tiles of {len(centres)} prototypes and positive scales expected, found others: copy the model again"
+            raise InputError(msg)
+        return cls(centres, offset, scale, within, frequency, shown)
 
     def prior(self, pseudo_count: float, epsilon: float | Literal["within"]) -> Prior:
         """Return what is expected of a slide; `epsilon` is the variance around each prototype."""

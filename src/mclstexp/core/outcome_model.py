@@ -20,7 +20,7 @@ from mclstexp.core.method import Method, State, described
 from mclstexp.core.options import without_paths
 from mclstexp.core.room import Room
 from mclstexp.core.shown import FRAMES, as_fitted, check_outcomes, show
-from mclstexp.core.stored import stored_number, stored_texts
+from mclstexp.core.stored import stored_arrays, stored_number, stored_texts
 
 CLINIC: Final = "clinical+"
 """What stands before the name of a model that is put beside the clinic's covariates."""
@@ -38,6 +38,7 @@ class OutcomeRoom(Room["OutcomeModel"]):
         return made
 
 
+_BASELINE: Final = {"baseline.times": "times", "baseline.hazard": "hazard"}
 ROOM: Final = OutcomeRoom("mclstexp.cohort", question="outcome")
 register = ROOM.register
 
@@ -163,9 +164,10 @@ class OutcomeModel(Method):
         Raises
         ------
         InputError
-            If the model is not fitted, or something it takes is not there, or a patient lacks it.
+            If the model is not fitted, something it takes is not there or a patient lacks it, or a number is not
+            finite: its weights went astray, in its fit or in its file.
         RuntimeError
-            If the model returned a wrong shape or a number that is not finite.
+            If the model returned a wrong shape.
         """
         if not self.is_fitted:
             msg = f"{self.name or type(self).__name__} must be fitted before it predicts: call fit(patients, outcomes)"
@@ -206,7 +208,6 @@ class OutcomeModel(Method):
     @final
     def get_state(self) -> State:
         """Return all that predicting needs beyond the options."""
-        base = self.baseline_ or Baseline(np.empty(0), np.empty(0))
         meta = {
             "kind": [self.kind_],
             "columns": {part: list(names) for part, names in self.columns_.items()},
@@ -214,8 +215,10 @@ class OutcomeModel(Method):
             "centre": self.centre_,
             "cut": self.cut_,
         }
-        own = State({"baseline.times": base.times, "baseline.hazard": base.hazard}, meta)
-        return own.joined(self._get_state())
+        base = (
+            {} if self.baseline_ is None else {name: getattr(self.baseline_, part) for name, part in _BASELINE.items()}
+        )
+        return State(base, meta).joined(self._get_state())
 
     @final
     def set_state(self, state: State) -> None:
@@ -224,8 +227,10 @@ class OutcomeModel(Method):
         self.dim_ = stored_number(state, "dim")
         self.columns_ = {part: tuple(map(str, state.meta["columns"][part])) for part in state.meta["columns"]}
         self.centre_, self.cut_ = float(state.meta["centre"]), float(state.meta["cut"])
-        times, hazard = state.arrays["baseline.times"], state.arrays["baseline.hazard"]
-        self.baseline_ = Baseline(times, hazard) if self.kind_ == "survival" else None
+        self.baseline_ = None
+        if self.kind_ == "survival":
+            times, hazard = stored_arrays(state, dict.fromkeys(_BASELINE, "times"))
+            self.baseline_ = Baseline(times, hazard)
         self._set_state(state)
 
     def _shown(self, patients: Patients, *, fitted: bool = False) -> Patients:
@@ -238,9 +243,15 @@ class OutcomeModel(Method):
     ) -> Float[np.ndarray, " n_patients"]:
         """Return risks that are predicted unless they are at hand."""
         risk = np.asarray(self._predict(patients) if risk is None else risk, np.float64)
-        if risk.shape != (len(patients),) or not np.isfinite(risk).all():
-            msg = f"{self.name} returned {risk.shape} for {len(patients)} patients, or numbers that are not finite"
+        if risk.shape != (len(patients),):
+            msg = f"{self.name} returned {risk.shape} for {len(patients)} patients"
             raise RuntimeError(msg)
+        if not np.isfinite(risk).all():
+            msg = (
+                f"finite risks expected of {self.name}, found others: its weights went astray, in its fit or in its "
+                "file: fit it again"
+            )
+            raise InputError(msg)
         return risk
 
     def _survival(

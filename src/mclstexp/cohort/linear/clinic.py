@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
@@ -94,10 +94,14 @@ class Clinic:
         return State({}, {"clinic": [asdict(covariate) for covariate in self.covariates]})
 
     @classmethod
-    def of_state(cls, state: State) -> Self:
-        """Take back what `state` returned."""
+    def of_state(cls, state: State, *, among: Sequence[str]) -> Self:
+        """Take back what `state` returned, of covariates that the model knows."""
         told: list[Mapping[str, Any]] = state.meta["clinic"]
-        return cls(tuple(build(Covariate, one, where="a saved model's covariates") for one in told))
+        covariates = tuple(build(Covariate, one, where="a saved model's covariates") for one in told)
+        if not {covariate.name for covariate in covariates} <= set(among):
+            msg = f"a saved model's covariates among {', '.join(among)} expected, found others: copy the model again"
+            raise InputError(msg)
+        return cls(covariates)
 
 
 def _covariate(column: pd.Series) -> Covariate:

@@ -88,7 +88,7 @@ class LinearOutcomeModel(OutcomeModel):
 
     def _set_state(self, state: State) -> None:
         self.weights_ = Weights.of_state(state)
-        self.clinic_ = Clinic.of_state(state) if self.beside_clinic else None
+        self.clinic_ = Clinic.of_state(state, among=self.columns_["covariates"]) if self.beside_clinic else None
         self._take_back(state)
 
     def _penalties(self) -> list[Mapping[str, float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Self
 
@@ -14,6 +15,7 @@ from mclstexp.cohort.linear.standard import Standard
 from mclstexp.core.cohort import Part, Patients
 from mclstexp.core.errors import InputError
 from mclstexp.core.method import State
+from mclstexp.core.stored import stored_texts
 
 Source = Literal["scores", "genes"]
 """Scores of pathways, or expression of their genes."""
@@ -84,10 +86,14 @@ class PathwayColumns:
         return kept if self.each is None else kept.joined(self.each.state("genes"))
 
     @classmethod
-    def of_state(cls, state: State) -> Self:
-        """Take back what `state` returned."""
-        names = tuple(state.meta["pathways"])
+    def of_state(cls, state: State, *, among: Sequence[str]) -> Self:
+        """Take back what `state` returned, of columns that the model knows."""
+        names = stored_texts(state, "pathways")
         genes = {pathway: tuple(of) for pathway, of in state.meta["genes"].items()}
+        read = {gene for of in genes.values() for gene in of} if genes else set(names)
+        if not read <= set(among) or (genes and (tuple(genes) != names or not all(genes.values()))):
+            msg = f"pathways of a saved model's {len(among)} columns expected, found others: copy the model again"
+            raise InputError(msg)
         each = Standard.of_state(state, "genes", columns=sum(map(len, genes.values()))) if genes else None
         return cls(genes, each, names, Standard.of_state(state, "pathways", columns=len(names)))
 

@@ -17,8 +17,9 @@ from mclstexp.cohort.linear.standard import Standard
 from mclstexp.cohort.regression.cox import Cox
 from mclstexp.cohort.regression.likelihood import Design, Gaussian, Likelihood, Logistic
 from mclstexp.core.cohort import Outcomes
+from mclstexp.core.errors import InputError
 from mclstexp.core.method import State
-from mclstexp.core.stored import stored_arrays, stored_texts
+from mclstexp.core.stored import stored_arrays, stored_number, stored_texts
 
 INTERCEPT: Final = "intercept"
 """Group of the column of ones, which is free."""
@@ -80,7 +81,16 @@ class Weights:
         return cls(columns.names, columns.groups, standard, coefficients, level + size * intercept, choice)
 
     def scores(self, columns: Columns) -> Float[np.ndarray, " n"]:
-        """Return the score of each patient."""
+        """Return the score of each patient.
+
+        Raises
+        ------
+        InputError
+            If these are other columns than were weighed: two parts of a saved model do not belong together.
+        """
+        if columns.names != self.names:
+            msg = f"the {len(self.names)} columns of a saved model expected, found others: copy the model again"
+            raise InputError(msg)
         return self.intercept + self.standard(columns.values) @ self.coefficients
 
     def table(self) -> pd.DataFrame:
@@ -102,7 +112,7 @@ class Weights:
         layout = {"weights.coefficients": "columns", "weights.intercept": "one"}
         coefficients, intercept = stored_arrays(state, layout, columns=len(names), one=1)
         standard = Standard.of_state(state, "weights", columns=len(names))
-        return cls(names, groups, standard, coefficients, float(intercept[0]), int(state.meta["choice"]))
+        return cls(names, groups, standard, coefficients, float(intercept[0]), stored_number(state, "choice"))
 
 
 def _nothing(likelihood: Likelihood, design: Design, groups: Sequence[str]) -> Fit:  # noqa: ARG001
