@@ -20,10 +20,12 @@ from mclstexp.cohort.table import read_cohort as read_from
 from mclstexp.core.errors import InputError
 from mclstexp.core.options import typed_options
 from mclstexp.core.outcome_model import OutcomeModel
+from mclstexp.core.tiles import TileSpec
 from mclstexp.evaluation.runner import OnEvent
 from mclstexp.io.atomic import atomic_path
 from mclstexp.io.outcome_models import load_outcome_model, save_outcome_model
 from mclstexp.io.targets import require_free_file
+from mclstexp.whole_slide.features import Embedding, OnSlide, embed_slides
 
 DEFAULTS = ("clinical",)
 """Models that are compared unasked, beside controls; with what lies beside the table see `usual_models`."""
@@ -77,6 +79,46 @@ def look_at_cohort(config: CohortConfig) -> tuple[dict[str, str], list[str]]:
     """
     cohort = read_from(config)
     return overview(cohort), check_cohort(cohort)
+
+
+def embed_cohort(
+    cohort: CohortConfig | Cohort,
+    slides: str,
+    *,
+    encoder: str,
+    out: Path | str,
+    spec: TileSpec = TileSpec(),  # noqa: B008  frozen
+    on_slide: OnSlide | None = None,
+) -> dict[str, str]:
+    """Embed every tile of a cohort's slides, a file for each; run it again to go on after an interruption.
+
+    Parameters
+    ----------
+    cohort
+        Whose slides.
+    slides
+        Where they lie: a folder, a glob or a table; files are named as the cohort names its slides.
+    encoder
+        Frozen image encoder.
+    out
+        Folder for the files, as a cohort's ``features`` takes it.
+    spec
+        Size and scale of the tiles.
+    on_slide
+        Hears what becomes of each slide.
+
+    Returns
+    -------
+    Why each slide that failed did, by name.
+
+    Raises
+    ------
+    InputError
+        As `whole_slide.features.embed_slides`.
+    """
+    read = read_from(cohort) if isinstance(cohort, CohortConfig) else cohort
+    names = [name for of in read.slides.values() for name in of]
+    return embed_slides(slides, Path(out), how=Embedding(encoder, spec), only=names, on_slide=on_slide)
 
 
 def usual_models(config: CohortConfig) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`cohort check | evaluate | fit | predict`: from slides and expression to patients."""
+"""`cohort check | features | evaluate | fit | predict`: from slides and expression to patients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from mclstexp.cli.application import app
-from mclstexp.cli.flags import without_none
+from mclstexp.cli.flags import Tile, tile_spec, without_none
 from mclstexp.cli.terminal import print_table, say, warn
 from mclstexp.core.progress import step
 
@@ -48,6 +48,8 @@ class Patients:
     """Rows to take, as cohort=BLCA."""
     features: Path | None = None
     """Folder with a file of tile features for each slide (SLIDE.h5, .npy or .safetensors)."""
+    coarser: str | None = None
+    """Folders with features of wider tiles of the same slides, the widest first, as features_5x,features_10x."""
     expression: Path | None = None
     """Table of expression, measured or predicted: a row for each patient, a column for each gene."""
     gene_sets: Path | None = None
@@ -66,6 +68,8 @@ def cohort_config(table: Path, patients: Patients) -> CohortConfig:
     }
     if patients.covariates is not None:
         said["covariates"] = [name.strip() for name in patients.covariates.split(",") if name.strip()]
+    if patients.coarser is not None:
+        said["coarser"] = [folder.strip() for folder in patients.coarser.split(",")]
     if patients.where is not None:
         said["where"] = split_pairs(patients.where.split(","), what="where")
     return api.cohort_config(table, **said)
@@ -89,6 +93,43 @@ def check(table: Path, /, *, patients: Patients = Patients()) -> None:
         warn(note)
     if not notes:
         say("nothing to be wary of was found")
+
+
+@cohort.command
+def features(
+    table: Path,
+    /,
+    *,
+    slides: str,
+    encoder: str,
+    out: Path,
+    tile: Tile = Tile(),  # noqa: B008  frozen
+    patients: Patients = Patients(),
+) -> int:
+    """Embed every tile of the slides of a table, a file for each; run it again to go on after an interruption.
+
+    Parameters
+    ----------
+    table
+        The table of patients, with a column of slides.
+    slides
+        Where the slides lie: a folder, a glob, or a table with their paths; files are named as the table names them.
+    encoder
+        Frozen image encoder.
+    out
+        Folder for SLIDE.safetensors, as --features takes it.
+    """
+    step(f"Reading {table}")
+    from mclstexp.api.cohort import embed_cohort
+
+    def on_slide(name: str, what: str) -> None:
+        say(f"{name}: {what}")
+
+    failed = embed_cohort(
+        cohort_config(table, patients), slides, encoder=encoder, out=out, spec=tile_spec(tile), on_slide=on_slide
+    )
+    say(f"{len(failed)} slides failed: {', '.join(failed)}" if failed else f"features: {out}")
+    return 1 if failed else 0
 
 
 @Parameter(name="*", group="Judging")

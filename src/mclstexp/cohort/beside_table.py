@@ -53,20 +53,27 @@ def beside_table(
         if n_few := len(sets) - len(found["gene_sets"]):
             notes.append(f"{n_few} of {len(sets)} gene sets have too few genes in the table of expression: left out")
     if config.features is not None:
-        found["bags"] = _bags(config.features, ids, slides, notes)
+        scales = [_bags(folder, ids, slides, notes) for folder in (*config.coarser, config.features)]
+        found["bags"] = _of_scales(scales)
     return found
 
 
 def _bags(
     folder: str, ids: tuple[str, ...], slides: Mapping[str, tuple[str, ...]], notes: list[str]
-) -> tuple[FileBag | None, ...]:
+) -> tuple[tuple[Path, ...], ...]:
+    """Return the files of each patient's slides."""
     files = feature_files(Path(folder))
-    bags = tuple(bag_of([files[slide] for slide in slides.get(name, ()) if slide in files]) for name in ids)
+    of = tuple(tuple(files[slide] for slide in slides.get(name, ()) if slide in files) for name in ids)
     n_slides = len([slide for name in ids for slide in slides.get(name, ()) if slide not in files])
-    n_without = bags.count(None)
-    if n_without == len(ids):
+    if not any(of):
         msg = f"features of the slides expected in {folder}, found files of other names: name them SLIDE.h5"
         raise InputError(msg)
-    if n_without or n_slides:
-        notes.append(f"{n_slides} slides have no features, {n_without} of {len(ids)} patients none at all")
-    return bags
+    if n_slides:
+        notes.append(f"{n_slides} slides have no features, {of.count(())} of {len(ids)} patients none at all")
+    return of
+
+
+def _of_scales(scales: list[tuple[tuple[Path, ...], ...]]) -> tuple[FileBag | None, ...]:
+    """Return the tiles of each patient; those of wider scales, the widest first, hang on the finest."""
+    *wider, finest = scales
+    return tuple(bag_of(files, coarser=[bag_of(scale[row]) for scale in wider]) for row, files in enumerate(finest))

@@ -38,6 +38,8 @@ class CohortConfig:
     """Rows to take, by column and value, as {cohort = "BLCA"}."""
     features: str | None = None
     """Folder with a file of tile features for each slide (SLIDE.h5, .npy or .safetensors)."""
+    coarser: tuple[str, ...] = ()
+    """Folders with features of wider tiles of the same slides, the widest first, for models that look at several."""
     expression: str | None = None
     """Table of expression, measured or predicted: a row for each patient, a column for each gene (.csv, .parquet)."""
     gene_sets: str | None = None

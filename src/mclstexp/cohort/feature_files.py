@@ -32,8 +32,8 @@ class FileBag(Bag):
         If a file is no table of numbers with a row for each tile, or two have another width.
     """
 
-    def __init__(self, files: Sequence[Path]) -> None:
-        self.files = tuple(files)
+    def __init__(self, files: Sequence[Path], *, coarser: Sequence[Bag] = ()) -> None:
+        self.files, self.coarser = tuple(files), tuple(coarser)
         shapes = []
         for file in self.files:
             with _opened(file) as table:
@@ -95,10 +95,12 @@ def feature_files(folder: Path) -> dict[str, Path]:
     return found
 
 
-def bag_of(files: Sequence[Path]) -> FileBag | None:
-    """Return the tiles in some files; None without files, or without a tile in them."""
-    bag = FileBag(files) if files else None
-    return bag if bag is not None and bag.n_tiles else None
+def bag_of(files: Sequence[Path], *, coarser: Sequence[Bag | None] = ()) -> FileBag | None:
+    """Return the tiles in some files; None without files, or without a tile in them or in a wider scale."""
+    if not files or None in coarser:
+        return None
+    bag = FileBag(files, coarser=[wider for wider in coarser if wider is not None])
+    return bag if bag.n_tiles else None
 
 
 @contextmanager

@@ -48,9 +48,8 @@ def _frame(frame: pd.DataFrame) -> list[Any]:
 def _bag(bag: Bag | None) -> Any:
     if bag is None:
         return None
-    if isinstance(bag, FileBag):
-        return [_file(path) for path in bag.files]
-    return list(bag.chunks())
+    own = [_file(path) for path in bag.files] if isinstance(bag, FileBag) else list(bag.chunks())
+    return [own, [_bag(wider) for wider in bag.coarser]]
 
 
 def _file(path: Path) -> list[Any]:
