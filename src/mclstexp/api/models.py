@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mclstexp.analysis.gene_ranking import VERDICTS
 from mclstexp.api.imputed_targets import ImputedTargets
+from mclstexp.api.verdicts import read_verdicts, tell
 from mclstexp.core import identity, keys
-from mclstexp.core.display import plural
+from mclstexp.core.display import plural, some
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.imputed import imputed_genes
@@ -81,15 +84,16 @@ def fit_model(
     min_counts = config.data.min_counts
     panel = None if config.genes is None else read_genes(config.genes)  # cheap, and wrong soonest
     imputed = None if config.impute is None else ImputedTargets.read(config.impute)
+    verdicts = [] if config.verdicts is None else [read_verdicts(config.verdicts, model)]
     with process_group(), _workdir(out) as workdir:
         sections = config.data.read(config.tile)
         for sentence in _findings(sections, min_counts=min_counts):
             (on_warning or _log.warning)(sentence)
         if imputed is None:
             space = _space(model, sections, config, panel=panel)
-            key = _key(model, sections, [space, min_counts])
+            key = _key(model, sections, [space, min_counts, *verdicts])
         else:  # what is there already is not imputed again
-            key = _key(model, sections, [panel, config.scale, min_counts, imputed.known_by()])
+            key = _key(model, sections, [panel, config.scale, min_counts, imputed.known_by(), *verdicts])
         if not overwrite and key == _identity(out):
             with suppress(InputError):  # one that is damaged is made again
                 return load_model(out)
@@ -100,6 +104,8 @@ def fit_model(
         n_spots = sum(map(len, sections))
         step(f"{method} learns from {plural(len(sections), 'section')}, {plural(n_spots, 'spot')}")
         model.fit(sections, space=space, workdir=workdir, min_counts=min_counts)
+        for found in verdicts:
+            tell(model, found)
         if rank() == 0:
             model.provenance_ |= {"code": code_version(), keys.IDENTITY: key}
             models.save_model(model, out, overwrite=overwrite)
@@ -204,6 +210,7 @@ def model_info(run: Path | str) -> dict[str, Any]:
         "scale": str(build(ExpressionSpace, space, where=f"{run}: the space")),
         "tiles": f"{spec['size_px']} px at {spec['mpp']:g} µm per pixel ({spec['size_px'] * spec['mpp']:g} µm)",
         **_imputed(provenance.get(keys.IMPUTED)),
+        **_tested(provenance.get(keys.VERDICTS)),
         "training sections": ", ".join(provenance["sections"]),
         "training patients": ", ".join(provenance["patients"]),
         **{name.replace("_", " "): value for name, value in provenance.get("numerics", {}).items()},
@@ -223,6 +230,14 @@ def _of_outcome(description: dict[str, Any]) -> dict[str, Any]:
         **{name.replace("_", " "): value for name, value in provenance.get("numerics", {}).items()},
         **{f"option: {name}": value for name, value in description["options"].items()},
     }
+
+
+def _tested(said: dict[str, Any] | None) -> dict[str, str]:
+    if said is None:
+        return {}
+    counts = Counter(said[keys.VERDICT])
+    listed = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+    return {"verdicts": f"{listed}; tested on {some(said['tested_on'])} ({plural(said['n_sections'], 'section')})"}
 
 
 def _imputed(said: dict[str, Any] | None) -> dict[str, str]:

@@ -95,7 +95,7 @@ def _predicted(model: Predictor, tiles: Tiles, *, sample: int | None, intervals:
 
 
 def predict_files(
-    run: Path | str,
+    run: Predictor | Path | str,
     data: DataConfig,
     *,
     out: Path | str,
@@ -111,7 +111,7 @@ def predict_files(
     Parameters
     ----------
     run
-        Folder of a saved model.
+        Folder of a saved model, or a fitted one, such as one that `api.verdicts.told_model` returned.
     data
         Sections of any known format, or a folder of ready-made tiles (also by ``format="tiles"``).
     out
@@ -135,7 +135,7 @@ def predict_files(
         If the model or the data cannot be read, several sections are to go into one file, the place is taken, or
         another run is at it.
     """
-    model, out = load_model(run), Path(out)
+    model, out = run if isinstance(run, Predictor) else load_model(run), Path(out)
     laid = None if intervals is None else read_intervals(intervals)
     with working_folder(working_path(out), doing="a prediction"):
         queries = dict(_queries(model, data))

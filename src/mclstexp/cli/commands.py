@@ -5,6 +5,7 @@ Imports stand inside: help must not wait for torch.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -62,6 +63,8 @@ def fit(
     from mclstexp.cli.terminal import warn
 
     config = fit_config(method, data, options=learning.options, tile=tile, reading=reading, imputed=learning.imputed)
+    if learning.verdicts is not None:
+        config = replace(config, verdicts=str(learning.verdicts))
     model = fit_model(method, config, out=out, overwrite=overwrite, on_warning=warn)
     n_sections = len(model.provenance_["sections"])
     beside = model.provenance_.get("imputed")

@@ -136,6 +136,9 @@ class Learning:
     """The method's."""
     imputed: Imputed = Imputed()
     """What is imputed."""
+    verdicts: Annotated[Path | None, Parameter(name="--verdicts")] = None
+    """Folder that `mclstexp evaluate` wrote of this method: the model and its predictions say of each gene how well it
+    was predicted there, and on whom."""
 
 
 @Parameter(name="*", group="Whole slides")
@@ -170,6 +173,9 @@ class Spread:
     """Of the draw; another one draws another map."""
     intervals: Path | None = None
     """What `mclstexp calibrate` wrote: sections and tiles get the layers low and high."""
+    verdicts: Path | None = None
+    """Folder that `mclstexp evaluate` wrote of the model's method: the prediction says of each gene how well it was
+    predicted there, and on whom; of one slide, sections or tiles."""
 
 
 @Parameter(name="*", group="Many slides")

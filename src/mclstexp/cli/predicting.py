@@ -45,6 +45,7 @@ def predict(
     """
     step(f"Reading the model {run}")
     from mclstexp.api import holds_slides, predict_files
+    from mclstexp.api.verdicts import told_model
 
     if not holds_slides(data, run=run, format=reading.format):
         flags = {**vars(slides), **vars(many), "overwrite": None}
@@ -53,7 +54,7 @@ def predict(
             msg = f"a whole slide expected with --{said[0].replace('_', '-')}, found {data}: leave the flag out"
             raise InputError(msg)
         predict_files(
-            run,
+            run if spread.verdicts is None else told_model(run, spread.verdicts),
             data_config(Path(data), reading),
             out=out,
             overwrite=many.overwrite,
@@ -69,9 +70,11 @@ def predict(
     if out.endswith((".h5ad", ".zarr")):
         slide = _single(data, out=out, many=many)
         return _one(run, slide, out=Path(out), settings=settings, spread=spread, overwrite=many.overwrite)
-    if spread.sample:
-        msg = f"one slide and a file as --out expected with --sample, found {out}: draw slide by slide"
-        raise InputError(msg)
+    for flag, given in {"--sample": spread.sample, "--verdicts": spread.verdicts is not None}.items():
+        if given:
+            how = "draw slide by slide" if flag == "--sample" else "or give it to fit, for all predictions of the model"
+            msg = f"one slide and a file as --out expected with {flag}, found {out}: {how}"
+            raise InputError(msg)
     return _many(run, data, out=out, settings=settings, many=many)
 
 
@@ -101,10 +104,11 @@ def _single(data: str, *, out: str, many: Many) -> str:
 
 def _one(run: Path, slide: str, *, out: Path, settings: SlideSettings, spread: Spread, overwrite: bool) -> int:
     from mclstexp.api import load_model
+    from mclstexp.api.verdicts import told_model
     from mclstexp.cli.terminal import tile_progress
     from mclstexp.whole_slide.one import predict_slide_file, targets
 
-    model = load_model(run)
+    model = load_model(run) if spread.verdicts is None else told_model(run, spread.verdicts)
     if spread.sample:
         from mclstexp.retrieval.drawn import Drawn
 

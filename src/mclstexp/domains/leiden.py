@@ -31,6 +31,7 @@ class Leiden(DomainFinder):
     searched. Needs the extra ``analysis``.
     """
 
+    needs = ("igraph", "scanpy")
     needs_places: ClassVar[bool] = True
     counts_itself: ClassVar[bool] = True
     n_genes: int = 1000

@@ -212,6 +212,8 @@ class FitConfig:
     """The method's options."""
     impute: ImputeConfig | None = None
     """Genes that the sections lack and that are learnt too, imputed from a reference."""
+    verdicts: str | None = None
+    """Results of an evaluation of this method: the model then says of each gene how well it was predicted there."""
 
 
 def make_method(

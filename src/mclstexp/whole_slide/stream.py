@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 
-from mclstexp.core import identity
+from mclstexp.core import identity, keys
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import require_finite
 from mclstexp.core.predictor import Predictor, options
@@ -163,4 +163,6 @@ def run_key(model: Predictor) -> str:
     What was half done on another machine, or in another precision, is not mixed with what is done here.
     """
     here = {name: said for name, said in model._numerics().items() if name != "checkpoint_sha256"}  # is in its state
-    return identity.of("model here", model_key(model), here)
+    told = model.provenance_.get(keys.VERDICTS)
+    key = identity.of("model here", model_key(model), here)
+    return key if told is None else identity.of("told", key, told)
