@@ -146,3 +146,9 @@ def test_parts_are_disjoint_and_make_up_the_whole():
 def test_bad_parts_are_one_sentence(part):
     with pytest.raises(InputError, match=r"written i/n, i from 1 to n \(in SLURM --array=1-n\), expected, found"):
         shard([], part)
+
+
+def test_slides_of_formats_that_nobody_reads_are_named(tmp_path):
+    touch(tmp_path, "a.svs", "b.vsi", "c/d.CZI", "notes.txt")
+    with pytest.warns(UserWarning, match=r"2 slides in a format that is not read are left out \(b\.vsi, c/d\.CZI\)"):
+        assert names(tmp_path) == ["a"]

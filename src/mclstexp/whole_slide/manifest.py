@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -23,6 +24,7 @@ RUN: Final = "run.json"
 """Says of a folder that predictions were written there: its pictures are no slides."""
 COLUMNS: Final = ("slide", "name", "mpp", "mask")
 """Of a table of slides; all but the first may be absent."""
+_UNREAD: Final = (".vsi", ".czi", ".lif", ".isyntax", ".zvi", ".nd2", ".kfb", ".sdpc", ".mds", ".tmap")
 _HAMAMATSU: Final = (".vms", ".vmu")
 _SERIES: Final = re.compile(rb"\x20\x00\x0e\x00UI(..)", re.DOTALL)
 """DICOM's SeriesInstanceUID (0020,000E) with an explicit type, as whole-slide files have it."""
@@ -125,7 +127,17 @@ def _named(files: Mapping[str, Place], *, folder: str) -> list[SlideJob]:
     results = [PurePosixPath(file).parent for file in files if PurePosixPath(file).name == RUN]
     kept = [file for file in files if not any(PurePosixPath(file).is_relative_to(result) for result in results)]
     jobs = [SlideJob(_stem(file).replace("/", "_"), files[file].url) for file in _single(kept)]
+    _warn_of_unread(kept)
     return jobs + _dicom({file: files[file] for file in kept if file.lower().endswith(".dcm")}, folder=folder)
+
+
+def _warn_of_unread(files: Iterable[str]) -> None:
+    """Name slides of formats that nobody here reads: left out without a word they would be missed much later."""
+    unread = sorted(file for file in files if PurePosixPath(file).suffix.lower() in _UNREAD)
+    if unread:
+        named = ", ".join(unread[:3]) + (", …" if len(unread) > 3 else "")
+        text = f"{len(unread)} slides in a format that is not read are left out ({named}): convert them to OME-TIFF"
+        warnings.warn(text, stacklevel=4)
 
 
 def _single(files: Iterable[str]) -> list[str]:
