@@ -79,6 +79,8 @@ def change(folder, how):
         lambda told: told["state"].update(clinic=[{"name": 3}]),
         lambda told: told["state"].update(pathways=["a"]),
         lambda told: told["state"].pop("shown"),
+        lambda told: told["state"]["groups"].pop(),
+        lambda told: told["state"]["shown"]["prototype"].__setitem__(0, 99),
     ],
 )
 def test_a_damaged_description_is_one_sentence(how, fitted, tmp_path):
@@ -87,3 +89,11 @@ def test_a_damaged_description_is_one_sentence(how, fitted, tmp_path):
     with pytest.raises(InputError) as caught:
         load_outcome_model(folder)
     assert len(str(caught.value)) < 400
+
+
+def test_columns_that_are_not_those_weighed_are_refused_when_asked(fitted, world, tmp_path):
+    folder = save_outcome_model(fitted, tmp_path / "model")
+    change(folder, lambda told: told["state"]["names"].__setitem__(0, "other"))
+    model = load_outcome_model(folder)
+    with pytest.raises(InputError, match="columns of a saved model expected, found others: copy the model again"):
+        model.predict(world.patients)

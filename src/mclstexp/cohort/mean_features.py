@@ -58,15 +58,17 @@ class MeanFeatures(LinearOutcomeModel):
         return self._components(_means(patients))
 
     def _components(self, means: Float[np.ndarray, "n_patients dim"]) -> Columns:
-        names = [f"component {number + 1}" for number in range(len(self.axes_))]
-        return Columns.of((means - self.mean_) @ self.axes_.T, names, group="own")
+        return Columns.of((means - self.mean_) @ self.axes_.T, self._names(), group="own")
+
+    def _names(self) -> list[str]:
+        return [f"component {number + 1}" for number in range(len(self.axes_))]
 
     def _penalties(self) -> list[Mapping[str, float]]:
         return choices(self.penalty, PENALTIES)
 
     def explain_tiles(self, patients: Patients) -> Iterator[tuple[str, pd.DataFrame]]:
         """See `OutcomeModel.explain_tiles`: what each tile adds, its patient's mean tile being 0."""
-        own = np.array([group == "own" for group in self.weights_.groups])
+        own = np.isin(self.weights_.names, self._names())
         spread = np.where(self.weights_.standard.varies, self.weights_.standard.spread, np.inf)[own]
         way = (self.weights_.coefficients[own] / spread) @ self.axes_
         for name, bag in zip(patients.ids, patients.bags or (), strict=True):

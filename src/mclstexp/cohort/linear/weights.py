@@ -109,6 +109,9 @@ class Weights:
     def of_state(cls, state: State) -> Self:
         """Take back what `state` returned."""
         names, groups = stored_texts(state, "names"), stored_texts(state, "groups")
+        if len(groups) != len(names):
+            msg = f"groups of a saved model's {len(names)} columns expected, found {len(groups)}: copy the model again"
+            raise InputError(msg)
         layout = {"weights.coefficients": "columns", "weights.intercept": "one"}
         coefficients, intercept = stored_arrays(state, layout, columns=len(names), one=1)
         standard = Standard.of_state(state, "weights", columns=len(names))
