@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-elsewhere test-slow fuzz lint docs bench clean install
+.PHONY: demo test test-elsewhere test-slow fuzz lint docs bench clean install ci wheel-test
 .DEFAULT_GOAL := install
 
 install: $(STAMP)
@@ -49,6 +49,17 @@ docs: $(STAMP)
 
 bench: $(STAMP)
 	for script in benchmarks/bench_*.py benchmarks/whole_slide.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+# What comes out of the package in an environment that has nothing else: it reads, fits, predicts and reports.
+wheel-test: $(STAMP)
+	rm -rf dist build/wheel
+	$(BIN)/uv build --quiet --out-dir dist
+	$(BIN)/uv venv --quiet --python $(BIN)/python build/wheel
+	$(BIN)/uv pip install --quiet --python build/wheel/bin/python --constraint constraints.txt dist/*.whl
+	cd build/wheel && PYTHONPATH= bin/mclstexp doctor && PYTHONPATH= bin/mclstexp demo --out demo
+
+# Every step of .github/workflows/ci.yml that one machine can take.
+ci: lint test demo wheel-test docs
 
 clean:
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
