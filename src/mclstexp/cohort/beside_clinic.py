@@ -72,13 +72,13 @@ class _Stacked(OutcomeModel):
             unseen[folds[-1]] = risk - risk.mean()  # of one fit: another's has another level
         found = super()._fit(patients, outcomes)  # type: ignore[safe-super]  # the model it is mixed into
         own = super()._predict(patients) if found is None else found  # type: ignore[safe-super]
-        self.level_ = float(own.mean()) if outcomes.kind == "survival" else 0.0
+        self.level_ = float(own.mean())
         for used in (unseen, np.zeros(len(patients))):
             columns = clinic.beside(_risk(used))
             self.weights_ = Weights.fit(columns, outcomes, _how, folds=folds, strata=None)
             if self.weights_.coefficients[-1] >= 0:  # else what it says is noise
                 break
-        return self.weights_.scores(clinic.beside(_risk(own - self.level_)))
+        return self.weights_.scores(columns)  # of patients unseen: those of seen ones are spread too far
 
     def _predict(self, patients: Patients) -> Float[np.ndarray, " n_patients"]:
         own = super()._predict(patients) - self.level_  # type: ignore[safe-super]

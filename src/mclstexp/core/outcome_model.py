@@ -272,7 +272,7 @@ class OutcomeModel(Method):
 
         Returns
         -------
-        What `_predict` would of these patients, if it is at hand; else None.
+        What `_predict` would of these patients, or would have had it not seen them, if it is at hand; else None.
         """
 
     @abstractmethod
