@@ -25,6 +25,9 @@ from mclstexp.methods import list_methods
 TILE = ("--size-px", "32", "--mpp", "10")
 ENCODER = "efficientnet_lite0"
 COMMANDS = [
+    "cache",
+    "cohort",
+    "doctor",
     "demo",
     "domains",
     "fit",

@@ -14,6 +14,7 @@ from mclstexp.api import find_domains, predict_files, run_experiment
 from mclstexp.cli.application import app
 from mclstexp.core.doors import OPTIONS, method_option, through, word
 from mclstexp.core.fine_lattice import fine_tiles
+from mclstexp.core.tiles import TileSpec
 from mclstexp.evaluation.config import FitConfig
 from mclstexp.evaluation.exam import Rules
 from mclstexp.evaluation.experiment import Experiment
@@ -31,10 +32,12 @@ NAMED = re.compile(r"(?<![\w./-])(--[a-z][\w-]*|[a-z_]\w*=(?!=))")
 NO_OPTION = {
     "charset=": "a content type",
     "--debug": "said by the command line alone",
+    "--quiet": "said by the command line alone",
     "--array": "SLURM's",
 }
 ALONE = {
     "core/doors.py": "the table itself",
+    "api/doctor.py": "says how to install and to clear, whoever asks",
     "core/display.py": "writes HTML, whose attributes look alike",
     "demo.py": "prints commands",
     "whole_slide/wsi_tiles.py": "gives a line of LazySlide's Python, to whom uses it from there",
@@ -102,12 +105,21 @@ def test_every_word_in_the_source_is_in_the_table():
     assert {"mpp", "image", "overwrite"} <= used
 
 
-def _commands():
-    return [name for name in app if not name.startswith("-")]
+def _commands(of=app, before=()):
+    """Yield each command as its words; those of a group by two."""
+    for name in of:
+        if not name.startswith("-"):
+            if of[name].default_command is None:
+                yield from _commands(of[name], (*before, name))
+            else:
+                yield " ".join((*before, name))
 
 
 def _flags(command):
-    return {name for argument in app[command].assemble_argument_collection() for name in argument.names}
+    found = app
+    for name in command.split():
+        found = found[name]
+    return {name for argument in found.assemble_argument_collection() for name in argument.names}
 
 
 def test_flags_exist():
@@ -139,7 +151,7 @@ def test_keys_of_files_exist():
 def test_arguments_exist():
     takers = [read_sections, read_h5ad, read_spatialdata, read_visium_hd, predict_files, run_experiment, write_report]
     takers += [find_domains, fine_tiles, SlideSettings, create, FitConfig, Rules, mclstexp.core.doors.Option]
-    takers += [impute_targets]
+    takers += [impute_targets, TileSpec]
     known = {name for taker in takers for name in inspect.signature(taker).parameters}
     known |= set(Choices.__annotations__) | {"by"}  # of Fold, a dataclass of the layer above
     assert {option.python for option in OPTIONS.values()} <= known

@@ -78,3 +78,11 @@ def test_a_gene_that_was_not_measured_is_named():
         ExpressionSpace(("A", "Z"))(_counts([[1, 2, 3]]))
     with pytest.raises(InputError, match="NOPE"):
         ExpressionSpace.fit(small_sections(), genes=["NOPE"])
+
+
+@pytest.mark.parametrize(
+    ("gene", "said"), [("b", "did you mean 'B'"), ("Gapdhh", "did you mean 'Gapdh'"), ("QQQ", ": choose")]
+)
+def test_a_missing_gene_is_answered_with_the_nearest(gene, said):
+    with pytest.raises(InputError, match=said):
+        ExpressionSpace(("A", gene))(_counts([[1, 2, 3]], genes=["A", "B", "Gapdh"]))

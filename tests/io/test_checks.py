@@ -196,8 +196,8 @@ def test_shallow_few_empty_and_doubled():
     ("spec", "sentence"),
     [
         (TileSpec(20, 2.0), "the slide has 10 µm per pixel, tiles are read at 2: they are enlarged 5.0 times and hold"),
-        (TileSpec(4, 10.0), "tiles of 40 µm are much smaller than spots of 100 µm: change the spec"),
-        (TileSpec(60, 10.0), "tiles of 600 µm are much larger than spots of 100 µm: change the spec"),
+        (TileSpec(4, 10.0), "tiles of 40 µm are much smaller than spots of 100 µm: change size_px="),
+        (TileSpec(60, 10.0), "tiles of 600 µm are much larger than spots of 100 µm: change size_px="),
     ],
 )
 def test_tiles_that_do_not_suit_slide_or_spots(spec, sentence):

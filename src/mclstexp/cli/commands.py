@@ -61,16 +61,18 @@ def fit(
     step(f"Reading {data} for {method}")
     from mclstexp.api import fit_model
     from mclstexp.cli.terminal import warn
+    from mclstexp.core.display import plural
 
     config = fit_config(method, data, options=learning.options, tile=tile, reading=reading, imputed=learning.imputed)
     if learning.verdicts is not None:
         config = replace(config, verdicts=str(learning.verdicts))
     model = fit_model(method, config, out=out, overwrite=overwrite, on_warning=warn)
-    n_sections = len(model.provenance_["sections"])
+    sections = plural(len(model.provenance_["sections"]), "section")
     beside = model.provenance_.get("imputed")
     if beside is not None:
         say(f"{len(beside['genes'])} genes imputed by {beside['method']}, from {beside['n_cells']} cells")
-    say(f"{method} learnt {len(model.genes_)} genes from {n_sections} sections: {out}")
+    say(f"{method} learnt {plural(len(model.genes_), 'gene')} from {sections}: {out}")
+    say(f"next: mclstexp predict {out} NEW --out prediction.h5ad")
 
 
 @app.command

@@ -44,6 +44,8 @@ OPTIONS: Final[Mapping[str, Option]] = MappingProxyType(
         "bin_um": Option("--bin-um", "data.bin_um", "bin_um"),
         "pitch_um": Option("--pitch-um", "data.pitch_um", "pitch_um"),
         "min_counts": Option("--min-counts", "data.min_counts", "min_counts"),
+        "tile_mpp": Option("--mpp", "tile.mpp", "mpp"),
+        "tile_size_px": Option("--size-px", "tile.size_px", "size_px"),
         # how methods are chosen and compared
         "preset": Option("--preset", "preset", "preset"),
         "genes": Option("--genes", "genes", "genes"),

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mclstexp.core import keys
+from mclstexp.core.doors import word
 from mclstexp.core.measured import MIN_COUNTS, blank_spots, has_counts
 from mclstexp.core.section import Section
 from mclstexp.io.witnesses import tell, weigh_section
@@ -88,14 +89,17 @@ def _scale(section: Section) -> list[str]:
     found = []
     spec, mpp = section.tiles.spec, section.tiles.slide.mpp
     if mpp > _UPSAMPLED * spec.mpp:
+        as_fine = f"{word('tile_mpp', round(mpp, 3))}, {word('tile_size_px', max(1, round(spec.size_um / mpp)))}"
         found.append(
             f"the slide has {mpp:.3g} µm per pixel, tiles are read at {spec.mpp:g}: they are enlarged "
-            f"{mpp / spec.mpp:.1f} times and hold no finer detail, so a coarser spec serves as well"
+            f"{mpp / spec.mpp:.1f} times and hold no finer detail; {as_fine} serves as well and is quicker"
         )
     spot_um = _number(section.counts.uns.get(keys.SPOT_DIAMETER_UM))
     if spot_um and not _TILE_TO_SPOT[0] <= spec.size_um / spot_um <= _TILE_TO_SPOT[1]:
         side = "smaller" if spec.size_um < spot_um else "larger"
-        found.append(f"tiles of {spec.size_um:g} µm are much {side} than spots of {spot_um:g} µm: change the spec")
+        found.append(
+            f"tiles of {spec.size_um:g} µm are much {side} than spots of {spot_um:g} µm: change {word('tile_size_px')}"
+        )
     return found
 
 

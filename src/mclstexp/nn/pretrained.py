@@ -136,7 +136,9 @@ def _check_known(architecture: str) -> None:
     import timm  # noqa: PLC0415  four seconds to import
 
     if not timm.is_model(architecture):
-        near = difflib.get_close_matches(architecture, ["efficientnet_lite0", "colour", *timm.list_models()], n=1)
+        at_hand = ("efficientnet_lite0", "colour")  # asked first: these need no network
+        near = difflib.get_close_matches(architecture, at_hand, n=1, cutoff=0.8)
+        near = near or difflib.get_close_matches(architecture, timm.list_models(), n=1)
         hint = f"did you mean {near[0]!r}?" if near else "see timm.list_models()"
         msg = f"an image encoder by timm's name expected, found {architecture!r}: {hint}"
         raise InputError(msg)
