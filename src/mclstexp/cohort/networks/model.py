@@ -99,7 +99,7 @@ class NetworkModel(OutcomeModel):
             raise InputError(msg)
         self.read_out_ = ReadOut.fit(outcomes, loss=self.loss, n_bins=self.n_bins, name=self.name)
         self._learn_inputs(patients)
-        look, loss = self._look(patients), self._loss(patients, outcomes)
+        look, loss = self._look(patients), self._loss(patients, outcomes, torch_device(self.device))
         self.epochs_, self.slope_ = self.epochs or max(_EPOCHS), 1.0
         if self.epochs is None:
             self.epochs_, self.slope_ = self._choose(look, loss, patients, outcomes)
@@ -109,10 +109,10 @@ class NetworkModel(OutcomeModel):
         self._learn_effects(look, len(patients))
         return self.read_out_.risk(self._heard(look, torch.arange(len(patients))))
 
-    def _loss(self, patients: Patients, outcomes: Outcomes) -> Loss:
+    def _loss(self, patients: Patients, outcomes: Outcomes, device: torch.device) -> Loss:
         sites = np.asarray(patients.sites, str) if self.by_site else None
         strata = None if sites is None else torch.from_numpy(np.unique(sites, return_inverse=True)[1])
-        return self.read_out_.loss(outcomes, alpha=self.alpha, strata=strata, device=torch_device(self.device))
+        return self.read_out_.loss(outcomes, alpha=self.alpha, strata=strata, device=device)
 
     def _choose(self, look: Look, loss: Loss, patients: Patients, outcomes: Outcomes) -> tuple[int, float]:
         """Choose epochs; what lies before the network knows no outcome and is not learnt again."""
@@ -137,7 +137,8 @@ class NetworkModel(OutcomeModel):
             return said
 
         slopes = self.kind_ == "survival" and self.loss == "cox"
-        return chosen_epochs(parts, trained, loss, slopes=slopes)
+        at_rest = self._loss(patients, outcomes, torch.device("cpu"))  # where what is said is brought to
+        return chosen_epochs(parts, trained, at_rest, slopes=slopes)
 
     def _trained(
         self,

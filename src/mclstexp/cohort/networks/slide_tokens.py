@@ -47,7 +47,8 @@ class TokenMaker:
         tokens = np.full((len(patients), k, n_numbers), np.nan)
         row = {name: number for number, name in enumerate(patients.ids)}
         for name, bag in each_bag(patients, "tokens of slides"):
-            tokens[row[name]] = self._of(bag)
+            if bag.n_tiles:
+                tokens[row[name]] = self._of(bag)
         return tokens
 
     def _of(self, bag: Bag) -> Float[np.ndarray, "k numbers"]:
