@@ -257,3 +257,45 @@ def test_outcomes_of_who_is_asked_for_reach_no_prediction(folder, tmp_path):
         answers = read_answers(tmp_path / f"out{number}")
         said.append(answers[answers["fold"] == "fold 1"].drop(columns=["time_months", "event"]))
     pd.testing.assert_frame_equal(*said, check_exact=True)
+
+
+TCGA = {  # mean of folds, and pairs within folds, of age, sex and stage in published folds
+    "BRCA": (0.764, 0.720),
+    "BLCA": (0.675, 0.677),
+    "LUAD": (0.662, 0.661),
+    "STAD": (0.575, 0.565),
+    "COADREAD": (0.710, 0.783),
+    "KIRC": (0.855, 0.837),
+}
+
+
+@pytest.fixture
+def tcga(data_dir):
+    path = data_dir / "cohort" / "tcga_clinical.csv"
+    if not path.is_file():
+        pytest.skip(f"no cohorts of TCGA in {data_dir}")
+    data = {"path": str(path), "outcome": "dss:dss_days,dss_event", "covariates": ["age", "sex", "stage"]}
+    return lambda name, **more: {**data, "where": {"cohort": name}, "fold": "fold", **more}
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TCGA)
+def test_the_clinic_ranks_patients_of_tcga_as_measured(name, tcga, folder, tmp_path):
+    row = ran(folder, tmp_path / "out", data=tcga(name), methods={"clinical": {}}).loc["clinical"]
+    np.testing.assert_allclose([row["c_fold_mean"], row["c"]], TCGA[name], atol=0.002)
+    assert row["c_low"] < row["c"] < row["c_high"]
+
+
+@pytest.mark.data
+@pytest.mark.slow
+def test_pathways_rank_better_where_sites_stand_on_both_sides(tcga, folder, tmp_path, data_dir):
+    beside = {"expression": "tcga_expression/BLCA.parquet", "gene_sets": "hallmark_sets.csv"}
+    data = tcga("BLCA", **{name: str(data_dir / "cohort" / file) for name, file in beside.items()})
+    methods = {"clinical": {}, "pathway_scores": {}, "clinical+pathway_scores": {}}
+    by_site = ran(folder, tmp_path / "site", data=data, methods=methods)["c"]
+    ways = {"by": "patient", "repeats": 5}
+    by_chance = ran(folder, tmp_path / "chance", data=data, methods={"pathway_scores": {}}, folds=ways, seed=1)["c"]
+    assert by_site["pathway_scores"] == pytest.approx(0.584, abs=0.01)
+    assert by_chance["pathway_scores"] == pytest.approx(0.617, abs=0.01)
+    assert by_site["clinical+pathway_scores"] > by_site["clinical"] - 0.02

@@ -81,6 +81,8 @@ def summary_markdown(summary: pd.DataFrame, record: Mapping[str, Any]) -> str:
 
 
 def _ranged(row: pd.Series, name: str, *, signed: bool = False) -> str:
+    if pd.isna(row[name]):
+        return ""
     sign = "+" if signed else ""
     return f"{row[name]:{sign}.3f} [{row[f'{name}_low']:{sign}.3f}, {row[f'{name}_high']:{sign}.3f}]"
 
