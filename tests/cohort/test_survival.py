@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
+from mclstexp.cohort.slope import calibration_slope
 from mclstexp.cohort.survival.brier import brier, integrated_brier
-from mclstexp.cohort.survival.calibration import calibration_groups, calibration_slope, observed_over_expected
+from mclstexp.cohort.survival.calibration import calibration_groups, observed_over_expected
 from mclstexp.cohort.survival.censoring import censoring_survival, usual_tau
 from mclstexp.cohort.survival.concordance import harrell, uno, within_folds
 from mclstexp.cohort.survival.dynamic_auc import dynamic_auc, mean_auc
@@ -14,9 +15,16 @@ from mclstexp.cohort.survival.kaplan_meier import kaplan_meier, median_follow_up
 from mclstexp.cohort.survival.log_rank import log_rank
 from mclstexp.cohort.survival.nelson_aalen import nelson_aalen
 from mclstexp.cohort.survival.resampled import draw_patients, drawn_concordance, interval, two_sided_p
+from mclstexp.core.cohort import Outcomes
 from mclstexp.core.errors import InputError
 
 TIME, EVENT, RISK = [2.0, 4, 4, 6], [1, 1, 1, 0], [0.5, 1, -0.5, 0]
+
+
+def _slope(time, event, risk, *, fold):
+    ids = tuple(f"P{number}" for number in range(len(time)))
+    outcomes = Outcomes.survival(ids, time=np.asarray(time, float), event=np.asarray(event, bool))
+    return calibration_slope(outcomes, np.asarray(risk, float), fold=fold)
 
 
 def made(n, *, seed=0, ties=True, censored=0.5):
@@ -161,7 +169,7 @@ def test_true_survival_has_the_least_brier_score():
         return integrated_brier(brier(seen, event, true**power, at=at, censoring=watched), at=at)
 
     assert integrated(1.0) < min(integrated(power) for power in (0.6, 0.8, 1.25, 1.6))
-    slope = calibration_slope(seen, event, np.log(rate) * 2, strata=np.zeros(n))
+    slope = _slope(seen, event, np.log(rate) * 2, fold=np.zeros(n))
     assert slope == pytest.approx(0.5, abs=0.02)
     assert observed_over_expected(seen, event, rate * seen) == pytest.approx(1, abs=0.03)
     groups = calibration_groups(seen, event, true[:, 1], at=5.0)
@@ -172,9 +180,9 @@ def test_true_survival_has_the_least_brier_score():
 
 def test_calibration_says_nothing_where_nothing_can_be_said():
     time, event, _ = made(40)
-    assert np.isnan(calibration_slope(time, event, np.zeros(40), strata=np.zeros(40)))
-    assert np.isnan(calibration_slope(time, event * 0, time, strata=np.zeros(40)))
-    assert np.isnan(calibration_slope([1.0, 2, 3, 4], [1, 1, 1, 1], [4.0, 3, 2, 1], strata=np.zeros(4)))
+    assert np.isnan(_slope(time, event, np.zeros(40), fold=np.zeros(40)))
+    assert np.isnan(_slope(time, event * 0, time, fold=np.zeros(40)))
+    assert np.isnan(_slope([1.0, 2, 3, 4], [1, 1, 1, 1], [4.0, 3, 2, 1], fold=np.zeros(4)))
     one_group = calibration_groups(time, event, np.full(40, 0.5), at=3.0)
     assert len(one_group) == 1
     beyond = calibration_groups(time, np.zeros(40), np.full(40, 0.5), at=1e6)
@@ -245,7 +253,7 @@ def test_published_libraries_say_the_same(parity_dir):
     test = log_rank(time, event, d["logrank_group"])
     np.testing.assert_allclose([test.statistic, test.p], d["logrank_stat_p"], rtol=1e-9)
     log_risk = d["train_x"] @ d["cox_efron_coef"]
-    assert calibration_slope(d["train_time"], d["train_event"], log_risk, strata=np.zeros(60)) == pytest.approx(1)
+    assert _slope(d["train_time"], d["train_event"], log_risk, fold=np.zeros(60)) == pytest.approx(1)
 
 
 def test_inverse_weights_end_where_hardly_anybody_is_left():
