@@ -189,7 +189,7 @@ def test_epochs_are_chosen_by_order_and_risks_that_are_too_far_apart_are_brought
     [
         (
             {"fusion": "transport"},
-            r"transformer, of a clean network, expected as option fusion of mmp, found transport",
+            r"transformer for a clean network expected as option fusion of mmp, found transport",
         ),
         ({"network": "published", "missing": "drop_token"}, "refuse .* expected as option missing of mmp"),
         ({"n_prototypes": 1}, "expected as option n_prototypes of mmp, found 1"),

@@ -124,9 +124,9 @@ class MmpModel(NetworkModel):
         self._require("dropout", 0 <= self.dropout < 1, "a share from 0 to below 1")
         self._require("pseudo_count", self.pseudo_count > 0, "a number above 0")
         self._require(
-            "fusion", self.network == "published" or self.fusion == "transformer", "transformer, of a clean network,"
+            "fusion", self.network == "published" or self.fusion == "transformer", "transformer for a clean network"
         )
-        self._require("missing", self.network == "clean" or self.missing == "refuse", "refuse, of a published network,")
+        self._require("missing", self.network == "clean" or self.missing == "refuse", "refuse for a published network")
         self._require("width", self.network == "published" or self.width % 4 == 0, "a multiple of 4")
 
     @property

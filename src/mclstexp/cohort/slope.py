@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from mclstexp.cohort.regression.cox import Cox
 from mclstexp.cohort.regression.likelihood import Gaussian, Likelihood, Logistic
 from mclstexp.cohort.regression.ridge import ridge
+from mclstexp.cohort.survival.concordance import harrell, within_folds
 from mclstexp.core.cohort import Outcomes
 
 
@@ -39,6 +40,10 @@ def calibration_slope(outcomes: Outcomes, risk: Float[np.ndarray, " n"], *, fold
     column = ((risk - risk.mean()) / spread)[:, None]
     likelihood: Likelihood
     if outcomes.time is not None and outcomes.event is not None:
+        at = [folds == fold for fold in range(folds.max() + 1)]
+        ranked = within_folds(harrell(outcomes.time[rows], outcomes.event[rows], risk[rows]) for rows in at)
+        if ranked.c in (0.0, 1.0):  # every pair in order: no slope is steep enough, however many steps are taken
+            return np.nan
         likelihood, design = Cox(outcomes.time, outcomes.event, folds), column
     else:
         assert outcomes.value is not None
