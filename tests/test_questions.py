@@ -169,6 +169,9 @@ def test_methods_are_named_with_their_question(said):
         "",
         "enhancement",
     ]
+    assert [room_of(name)[1] for name in ("clinical+abmil", "outcome.clinical+abmil")] == ["clinical+abmil"] * 2
+    code, _, errors = said("list", "clinical+abmli")
+    assert (code, "a known method of outcome expected, found 'abmli': did you mean 'abmil'?" in errors) == (2, True)
     code, _, errors = said("check", "imputation.gene_rigde")
     assert (
         code,

@@ -29,6 +29,10 @@ CLINIC: Final = "clinical+"
 class OutcomeRoom(Room["OutcomeModel"]):
     """The models of outcomes, each of which may stand beside the clinic: ``clinical+abmil``."""
 
+    def has(self, name: str) -> bool:
+        """See `Room.has`; what stands beside the clinic is asked for here, known or not."""
+        return name.startswith(CLINIC) or super().has(name)
+
     def method_class(self, name: str) -> type[OutcomeModel]:
         """See `Room.method_class`."""
         if not name.startswith(CLINIC):

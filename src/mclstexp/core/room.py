@@ -69,6 +69,10 @@ class Room(Generic[M]):
             entry.load()
         return self.registered()
 
+    def has(self, name: str) -> bool:
+        """Whether a method is known by this name."""
+        return name in self.methods()
+
     def own_names(self) -> set[str]:
         """Return the names of the room's files, those of its methods among them; nothing is imported for it."""
         home = importlib.import_module(self.package)

@@ -29,6 +29,6 @@ def room_of(method: str) -> tuple[Room[Any], str]:
             return room, name
     if not question and name not in predictor.ROOM.own_names():  # which imports nothing
         for room in NEIGHBOURS.values():
-            if name in room.methods() and name not in predictor.ROOM.methods():
+            if room.has(name) and name not in predictor.ROOM.methods():
                 return room, name
     return predictor.ROOM, method
