@@ -83,6 +83,19 @@ def test_fit_and_predict(said, table, tmp_path):
     assert "--overwrite" in err
 
 
+def test_covariates_that_were_learnt_from_are_read_unasked(said, tmp_path):
+    table = made_table(60).assign(ki67=np.arange(60) % 30)
+    path = written(table, tmp_path)
+    words = ("cohort", "fit", path, *OUTCOME, "--covariates", "ki67,stage", "--out", tmp_path / "model")
+    assert said(*words)[0] == 0
+    others = written(table.assign(patient=[f"Q{k}" for k in range(60)]), tmp_path, "others.csv")
+    assert said("cohort", "predict", tmp_path / "model", others, "--out", tmp_path / "risks.csv")[0] == 0
+    without = written(table.drop(columns="ki67"), tmp_path, "without.csv")
+    code, _, err = said("cohort", "predict", tmp_path / "model", without, "--out", tmp_path / "more.csv")
+    assert code == 2
+    assert "a column 'ki67' (a covariate) expected" in " ".join(err.split())
+
+
 def test_those_it_learnt_from_are_named(table, model):
     with pytest.warns(UserWarning, match=r"120 of 120 patients were in the model's training .* is no forecast"):
         mx.predict_outcome(model, mx.read_cohort(table))

@@ -212,6 +212,10 @@ def test_other_outcomes_stand_in_the_same_table(folder, tmp_path, outcome):
         ({"baseline": "clinic"}, "a model of this experiment as baseline expected, found 'clinic'"),
         ({"intervals": {"draws": 0}}, "draws of 1 or more"),
         ({"horizons": [-1]}, "horizons above 0"),
+        (
+            {"intervals": {"unit": "site"}, "data": {"where": {"site": "S01"}}},
+            "10 sites or more expected|events or more",
+        ),
     ],
 )
 def test_what_cannot_be_run_is_refused_before_anything_is(folder, tmp_path, more, said):

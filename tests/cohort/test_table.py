@@ -115,7 +115,7 @@ def test_rows_are_chosen_and_what_is_unknown_is_left_out_aloud(tmp_path):
     ("change", "more", "said"),
     [
         ({"os_days": (3, 0)}, {}, "follow-up above 0 expected in column 'os_days' of .*, found '0' of 'P003' in row 5: "
-        "correct it, or take 0 for half a day with zero_time half_day"),
+        "correct it, or take 0 for half a day with zero_time=\"half_day\""),
         ({"os_days": (3, -4)}, {"zero_time": "half_day"}, "found '-4' of 'P003' in row 5: correct it"),
         ({"os_days": (3, "inf")}, {}, "numbers expected in column 'os_days' of .*, found 'inf' in row 5"),
         ({"os_days": (3, "long")}, {}, "numbers expected in column 'os_days' of .*, found 'long' in row 5"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ from mclstexp.io.outcome_models import load_outcome_model, save_outcome_model
 from mclstexp.io.targets import require_free_file
 from mclstexp.whole_slide.features import Embedding, OnSlide, embed_slides
 
-DEFAULTS = ("clinical",)
-"""Models that are compared unasked, beside controls; with what lies beside the table see `usual_models`."""
+DEFAULTS = ("km",)
+"""Models that are compared unasked, whatever there is; the clinic joins them where covariates are known."""
 HORIZONS = "horizons"
 """Entry of a model's provenance: months at which it is asked for survival unasked."""
 
@@ -255,6 +256,8 @@ def predict_outcome(
     if out is not None:
         require_free_file(Path(out), what="the predictions", overwrite=overwrite)
     fitted = model if isinstance(model, OutcomeModel) else load_outcome_model(model)
+    if isinstance(cohort, CohortConfig) and cohort.covariates is None:
+        cohort = replace(cohort, covariates=fitted.columns_.get("covariates", ()))
     read = read_from(cohort) if isinstance(cohort, CohortConfig) else cohort
     months = tuple(at_months) or tuple(fitted.provenance_.get(HORIZONS, ()))
     if any(not month > 0 for month in months):

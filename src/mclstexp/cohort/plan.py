@@ -21,6 +21,7 @@ from mclstexp.cohort.fold_checks import check_folds
 from mclstexp.cohort.folds import OutcomeFold, make_folds
 from mclstexp.cohort.marks import asked_times, horizons_of, mark
 from mclstexp.cohort.results import read_summary, write_outcome_results
+from mclstexp.cohort.survival.resampled import MIN_UNITS
 from mclstexp.cohort.table import Cohort, read_cohort
 from mclstexp.core.errors import InputError
 from mclstexp.core.method import Method, options
@@ -143,6 +144,11 @@ class OutcomePlan(Comparison):
         if self.experiment.intervals.draws < 1:
             msg = f"draws of 1 or more expected in [intervals], found {self.experiment.intervals.draws}"
             raise InputError(msg)
+        if self.experiment.intervals.unit == "site":
+            n_sites = len(set(self.cohort.patients.sites or ()))
+            if n_sites < MIN_UNITS:
+                msg = f"{MIN_UNITS} sites or more expected to draw sites, found {n_sites}: draw patients"
+                raise InputError(msg)
         if any(not months > 0 for months in self.experiment.horizons):
             msg = f"horizons above 0 (months) expected, found {list(self.experiment.horizons)}"
             raise InputError(msg)

@@ -15,6 +15,7 @@ from mclstexp.cohort.cells import covariate, numbers, yes_or_no
 from mclstexp.cohort.config import DAYS_PER, CohortConfig, OutcomeColumns
 from mclstexp.cohort.rows import read_rows, require_column
 from mclstexp.core.cohort import Outcomes, Patients
+from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.options import suggest
 from mclstexp.core.wording import shown
@@ -58,7 +59,10 @@ class Cohort:
             If that is not known.
         """
         if self.outcomes is None:
-            msg = f"an outcome of the patients of {self.name} expected, found none named: say which columns hold it"
+            msg = (
+                f"an outcome of the patients of {self.name} expected, found none named: say which columns hold "
+                f"it, with {word('outcome')}"
+            )
             raise InputError(msg)
         return self.outcomes
 
@@ -265,7 +269,8 @@ def _outcomes(first: pd.DataFrame, ids: tuple[str, ...], outcome: OutcomeColumns
         days = days.where(days != 0, _HALF_A_DAY)
     if (days <= 0).any():
         row = int(np.flatnonzero(days <= 0)[0])
-        hint = "correct it, or take 0 for half a day with zero_time half_day" if days.iloc[row] == 0 else "correct it"
+        half = f"correct it, or take 0 for half a day with {word('zero_time', 'half_day')}"
+        hint = half if days.iloc[row] == 0 else "correct it"
         msg = (
             f"follow-up above 0 expected in column {time.name!r} of {path}, found {shown(time.iloc[row], 20)} of "
             f"{ids[row]!r} in row {time.index[row]}: {hint}"

@@ -65,6 +65,9 @@ OPTIONS: Final[Mapping[str, Option]] = MappingProxyType(
         "data": Option("--data", None, "data"),
         # what lies between spots
         "factor": Option("--factor", None, "factor"),
+        # what becomes of patients
+        "outcome": Option("--outcome", "data.outcome", "outcome"),
+        "zero_time": Option("--zero-time", "data.zero_time", "zero_time"),
         # which regions there are
         "n_domains": Option("--n-domains", None, "n_domains"),
     }
