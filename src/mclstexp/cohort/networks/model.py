@@ -137,8 +137,8 @@ class NetworkModel(OutcomeModel):
             return said
 
         slopes = self.kind_ == "survival" and self.loss == "cox"
-        at_rest = self._loss(patients, outcomes, torch.device("cpu"))  # where what is said is brought to
-        return chosen_epochs(parts, trained, at_rest, slopes=slopes)
+        on_cpu = self._loss(patients, outcomes, torch.device("cpu"))  # as what is said of those held out
+        return chosen_epochs(parts, trained, on_cpu, slopes=slopes)
 
     def _trained(
         self,
