@@ -11,6 +11,7 @@ from mclstexp.core.expression import ExpressionSpace
 from mclstexp.domains import create_domain_finder
 from mclstexp.enhancement import create_enhancer
 from mclstexp.imputation import create_imputer
+from mclstexp.plotting.domains import match_domains
 from mclstexp.report.answer import beside
 from mclstexp.report.answer_page import write_answer_page
 from opened_page import blob_of, data_of, text_of
@@ -66,6 +67,10 @@ def test_domains_stand_beside_labels_and_measured_genes(section, tmp_path):
     assert domains["predicted"] == said.obs["domain"].astype(str).tolist()
     assert domains["labels"] == section.counts.obs["label"].tolist()
     assert set(domains["predicted"]) | set(domains["labels"]) == set(data["colours"]["domains"])
+    palette = data["colours"]["domains"]
+    for domain, label in match_domains(domains["predicted"], domains["labels"]).items():
+        assert palette[domain] == palette[label]
+    assert len({palette[label] for label in set(domains["labels"])}) == len(set(domains["labels"]))
     assert len(data["genes"]) == 5
     assert (shown(page, "predicted", 81) == MISSING).all()
     assert "This page holds the first 5 of 60 genes" in text_of(page)

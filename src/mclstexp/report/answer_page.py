@@ -17,7 +17,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.io.atomic import atomic_path
 from mclstexp.io.targets import require_writable
-from mclstexp.plotting.domains import domain_colours
+from mclstexp.plotting.domains import domain_colours, match_domains
 from mclstexp.plotting.maps import robust_limits
 from mclstexp.plotting.style import DIFFERENCE, EXPRESSION, MISSING
 from mclstexp.report.answer import Answer, beside, facts_of
@@ -130,7 +130,6 @@ def _payload(answers: Sequence[Answer], question: str, genes: Sequence[str]) -> 
     for n, (answer, (truth, said)) in enumerate(zip(answers, found, strict=True)):
         sections.append(_section(answer, n, blobs))
         blobs |= {f"truth-{n}": pack(quantise(truth, scale)), f"predicted-{n}": pack(quantise(said, scale))}
-    names = sorted({name for one in answers for each in one.domains.values() for name in each if name is not None})
     labelled = any("labels" in answer.domains for answer in answers)
     data = {
         "title": answers[0].section.id,
@@ -154,11 +153,24 @@ def _payload(answers: Sequence[Answer], question: str, genes: Sequence[str]) -> 
             "error": colours(EXPRESSION),
             "difference": colours(DIFFERENCE),
             "missing": MISSING,
-            "domains": dict(domain_colours(names)),
+            "domains": _colours_of_domains(answers),
         },
         "sections": sections,
     }
     return Payload(data, blobs)
+
+
+def _colours_of_domains(answers: Sequence[Answer]) -> dict[str, str]:
+    """Return the colour of every label and domain; a domain has that of the label it is most like, where there are."""
+    every = {name for one in answers for each in one.domains.values() for name in each if name is not None}
+    labels = {name for one in answers for name in one.domains.get("labels", []) if name is not None}
+    like: dict[str, str] = {}
+    for one in answers:
+        for names in one.domains.values():
+            found = match_domains(names, one.domains["labels"]) if "labels" in one.domains else {}
+            like = {domain: label for domain, label in found.items() if domain not in labels} | like
+    palette = domain_colours(sorted(every - set(like)))
+    return palette | {domain: palette[label] for domain, label in like.items()}
 
 
 def _on(answer: Answer, values: Float[np.ndarray, "n m"], genes: Sequence[str]) -> Float[np.ndarray, "n k"]:
