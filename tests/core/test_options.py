@@ -59,7 +59,7 @@ def test_flags_take_the_type_of_their_field(text, value):
         ("xyz=5", r"recipe has no option 'xyz': choose one of encoder, k, radii_um"),
         ("k=five", r"^recipe: k must be int \| None, found 'five'$"),
         ("k=5.5", r"k must be int \| None, found '5.5'"),
-        ("scale=both", r"scale must be Literal\[.*\], found 'both'"),
+        ("scale=both", r"scale must be 'spot' or 'gene', found 'both'"),
         ("radii_um=a,b", r"radii_um must be tuple\[float, \.\.\.\], found 'a,b'"),
         ("k", r"option must be written NAME=VALUE, found 'k'"),
     ],

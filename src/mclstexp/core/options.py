@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
-from typing import Any, Final, NoReturn, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -111,7 +111,7 @@ def typed_options(cls: type, values: Mapping[str, Any], *, where: str) -> dict[s
         try:
             typed[name] = _convert(hints[name], value, where=f"{where}, {name}")
         except ValidationError as error:
-            msg = f"{where}: {name} must be {_type_text(fields[name])}, found {value!r}"
+            msg = f"{where}: {name} must be {_type_said(hints[name], fields[name])}, found {value!r}"
             raise InputError(msg) from error
     return typed
 
@@ -241,6 +241,14 @@ def _readings(text: str, hint: object) -> list[Any]:
     with contextlib.suppress(json.JSONDecodeError, RecursionError):
         readings.append(json.loads(text))
     return [*readings, text.split(",") if text else []]
+
+
+def _type_said(hint: Any, field: dataclasses.Field) -> str:
+    """Return a type as a message says it: of a choice the words that may be chosen."""
+    if get_origin(hint) is Literal:
+        *others, last = map(repr, get_args(hint))
+        return f"{', '.join(others)} or {last}" if others else last
+    return _type_text(field)
 
 
 def _type_text(field: dataclasses.Field) -> str:

@@ -166,9 +166,11 @@ def _colours_of_domains(answers: Sequence[Answer]) -> dict[str, str]:
     labels = {name for one in answers for name in one.domains.get("labels", []) if name is not None}
     like: dict[str, str] = {}
     for one in answers:
-        for names in one.domains.values():
-            found = match_domains(names, one.domains["labels"]) if "labels" in one.domains else {}
-            like = {domain: label for domain, label in found.items() if domain not in labels} | like
+        if "labels" in one.domains:
+            told = pd.Series(one.domains["labels"], dtype=object)
+            for names in one.domains.values():
+                found = match_domains(pd.Series(names, dtype=object), told)
+                like = {domain: label for domain, label in found.items() if domain not in labels} | like
     palette = domain_colours(sorted(every - set(like)))
     return palette | {domain: palette[label] for domain, label in like.items()}
 
