@@ -58,6 +58,16 @@ def test_all_can_be_done_from_the_keyboard(page):
     assert page.locator("#explorer").get_attribute("data-gene") == "COLUMN", "letters that are typed do nothing else"
 
 
+def test_an_unknown_gene_leaves_the_name_of_the_one_that_is_shown(page):
+    page.locator("#gene").fill("Gapdh")
+    page.keyboard.press("Enter")
+    assert page.locator("#gene").input_value() == "COLUMN" == page.locator("#explorer").get_attribute("data-gene")
+    assert page.locator("#gene-hint").inner_text() == "No gene here contains “Gapdh”: COLUMN is still shown."
+    page.keyboard.type("g3")
+    page.keyboard.press("Enter")
+    assert page.locator("#gene").input_value() == "G3" == page.locator("#explorer").get_attribute("data-gene")
+
+
 def rows(page):
     return page.locator("#gene-rows tbody tr[data-gene] th").all_inner_texts()
 

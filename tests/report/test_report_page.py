@@ -118,6 +118,19 @@ def test_the_page_answers_without_scripts(study, page):
     assert len(re.findall("<h1>", page)) == 1
 
 
+def test_the_page_is_in_the_order_of_a_reader(study, page):
+    """The table of methods comes after what was predicted; all of it folded away."""
+    titles = re.findall(r"<h2>(.*?)</h2>", page)
+    wanted = ["In short", "Warnings", "Explorer", "Genes", "Where the prediction fails", "Methods compared"]
+    assert titles == [*wanted, "How it was made"]
+    assert re.findall(r'<a href="#([a-z-]+)">', page)[-5:] == ["explorer", "genes", "where", "methods-compared", "how"]
+    brief = page[page.index('id="methods-compared"') :].split("</table>")[0]
+    assert brief.count('<th scope="col"') <= 5
+    head = text_of(page[: page.index("<main>")])
+    assert "Research use only" in head
+    assert "Tested on patient" in head
+
+
 @pytest.mark.slow
 def test_the_same_results_give_the_same_page(study, page):
     again = dataclasses.replace(study)

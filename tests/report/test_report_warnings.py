@@ -196,7 +196,7 @@ def test_places_on_a_machine_are_not_told():
         "k": [1, "…/b", "c"],
     }
     assert settings({"epochs": None, "symmetric": True, "radii": [1.5, 2], "checkpoint": "/a/b.pt"}) == {
-        "epochs": "left to the method",
+        "epochs": "not set",
         "symmetric": "yes",
         "radii": "1.5, 2",
         "checkpoint": "…/b.pt",

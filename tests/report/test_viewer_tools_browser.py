@@ -80,6 +80,7 @@ def test_colours_and_where_they_end_are_the_readers(judged_server, judged, opene
 
 def test_a_flat_prediction_looks_flat(judged_server, judged, opened):
     page = opened(judged_server)
+    press(page, "t", *20 * "]")
     choose(page, "CALM")
     assert (
         "1 % of the range that was measured in training. The map is nearly flat."
@@ -93,7 +94,10 @@ def test_a_flat_prediction_looks_flat(judged_server, judged, opened):
 def test_a_verdict_stands_beside_its_gene(judged_server, server, opened):
     page = opened(judged_server)
     said = page.locator("#verdict").text_content()
-    assert said == "predictable: PCC 0.50, where counts this noisy allow 0.80 (63 %); tested on patients A, B (ridge)."
+    assert said == (
+        "predictable: PCC 0.50, where counts this noisy allow 0.80; beyond the density of cells, 63 % of what they "
+        "allow; tested on patients A, B (ridge)."
+    )
     assert page.locator("#title").text_content() == "COLUMN predictable"
     choose(page, "DARK")
     assert page.locator("#verdict").text_content() == "This gene was not tested."
@@ -193,7 +197,8 @@ def test_distances_are_measured(server, view, opened):
     press(page, "Escape")
     assert (map_pixels(page) == before).all(), "neither moved nor left behind"
     page.locator("#view .openseadragon-canvas").first.focus()
-    press(page, "d", "Enter", "ArrowRight", "Enter")
+    for key in ("d", "Enter", "ArrowRight", "Enter"):
+        press(page, key)
     assert page.locator("#length").text_content() == f"{float(f'{80 / scale * 4:.3g}'):g} µm"
 
 

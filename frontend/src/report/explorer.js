@@ -219,7 +219,7 @@ export class Explorer {
   async download() {
     const { data, gene, section, shown, moves } = this;
     const title = `${data.genes[gene]} · section ${section.id}`;
-    const lines = [sentence(data, gene, section).join(""), `${data.title} · predicted by ${data.method} · mclstexp`];
+    const lines = [sentence(data, gene, section).join(""), `${data.title} · predicted by ${data.method} · mclstexp · research use only`];
     const how = { opacity: this.opacity };
     save(await picture({ title, lines, views: shown, size: moves.size, place: moves.place, how }), `${data.genes[gene]}_${section.id}.png`);
   }

@@ -20,8 +20,8 @@ const COLUMNS = [
   { key: "given_depth", title: "Given depth", write: fixed },
   { key: "ceiling_given_depth", title: "Ceiling", write: fixed },
   { key: "share", title: "Share", write: (share) => (share === null ? "–" : `${Math.round(100 * share)} %`.replace("-", "−")) },
-  { key: "q", title: "q", up: true, write: (q) => (q !== null && q < 0.001 ? "<0.001" : fixed(q, 3)) },
-  { key: "score", title: "Score", write: (score) => (score === null ? "–" : score >= 100 ? number(score) : fixed(score, 1)) },
+  { key: "q", title: "False discoveries", up: true, write: (q) => (q !== null && q < 0.001 ? "<0.001" : fixed(q, 3)) },
+  { key: "score", title: "Published score", write: (score) => (score === null ? "–" : score >= 100 ? number(score) : fixed(score, 1)) },
 ];
 
 export class GeneTable {
@@ -30,6 +30,7 @@ export class GeneTable {
     const sections = data.sections.map(({ id }) => ({ key: `section-${id}`, title: id, section: id, value: (row) => row.sections[id] ?? null }));
     this.columns = [...COLUMNS.map((column) => ({ value: (row) => row[column.key], ...column })), ...sections];
     this.table = at("gene-rows");
+    this.table.classList.toggle("many", sections.length > 6); // more columns than a sheet of paper has room for
     this.window = this.table.parentElement;
     this.order = data.rank.map((_, i) => i);
     this.sorted = null;
@@ -141,7 +142,7 @@ export class GeneTable {
         mark.dataset.verdict = said.verdict;
         row.append(made("td", {}, mark));
       } else if (column.section) {
-        const cell = made("td", { className: "heat", textContent: value === null ? "" : fixed(value).replace("0.", ".") });
+        const cell = made("td", { className: "heat", textContent: fixed(value).replace("0.", ".") });
         if (value !== null) cell.dataset.heat = value < 0 ? "below" : Math.min(9, Math.floor(10 * value));
         row.append(cell);
       } else row.append(made("td", { className: "num", textContent: column.write(value) }));

@@ -59,6 +59,14 @@ export class GeneBox {
     this.onNone("");
   }
 
+  // The field never names another gene than the one that is shown.
+  restore() {
+    const wanted = this.input.value.trim();
+    this.close();
+    this.input.select();
+    this.onNone(`No gene here contains “${wanted}”: ${this.chosen} is still shown.`);
+  }
+
   choose(number) {
     this.chosen = this.names[number];
     this.close();
@@ -77,6 +85,7 @@ export class GeneBox {
     } else if (event.key === "Enter" && this.active >= 0 && !this.list.hidden) {
       this.choose(this.found[this.active]);
       this.input.blur();
-    } else if (event.key === "Escape") this.input.blur();
+    } else if (event.key === "Enter" && this.input.value.trim() && !this.found.length) this.restore();
+    else if (event.key === "Escape") this.input.blur();
   }
 }

@@ -12,7 +12,7 @@ export const named = (layer) => layer.replaceAll("_", " ");
 
 export const length = (um) => (um >= 1000 ? `${(um / 1000).toFixed(2)} mm` : `${short(um)} µm`);
 
-const percent = (share) => (share >= 1 ? "all of it" : `${Math.round(100 * share)} %`);
+const percent = (share) => (share >= 1 ? "all" : `${Math.round(100 * share)} %`);
 
 export const verdictOf = (slide, gene) => slide.known?.verdict[gene] ?? "";
 
@@ -24,7 +24,7 @@ export function tested(slide, gene) {
   if (!known.verdict[gene]) return "This gene was not tested.";
   const [pcc, ceiling, share] = ["tested_pcc", "ceiling", "share"].map((name) => known[name][gene]);
   const most = ceiling === null ? "" : `, where counts this noisy allow ${ceiling.toFixed(2)}`;
-  const part = share === null ? "" : ` (${percent(share)})`;
+  const part = share === null ? "" : `; beyond the density of cells, ${percent(share)} of what they allow`;
   const found = pcc === null ? "" : `: PCC ${pcc.toFixed(2)}${most}${part}`;
   const whom = known.tested_on.length ? ` on ${known.tested_on.length === 1 ? "patient" : "patients"} ${known.tested_on.join(", ")}` : "";
   return `${found}; tested${whom}${known.method && ` (${known.method})`}.`;

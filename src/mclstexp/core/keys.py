@@ -72,6 +72,8 @@ VARIANCE = "variance"
 """layers of an enhancement: how far the expression at a place may lie from what is said (squared)."""
 
 # uns
+CHOSEN = "chosen"
+"""uns, within `PROVENANCE`: what the fit chose for options that were left to it, as text."""
 PROVENANCE = "mclstexp"
 """uns: how a prediction was made (method, version, options, space, spec, encoder, seed, data hashes)."""
 IDENTITY = "identity"

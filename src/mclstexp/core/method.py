@@ -116,6 +116,13 @@ def options(method: Method) -> dict[str, Any]:
     return {field.name: getattr(method, field.name) for field in fields}
 
 
+def chosen(method: Method) -> dict[str, Any]:
+    """Return what a fit chose for options that were left to it: of an `alpha` that is None, the number `alpha_`."""
+    left = [name for name, value in options(method).items() if value is None]
+    found = {name: getattr(method, f"{name}_", None) for name in left}
+    return {name: value for name, value in found.items() if isinstance(value, bool | int | float | str)}
+
+
 def described(method: Method) -> dict[str, Any]:
     """Say which unfitted method it is, for keys: name, options, what moves its numbers here, and the code it runs."""
     numerics, said = method._numerics(), options(method)

@@ -23,7 +23,7 @@ from mclstexp.core.gene_notes import said_of_all, training_range, var_of
 from mclstexp.core.identity import hash_section
 from mclstexp.core.imputed import imputation_of, imputed_genes
 from mclstexp.core.measured import MIN_COUNTS, learnable, warn_of_blank_spots
-from mclstexp.core.method import Method, State, described, options
+from mclstexp.core.method import Method, State, chosen, described, options
 from mclstexp.core.options import without_paths
 from mclstexp.core.progress import in_order
 from mclstexp.core.retrieval import Retrieval
@@ -249,6 +249,7 @@ class Predictor(Method):
             **said_of_all(self.provenance_),
             # h5ad keeps no None and no nested tuple: options travel as text
             "options": {k: repr(v) for k, v in self.provenance_["options"].items()},
+            **({keys.CHOSEN: found} if (found := {k: repr(v) for k, v in chosen(self).items()}) else {}),
             "space": self.space_.record(),
             "spec": dataclasses.asdict(self.spec_),
             "slide": tiles.slide.id,

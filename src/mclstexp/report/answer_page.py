@@ -25,7 +25,7 @@ from mclstexp.report.page_arrays import pack, quantise, scales
 from mclstexp.report.page_methods import about
 from mclstexp.report.page_payload import Payload, colours, number
 from mclstexp.report.page_thumbnail import spot_shape, take_thumbnail
-from mclstexp.report.render_page import render_page
+from mclstexp.report.render_page import render_page, today
 
 _MB: Final = 1e6
 _TITLES: Final = {"impute": "Genes nobody measured", "enhance": "Between the spots", "domains": "Regions"}
@@ -91,7 +91,13 @@ def write_answer_page(
     genes = list(dict.fromkeys(gene for answer in answers for gene in answer.genes))
     kept = len(genes) if n_genes is None else min(n_genes, len(genes))
     while True:
-        parts = {**_parts(said), "kept": kept, "n_genes": len(genes), "table": table}
+        parts = {
+            **_parts(said),
+            "made": today(),
+            "kept": kept,
+            "n_genes": len(genes),
+            "table": table,
+        }
         payload = _payload(answers, _question(said), genes[:kept])
         page = render_page(payload, parts, template="answer.html.j2").encode("utf-8")
         if len(page) <= max_mb * _MB:

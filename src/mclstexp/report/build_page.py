@@ -22,7 +22,7 @@ from mclstexp.report.page_methods import describe_methods
 from mclstexp.report.page_payload import Payload, make_payload
 from mclstexp.report.page_study import Study, read_study
 from mclstexp.report.page_warnings import find_warnings
-from mclstexp.report.render_page import render_page
+from mclstexp.report.render_page import render_page, today
 
 MAX_MB: Final = 30.0
 """Size of a page that can still be mailed."""
@@ -81,7 +81,7 @@ def write_report(
         ROOM.method_class(domains)  # an unknown one is said before anything is measured
     step(f"1 of 4: reading scores, predictions and sections of {results}")
     study = read_study(results, method, data=data)
-    page = make_page(study, choose_genes(study, genes), max_mb=max_mb, way=domains)
+    page = make_page(study, choose_genes(study, genes), max_mb=max_mb, way=domains, made=today())
     with atomic_path(out) as path:
         path.write_bytes(page)
     return out
@@ -114,8 +114,10 @@ def choose_genes(study: Study, genes: str | None) -> list[str]:
     return [gene for gene in ranked if gene in set(asked)]
 
 
-def make_page(study: Study, genes: Sequence[str], *, max_mb: float = MAX_MB, way: str | None = None) -> bytes:
-    """Make the page with as many of the first genes as its size (MB) allows.
+def make_page(
+    study: Study, genes: Sequence[str], *, max_mb: float = MAX_MB, way: str | None = None, made: str = ""
+) -> bytes:
+    """Make the page with as many of the first genes as its size (MB) allows; `made` is the day it says.
 
     Raises
     ------
@@ -126,7 +128,7 @@ def make_page(study: Study, genes: Sequence[str], *, max_mb: float = MAX_MB, way
     domains = domains_of_all(study.pairs, way)
     step("3 of 4: measuring errors and drawing figures")
     errors = measure_errors(study, domains)
-    parts = _parts(study, errors, domains)
+    parts = {**_parts(study, errors, domains), "made": made}
     step(f"4 of 4: laying out {len(genes)} genes")
     kept, limit = list(genes), None
     for _ in range(_AGAIN):
@@ -159,6 +161,7 @@ def _parts(study: Study, errors: Errors, domains: DomainsOfAll) -> dict[str, Any
         "title": study.title,
         "study": study,
         "errors": errors,
+        "tested_on": page_text.who_was_tested(study),
         "headline": page_headline.make_headline(study),
         "marks": page_headline.explain_marks(study),
         "scored_over": page_text.SCORED_OVER[study.task],

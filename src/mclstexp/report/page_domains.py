@@ -19,6 +19,8 @@ WAYS: Final = ("leiden", PAPER)
 """Ways to find domains where none is named; the first that works is taken."""
 LIKE: Final = "≈ "
 """Stands before a label in the name of a domain that overlaps with it most."""
+_BY: Final = " · "  # between a domain's number and the genes that mark it
+_MARKS: Final = 2  # genes in a name
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,14 +82,39 @@ def colours_of(domains: DomainsOfAll) -> dict[str, str]:
     for found in domains.by_section.values():
         for series in (found.labels, found.truth, found.predicted):
             names += [] if series is None else [str(name) for name in series.dropna().unique()]
-    palette = domain_colours(sorted({name.removeprefix(LIKE) for name in names}))
-    return {name: palette[name.removeprefix(LIKE)] for name in dict.fromkeys(sorted(names))}
+    palette = domain_colours(sorted({_short(name) for name in names}))
+    return {name: palette[_short(name)] for name in dict.fromkeys(sorted(names))}
 
 
 def agreements(domains: DomainsOfAll) -> dict[str, str]:
     """Say of each section how the predicted domains agree with the labels or, without any, the measured domains."""
     found = domains.by_section.items()
     return {name: agreement(one.truth if one.labels is None else one.labels, one.predicted) for name, one in found}
+
+
+def marking_genes(values: ArrayLike, inside: ArrayLike, *, genes: Sequence[str], most: int) -> list[str]:
+    """Return the genes that are highest inside against outside.
+
+    Parameters
+    ----------
+    values
+        (n_spots, n_genes) expression.
+    inside
+        (n_spots,) whether a spot is.
+    genes
+        Names of the columns.
+    most
+        How many at most.
+    """
+    values, here = np.asarray(values), np.asarray(inside, bool)
+    if here.all() or not here.any():
+        return []
+    above = values[here].mean(axis=0) - values[~here].mean(axis=0)
+    return [genes[place] for place in np.argsort(-above, kind="stable")[:most] if above[place] > 0]
+
+
+def _short(name: str) -> str:
+    return name.removeprefix(LIKE).partition(_BY)[0]
 
 
 def _of(pair: Pair, way: str) -> Domains:
@@ -101,7 +128,20 @@ def _of(pair: Pair, way: str) -> Domains:
     if labels is not None:
         labels = labels.astype(object).reset_index(drop=True).map(str, na_action="ignore")
         truth = _renamed(truth, {domain: LIKE + label for domain, label in match_domains(truth, labels).items()})
-    return Domains(truth, _renamed(predicted, match_domains(predicted, truth)), labels)
+    predicted = _renamed(predicted, match_domains(predicted, truth))
+    if labels is None:
+        names = {**_marked(pair, pair.guess, predicted), **_marked(pair, pair.truth, truth)}
+        truth, predicted = truth.map(names), predicted.map(names)
+    return Domains(truth, predicted, labels)
+
+
+def _marked(pair: Pair, values: ArrayLike, domains: pd.Series) -> dict[str, str]:
+    """Give each domain's number the genes that mark it: a number alone says nothing."""
+    found = {
+        name: marking_genes(values, domains == name, genes=pair.genes, most=_MARKS)
+        for name in domains.dropna().unique()
+    }
+    return {name: f"{name}{_BY}{', '.join(marks)}" if marks else name for name, marks in found.items()}
 
 
 def _renamed(domains: ArrayLike, partner: dict[str, str]) -> pd.Series:

@@ -15,7 +15,7 @@ from mclstexp.analysis.gene_ranking import MEASURED
 from mclstexp.analysis.pairs import Pair
 from mclstexp.core.section import UNKNOWN
 from mclstexp.report.page_certainty import coverage_of, relative_width
-from mclstexp.report.page_domains import DomainsOfAll
+from mclstexp.report.page_domains import DomainsOfAll, marking_genes
 from mclstexp.report.page_study import Study
 
 FEWEST: Final = 10
@@ -168,9 +168,4 @@ def _spots(pair: Pair, groups: dict[str, pd.Series], by_spot: dict[str, np.ndarr
 
 
 def _marks(pair: Pair, inside: pd.Series) -> list[str]:
-    """Return the genes whose prediction is highest inside against outside."""
-    here = inside.to_numpy(bool)
-    if here.all():
-        return []
-    above = pair.guess[here].mean(axis=0) - pair.guess[~here].mean(axis=0)
-    return [pair.genes[place] for place in np.argsort(-above, kind="stable")[:_NAMED] if above[place] > 0]
+    return marking_genes(pair.guess, inside, genes=pair.genes, most=_NAMED)

@@ -11,7 +11,7 @@ from mclstexp.evaluation.compare import compare_methods
 from mclstexp.evaluation.explained import say_explained
 from mclstexp.evaluation.resampling import cannot_tell
 from mclstexp.evaluation.summary import FAILED, TRANSDUCTIVE, TUNED, headline
-from mclstexp.evaluation.tables import summary_rows
+from mclstexp.evaluation.tables import brief_rows, summary_rows
 from mclstexp.report.page_study import Study
 
 
@@ -23,20 +23,25 @@ class Headline:
     """Names of the columns."""
     rows: list[dict[str, Any]]
     """Each with "cells", "kind" ("method", "control", "reference") and "shown" (the page's method)."""
+    all_heading: list[str]
+    """The same of every column that the results have."""
+    all_rows: list[list[str]]
     basis: list[str]
-    """Sentences: patients, sections and folds; what was averaged; how much of the score depth or stain explains."""
+    """Sentences: patients, sections and folds; what was averaged."""
+    explained: list[str]
+    """How much of the score depth or stain explains."""
 
 
 def make_headline(study: Study) -> Headline:
-    """Return the table that ``mclstexp evaluate`` printed, methods best first, then references."""
-    heading, cells = summary_rows(study.summary)
+    """Return the table that ``mclstexp evaluate`` printed and the whole of it, best first, then references."""
+    heading, cells = brief_rows(study.summary)
     kinds = study.summary["kind"]
     rows = [
         {"cells": row, "kind": str(kind), "shown": str(name) == study.method}
         for row, name, kind in zip(cells, kinds.index, kinds, strict=True)
     ]
-    basis = [*headline(study.summary)[:2], *say_explained(study.summary, study.method)[:1]]
-    return Headline([heading[0], *heading[1:]], rows, basis)
+    explained = say_explained(study.summary, study.method)[:1]
+    return Headline(heading, rows, *summary_rows(study.summary), basis=headline(study.summary)[:2], explained=explained)
 
 
 def against_controls(study: Study) -> str:

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import PurePath
 from typing import Any, Final
 
+from mclstexp.core import keys
 from mclstexp.core.errors import InputError
 from mclstexp.core.predictor import ROOM
 from mclstexp.core.rooms import NEIGHBOURS
@@ -45,7 +46,7 @@ def describe_methods(study: Study) -> dict[str, Any]:
     record = study.record
     patients, images = record.get("patients", {}), record.get("images", {})
     return {
-        "settings": settings(record["methods"][study.method]),
+        "settings": {**settings(record["methods"][study.method]), **chosen_settings(study)},
         "about": about(str(record["methods"][study.method]["method"]), question=str(record.get("question", ""))),
         "others": {name: settings(options) for name, options in record["methods"].items() if name != study.method},
         "experiment": json.dumps(without_places(record["experiment"]), indent=1, ensure_ascii=False),
@@ -64,6 +65,15 @@ def describe_methods(study: Study) -> dict[str, Any]:
 def settings(options: Mapping[str, Any]) -> dict[str, str]:
     """Write options as people read them; absolute paths are cut."""
     return {name: _written(without_places(value)) for name, value in options.items()}
+
+
+def chosen_settings(study: Study) -> dict[str, str]:
+    """Return what fits chose for options that were left to the method, of all folds."""
+    found: dict[str, list[str]] = {}
+    for pair in study.pairs:
+        for name, value in dict(pair.predicted.uns[keys.PROVENANCE].get(keys.CHOSEN, {})).items():
+            found.setdefault(name, []).append(str(value))
+    return {name: f"{', '.join(dict.fromkeys(values))} (chosen on training sections)" for name, values in found.items()}
 
 
 def about(method: str, *, question: str = "") -> list[str]:
@@ -105,7 +115,7 @@ def without_places(value: Any) -> Any:
 
 def _written(value: Any) -> str:
     if value is None:
-        return "left to the method"
+        return "not set"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

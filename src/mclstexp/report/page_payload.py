@@ -19,6 +19,7 @@ from mclstexp.report.page_arrays import pack
 from mclstexp.report.page_domains import DomainsOfAll, colours_of
 from mclstexp.report.page_errors import Errors
 from mclstexp.report.page_study import Study
+from mclstexp.report.page_text import spelt_out
 from mclstexp.report.page_thumbnail import spot_shape, take_thumbnail
 from mclstexp.report.page_values import CodedMaps, code_maps
 
@@ -101,7 +102,7 @@ def rank_rows(study: Study, genes: Sequence[str]) -> list[dict[str, Any]]:
         {
             "gene": str(gene),
             "verdict": str(row["verdict"]),
-            "why": str(row["why"]),
+            "why": spelt_out(str(row["why"])),
             **{name: number(row[name]) for name in _NUMBERS},
             "sections": {name: number(pcc[place]) for name, pcc in of_section.items()},
         }

@@ -36,6 +36,35 @@ _HOLDS: Final = {
 }
 
 
+_ADDS: Final = "what it adds to the density of cells is reproduced"
+_ALLOWS: Final = "half of what the noise of the counts allows"
+_SPELT_OUT: Final = {
+    "given depth, beyond chance and at least half of the ceiling": f"{_ADDS} beyond chance, and to at least {_ALLOWS}",
+    "given depth, beyond chance, but below half of the ceiling": f"{_ADDS} beyond chance, but to less than {_ALLOWS}",
+    "given depth, at least half of the ceiling, but an unrelated map as smooth might be": (
+        f"{_ADDS} to at least {_ALLOWS}, but an unrelated map as smooth might do as well"
+    ),
+    "given depth, neither beyond chance nor half of the ceiling": f"{_ADDS} neither beyond chance nor to {_ALLOWS}",
+}
+
+
+def spelt_out(why: str) -> str:
+    """Write the reason of a verdict for readers who have only the page."""
+    return _SPELT_OUT.get(why, why)
+
+
+def who_was_tested(study: Study) -> str:
+    """Say whose sections were predicted."""
+    whose: dict[str, list[str]] = {}
+    for pair in study.pairs:
+        whose.setdefault(pair.section.patient or "", []).append(pair.id)
+    unknown = whose.pop("", [])
+    of_patients = [patient if [patient] == ids else f"{patient} ({', '.join(ids)})" for patient, ids in whose.items()]
+    said = [f"{'patient' if len(whose) == 1 else 'patients'} {_listed(of_patients)}"] if whose else []
+    said += [f"{_listed(unknown)}, of whom it is not known which patients they are"] if unknown else []
+    return f"Tested on {' and on '.join(said)}."
+
+
 def on_genes(study: Study) -> list[str]:
     """Say which genes may be trusted."""
     table = study.ranking
@@ -50,8 +79,11 @@ def on_genes(study: Study) -> list[str]:
         else f"None of {len(table)} genes is predictable: of none is what it adds to the density of cells reproduced "
         "both beyond chance and to at least half of what the noise of the counts lets anybody reach."
     )
+    own = len({pair.genes for pair in study.pairs}) > 1
+    panels = [f"The {len(table)} genes are those of any fold: each fold chose its own on its training sections."]
     return [
         first,
+        *(panels if own else []),
         f"{counts[VERDICTS[1]]} are doubtful: look at the measured map beside the predicted one. "
         f"{counts[VERDICTS[2]]} are not predictable: do not read their maps.",
         _HOLDS[study.task],
@@ -132,7 +164,7 @@ def reasons(study: Study) -> list[dict[str, Any]]:
     for verdict in VERDICTS:
         for why, genes in table[table["verdict"] == verdict].groupby("why", sort=False):
             first = [str(gene) for gene in genes.index[:_EXAMPLES]]
-            rows.append({"verdict": verdict, "why": str(why), "n": len(genes), "genes": first})
+            rows.append({"verdict": verdict, "why": spelt_out(str(why)), "n": len(genes), "genes": first})
     return rows
 
 
@@ -202,7 +234,7 @@ def _place(row: pd.Series, kind: str) -> str:
     if kind == "label":
         return f"“{row['region']}”"
     marks = f", marked by {_listed(row['marks'])}" if row["marks"] else ""
-    return f"{row['region']} of section {row['where']}{marks}"
+    return f"{row['region'].partition(' · ')[0]} of section {row['where']}{marks}"
 
 
 def _listed(found: Sequence[str]) -> str:

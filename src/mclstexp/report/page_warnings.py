@@ -129,7 +129,7 @@ def _of_sections(study: Study) -> list[str]:
 
 def _unjudged(study: Study) -> list[str]:
     table = study.ranking
-    shallow = int((table["why"].astype(str).str.contains("shallow")).sum())
+    shallow = int((table["why"].astype(str).str.contains("too little")).sum())
     constant = int(table["pcc"].isna().sum())
     said = []
     if shallow:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any, Final
 
@@ -50,6 +51,11 @@ def render_page(payload: Payload, parts: Mapping[str, Any], *, template: str = "
         blobs=payload.blobs,
         **parts,
     )
+
+
+def today() -> str:
+    """Return the day that a page says it was made on."""
+    return f"{datetime.now(UTC):%Y-%m-%d}"
 
 
 def policy(script: str, css: str) -> str:

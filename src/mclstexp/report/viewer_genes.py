@@ -13,10 +13,8 @@ from jaxtyping import Float
 from mclstexp.analysis.gene_ranking import VERDICTS
 from mclstexp.core import keys
 
-_VERDICT: Final = "verdict"
-_NUMBERS: Final = ("tested_pcc", "ceiling", "share")
-_TRAINING: Final = ("training_low", "training_high")
-_TEST: Final = "verdicts"
+_NUMBERS: Final = {"tested_pcc": keys.TESTED_PCC, "ceiling": keys.CEILING, "share": keys.CEILING_SHARE}
+_TRAINING: Final = (keys.TRAINING_LOW, keys.TRAINING_HIGH)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +36,12 @@ class KnownGenes:
     def of(cls, predicted: ad.AnnData) -> KnownGenes:
         """Read it from a prediction; what is not there, or no number, is not known."""
         var = predicted.var
-        said = [*map(str, var[_VERDICT])] if _VERDICT in var else [""] * len(var)
-        test = predicted.uns[keys.PROVENANCE].get(_TEST)
+        said = [*map(str, var[keys.VERDICT])] if keys.VERDICT in var else [""] * len(var)
+        test = predicted.uns[keys.PROVENANCE].get(keys.VERDICTS)
         test = test if isinstance(test, dict) else {}
         return cls(
             verdicts=tuple(verdict if verdict in VERDICTS else "" for verdict in said),
-            scores={name: _numbers(var, name) for name in _NUMBERS},
+            scores={name: _numbers(var, column) for name, column in _NUMBERS.items()},
             training=np.column_stack([_numbers(var, name) for name in _TRAINING]),
             tested_on=tuple(map(str, np.atleast_1d(test.get("tested_on", [])))),
             method=str(test.get("method", "")),
