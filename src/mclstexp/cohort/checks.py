@@ -134,8 +134,10 @@ def _covariates(covariates: pd.DataFrame) -> list[str]:
         if column.nunique(dropna=True) < 2:
             notes.append(f"covariate {str(name)!r} is the same for all patients: nothing can be learnt of it")
         elif n := int(column.isna().sum()):
-            text = f"covariate {str(name)!r} is missing for {n} of {len(column)} patients: the training median stands"
-            notes.append(f"{text} there, and that it was missing is a covariate too")
+            text = (
+                f"covariate {str(name)!r} is missing for {n} of {len(column)} patients: models take the training mean"
+            )
+            notes.append(f"{text} there")
     return notes
 
 
