@@ -144,6 +144,7 @@ def test_effects_of_pairs_and_of_kinds_worked_by_hand():
     assert np.allclose(share_effects(lambda some: some @ weights, shares), weights - shares @ weights)
 
 
+@pytest.mark.slow
 def test_what_it_says_of_pairs_and_of_tiles():
     patients, outcomes = made()
     model = create_outcome_model("mmp", **SMALL | {"epochs": 20}).fit(patients, outcomes)

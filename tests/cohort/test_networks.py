@@ -11,6 +11,7 @@ from mclstexp.cohort.networks.read_out import ReadOut
 from mclstexp.core.cohort import ArrayBag, Outcomes, Patients
 from mclstexp.core.errors import InputError
 from mclstexp.core.options import describe_options
+from slowly import slowly
 
 SMALL = {"width": 16, "epochs": 12, "learning_rate": 3e-3}
 FEW = {"width": 16, "epochs": 5, "learning_rate": 1e-2}
@@ -21,6 +22,7 @@ READERS = {
     "himt": FEW | {"n_heads": 2, "hidden": 8, "n_tiles": 10},
     "mmp": SMALL | {"n_prototypes": 4, "n_models": 2},
 }
+QUICK = [("abmil", "survival"), ("mmp", "survival")]
 LEARNT = {}
 
 
@@ -47,7 +49,7 @@ def make(name, **options):
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        (name, kind)
+        (name, kind) if name == "pathway_mlp" or (name, kind) in QUICK else slowly(name, kind)
         for name in READERS
         for kind in Outcomes.kinds
         if name in ("pathway_mlp", "abmil", "mmp") or kind == "survival"
@@ -65,7 +67,7 @@ def test_what_speaks_is_heard_and_kept(name, kind):
     assert np.array_equal(again.predict(patients).risk, said.risk)
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", ["pathway_mlp", "abmil", slowly("mcat"), slowly("himt"), "mmp"])
 def test_a_patient_is_its_row_and_survival_falls(name):
     model, patients, _ = fitted(name, "survival")
     said = model.predict(patients, at_months=(3, 12, 48))
@@ -86,7 +88,9 @@ def test_the_same_seed_gives_the_same_numbers_and_order_of_genes_does_not_count(
     assert np.array_equal(model.predict(other).risk, model.predict(patients).risk)
 
 
-@pytest.mark.parametrize(("name", "loss"), [("pathway_mlp", "hazards"), ("abmil", "hazards"), ("mcat", "cox")])
+@pytest.mark.parametrize(
+    ("name", "loss"), [slowly("pathway_mlp", "hazards"), ("abmil", "hazards"), slowly("mcat", "cox")]
+)
 def test_either_loss_and_the_mean_of_two(name, loss):
     patients, drivers = made_patients()
     epochs = {"pathway_mlp": 60, "abmil": 8, "mcat": 5}[name]
@@ -103,6 +107,7 @@ def test_scores_in_place_of_genes():
     assert np.corrcoef(model.predict(alone).risk, drivers[:, 0])[0, 1] > 0.6
 
 
+@pytest.mark.slow
 def test_within_sites_a_difference_of_sites_is_nobodys():
     patients, drivers = made_patients()
     scores = pd.DataFrame({"site": np.arange(40) % 4 + 0.0, "own": drivers[:, 0]}, index=list(patients.ids))
@@ -151,6 +156,7 @@ def test_the_scale_of_tiles_is_that_of_patients_counted_alike():
     assert constant.spread.tolist() == [1]
 
 
+@pytest.mark.slow
 def test_slides_at_too_few_or_different_scales():
     patients, drivers = made_patients(n_scales=1)
     outcomes = outcomes_of("survival", patients, drivers)

@@ -103,6 +103,7 @@ def test_other_graphs_and_layers_of_stmmc(section, options):
     assert ari(section, found) > 0.9
 
 
+@pytest.mark.slow
 def test_stmmc_without_an_image_needs_none(section):
     method = small("stmmc", use_image=False)
     assert not method.looks

@@ -187,6 +187,7 @@ def test_spots_alone_teach_nothing():
         lessons(shown=shown, maps=torch.zeros(4, 40, 40))
 
 
+@pytest.mark.slow
 def test_it_tells_smooth_maps_better_than_the_nearest_spot():
     small = create_enhancer("stentrans", max_epochs=6, width=24, depth=1, learning_rate=3e-3)
     methods = {"stentrans": small, "nearest": create_enhancer("nearest")}

@@ -75,6 +75,7 @@ def test_a_page_of_another_question_has_its_table_and_its_maps(results, tmp_path
         np.testing.assert_allclose([shown[gene] for gene in expected.index], expected["mean"], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_page_of_domains_has_its_table_and_each_sections_domains(results, said, tmp_path):
     code, _, errors = said("report", results / "domains", "--out", tmp_path / "page.html")
     assert (code, errors) == (0, "")
