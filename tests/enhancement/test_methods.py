@@ -16,6 +16,7 @@ from mclstexp.enhancement.hidden import hidden_spots, score_hidden
 from mclstexp.enhancement.kriging import Kriging
 from mclstexp.io.slides import ArraySlide
 from mclstexp.methods import create
+from slowly import slowly
 from small_methods import ENCODER
 
 SMALL = {
@@ -29,12 +30,15 @@ def small(name):
     return create_enhancer(name, **SMALL.get(name, {}))
 
 
+_LONG = ("image", "image_kriging", "stentrans")
+
+
 @pytest.fixture(scope="module")
 def section():
     return made_maps()
 
 
-@pytest.mark.parametrize("name", list_enhancers())
+@pytest.mark.parametrize("name", [slowly(name) if name in _LONG else name for name in list_enhancers()])
 def test_a_finer_lattice_of_every_method(section, name):
     enhanced = small(name).enhance(section)
     assert enhanced.n_obs == (2 * SIDE - 1) ** 2
