@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mclstexp import plotting as pl
     from mclstexp.api import enhance, find_domains, impute, load_model, predict
     from mclstexp.api.cohort import evaluate_outcome, fit_outcome, predict_outcome, read_cohort
+    from mclstexp.api.slide_expression import summarise_expression
     from mclstexp.core.errors import InputError
     from mclstexp.core.expression import ExpressionSpace
     from mclstexp.core.section import Section
@@ -59,6 +60,7 @@ __all__ = [
     "read_tiles",
     "save_model",
     "summarise",
+    "summarise_expression",
 ]
 
 # torch alone takes seconds: a name is imported when it is first used
@@ -91,6 +93,7 @@ _HOME = {
     "read_tiles": "io.tile_folder",
     "save_model": "io.models",
     "summarise": "evaluation.summary",
+    "summarise_expression": "api.slide_expression",
 }
 
 _MODULES = {"analysis": "analysis", "pl": "plotting", "plotting": "plotting"}

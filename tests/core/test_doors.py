@@ -12,6 +12,8 @@ import pytest
 import mclstexp
 from mclstexp.api import find_domains, predict_files, run_experiment
 from mclstexp.cli.application import app
+from mclstexp.cohort.config import CohortConfig
+from mclstexp.cohort.experiment import OutcomeExperiment
 from mclstexp.core.doors import OPTIONS, method_option, through, word
 from mclstexp.core.fine_lattice import fine_tiles
 from mclstexp.core.tiles import TileSpec
@@ -138,12 +140,14 @@ def test_flags_exist():
 def test_keys_of_files_exist():
     for name, option in OPTIONS.items():
         table, _, key = (option.file or "").rpartition(".")
-        for whole in (Experiment, FitConfig):
+        found: set[str] = set()
+        for whole in (Experiment, FitConfig, OutcomeExperiment):
             hints = get_type_hints(whole)
             if table in hints:
                 part = next((some for some in get_args(hints[table]) if dataclasses.is_dataclass(some)), hints[table])
-                assert key in {field.name for field in dataclasses.fields(part)}, name
-                break
+                found |= {field.name for field in dataclasses.fields(part)}
+        if found:
+            assert key in found, name
         else:
             assert not option.file or key in get_type_hints(FitConfig), name
 
@@ -151,7 +155,7 @@ def test_keys_of_files_exist():
 def test_arguments_exist():
     takers = [read_sections, read_h5ad, read_spatialdata, read_visium_hd, predict_files, run_experiment, write_report]
     takers += [find_domains, fine_tiles, SlideSettings, create, FitConfig, Rules, mclstexp.core.doors.Option]
-    takers += [impute_targets, TileSpec]
+    takers += [impute_targets, TileSpec, CohortConfig]
     known = {name for taker in takers for name in inspect.signature(taker).parameters}
     known |= set(Choices.__annotations__) | {"by"}  # of Fold, a dataclass of the layer above
     assert {option.python for option in OPTIONS.values()} <= known

@@ -12,6 +12,7 @@ import pandas as pd
 
 from mclstexp.api.experiments import run_experiment
 from mclstexp.cohort import create_outcome_model
+from mclstexp.cohort.bridge.overlap import EXPRESSION, entry_of, learnable, require_same_origin
 from mclstexp.cohort.checks import check_cohort, overview
 from mclstexp.cohort.config import CohortConfig
 from mclstexp.cohort.experiment import Division, Intervals, OutcomeExperiment
@@ -45,7 +46,7 @@ def read_cohort(path: Path | str, *, outcome: str = "", **columns: Any) -> Cohor
         NAME:TIME,EVENT, columns of follow-up and of 1 (it came) or 0; or NAME:COLUMN of yes and no or of numbers.
     columns
         The other fields of `cohort.config.CohortConfig`: patient, slide, site, fold, covariates, unit, where, features,
-        expression, gene_sets, pathways.
+        expression, gene_sets, pathways, allow_overlap.
 
     Raises
     ------
@@ -205,15 +206,18 @@ def fit_outcome(
     Raises
     ------
     InputError
-        If the cohort cannot be used, or the place not be written to.
+        If the cohort cannot be used, as where its expression was predicted by a model that learnt from its patients, or
+        the place not be written to.
     """
     read = read_from(cohort) if isinstance(cohort, CohortConfig) else cohort
     for note in check_cohort(read):
         (on_warning or warnings.warn)(note)
     made = create_outcome_model(model) if isinstance(model, str) else model
-    fitted = made.fit(read.patients, read.known)
+    fitted = made.fit(read.patients, learnable(read))
     fitted.provenance_["cohort"] = read.name
     fitted.provenance_["outcome_name"] = "" if read.outcome is None else read.outcome.name
+    if read.origin is not None:
+        fitted.provenance_[EXPRESSION] = entry_of(read.origin)
     fitted.provenance_[HORIZONS] = list(horizons_of(read.known))
     if out is not None:
         save_outcome_model(fitted, out, overwrite=overwrite)
@@ -251,7 +255,8 @@ def predict_outcome(
     Raises
     ------
     InputError
-        If the model cannot be read, something that it takes is not there, or the place cannot be written to.
+        If the model cannot be read, something that it takes is not there, expression was predicted by another model
+        than it learnt from, or the place cannot be written to.
     """
     if out is not None:
         require_free_file(Path(out), what="the predictions", overwrite=overwrite)
@@ -259,6 +264,7 @@ def predict_outcome(
     if isinstance(cohort, CohortConfig) and cohort.covariates is None:
         cohort = replace(cohort, covariates=fitted.columns_.get("covariates", ()))
     read = read_from(cohort) if isinstance(cohort, CohortConfig) else cohort
+    require_same_origin(fitted, read.origin)
     months = tuple(at_months) or tuple(fitted.provenance_.get(HORIZONS, ()))
     if any(not month > 0 for month in months):
         msg = f"times above 0 (months) expected, found {list(months)}"

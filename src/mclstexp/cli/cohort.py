@@ -56,6 +56,8 @@ class Patients:
     """Genes of each pathway: .gmt, or .csv with a column for each."""
     pathways: Path | None = None
     """Table of pathway scores: a row for each patient, a column for each pathway."""
+    allow_overlap: Annotated[bool, Parameter(negative="")] = False
+    """Take expression predicted by a model that learnt from patients of the table; its scores flatter."""
 
 
 def cohort_config(table: Path, patients: Patients) -> CohortConfig:

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from mclstexp.cohort.bridge.origin import person
 from mclstexp.cohort.survival.concordance import harrell
 from mclstexp.cohort.survival.kaplan_meier import median_follow_up
 from mclstexp.cohort.table import Cohort
@@ -155,7 +156,7 @@ def _sites(sites: tuple[str, ...] | None) -> list[str]:
 def _namesakes(cohort: Cohort) -> list[str]:
     """Say which names may be one person: the same but for capitals, or two samples of one TCGA barcode."""
     notes, ids = [], cohort.patients.ids
-    short = [name[:12].upper() if name.upper().startswith("TCGA-") else name.casefold() for name in ids]
+    short = [person(name) for name in ids]
     if twice := sorted({one for one in short if short.count(one) > 1} if len(set(short)) < len(short) else ()):
         pair = [name for name, one in zip(ids, short, strict=True) if one == twice[0]]
         text = f"{len(twice)} patients may stand there under two names, as {pair[0]!r} and {pair[1]!r}: name them alike"

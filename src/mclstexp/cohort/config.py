@@ -46,6 +46,8 @@ class CohortConfig:
     """Genes of each pathway: .gmt, or .csv with a column for each."""
     pathways: str | None = None
     """Table of pathway scores, where these are known: a row for each patient, a column for each pathway."""
+    allow_overlap: bool = False
+    """Whether expression may be predicted by a model that learnt from patients of the cohort; its scores flatter."""
     name: str = ""
     """Name of the data set; a model whose defaults were chosen on it is never bold in its tables."""
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from mclstexp.cohort.answers import answer_rows, as_anndata
+from mclstexp.cohort.bridge.overlap import learnable
 from mclstexp.cohort.checks import check_cohort
 from mclstexp.cohort.fingerprint import fingerprint
 from mclstexp.cohort.fold_checks import check_folds
@@ -47,7 +48,7 @@ class OutcomePlan(Comparison):
     def cohort(self) -> Cohort:
         """The cohort, read when first asked for."""
         cohort = read_cohort(self.experiment.data)
-        assert len(cohort.known)
+        assert len(learnable(cohort))
         return cohort
 
     @cached_property
@@ -210,6 +211,7 @@ class OutcomePlan(Comparison):
                 "n_events": known.n_events,
                 "covariates": list(cohort.patients.covariates),
                 "identity": self._identity,
+                **({} if cohort.origin is None else {"expression": asdict(cohort.origin)}),
             },
             "horizons": list(self.horizons),
             "folds": {

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from mclstexp.cohort.beside_table import beside_table
+from mclstexp.cohort.bridge.origin import Origin
+from mclstexp.cohort.bridge.overlap import notes_on, origin_of
 from mclstexp.cohort.cells import covariate, numbers, yes_or_no
 from mclstexp.cohort.config import DAYS_PER, CohortConfig, OutcomeColumns
 from mclstexp.cohort.rows import read_rows, require_column
@@ -45,6 +47,10 @@ class Cohort:
     """The fold of each patient, where a column gives it."""
     notes: tuple[str, ...] = ()
     """What was left out or assumed while it was read."""
+    origin: Origin | None = None
+    """Which model predicted the expression, where that is said."""
+    allow_overlap: bool = False
+    """Whether that model may have learnt from these patients."""
 
     def __len__(self) -> int:
         return len(self.patients)
@@ -237,14 +243,19 @@ def _assembled(
             notes.append(f"{int(unknown.sum())} patients have no {site}: they count as one site of their own")
         sites = tuple(first[site].where(~unknown, "unknown"))
     beside: dict[str, Any] = beside_table(config, ids, slides, notes)
+    origin = origin_of(config)
+    own_slides = {name: slides.get(name, ()) for name in ids}
+    notes += [] if origin is None else notes_on(origin, own_slides)
     return Cohort(
         name=config.name or Path(config.path).name.partition(".")[0],
         outcome=outcome,
         patients=Patients(ids, sites, pd.DataFrame(clinic, index=index), **beside),
         outcomes=None if outcome is None else _outcomes(first, ids, outcome, config),
-        slides={name: slides.get(name, ()) for name in ids},
+        slides=own_slides,
         folds=None if config.fold is None else _folds(first[config.fold], config),
         notes=tuple(notes),
+        origin=origin,
+        allow_overlap=config.allow_overlap,
     )
 
 

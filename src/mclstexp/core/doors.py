@@ -63,6 +63,9 @@ OPTIONS: Final[Mapping[str, Option]] = MappingProxyType(
         "out": Option("--out", None, "out"),
         "overwrite": Option("--overwrite", None, "overwrite", switch=True),
         "data": Option("--data", None, "data"),
+        # what becomes of patients
+        "verdicts": Option("--verdicts", "verdicts", "verdicts"),
+        "allow_overlap": Option("--allow-overlap", "data.allow_overlap", "allow_overlap", switch=True),
         # what lies between spots
         "factor": Option("--factor", None, "factor"),
         # what becomes of patients
