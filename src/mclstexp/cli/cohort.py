@@ -204,14 +204,14 @@ def evaluate(
 def print_outcome(summary: pd.DataFrame, out: Path, *, title: str) -> None:
     """Print the table of a comparison on a cohort, and what it says in sentences."""
     from mclstexp.analysis.pairs import read_record
-    from mclstexp.cohort.summary_text import sentences, summary_rows
+    from mclstexp.cohort.summary_text import brief_rows, sentences
 
     record = read_record(out)
-    heading, rows = summary_rows(summary, record)
+    heading, rows = brief_rows(summary, record)
     print_table(rows, heading=heading, title=title)
     for sentence in sentences(summary, record):
         say(sentence)
-    say(f"results: {out}")
+    say(f"results: {out}; all columns: {out / 'summary.md'}")
 
 
 @Parameter(name="*", group="Model")

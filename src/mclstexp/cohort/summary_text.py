@@ -37,6 +37,13 @@ def summary_rows(summary: pd.DataFrame, record: Mapping[str, Any]) -> tuple[list
     return heading, rows
 
 
+def brief_rows(summary: pd.DataFrame, record: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Return of `summary_rows` what a terminal of 80 columns has room for: how well, and what it adds to the clinic."""
+    heading, rows = summary_rows(summary, record)
+    kept = [0, 1, next(at for at, name in enumerate(heading) if name.startswith("Δ"))]
+    return [heading[at] for at in kept], [[row[at] for at in kept] for row in rows]
+
+
 def sentences(summary: pd.DataFrame, record: Mapping[str, Any]) -> list[str]:
     """Say what the table shows: what was held out, what adds to the baseline, and what to be wary of."""
     cohort, baseline = record["cohort"], record["experiment"]["baseline"]
