@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mclstexp.cohort.networks.read_out import Loss
 
-Rows = Int[np.ndarray, " n"]
+Rows = Int[np.ndarray, " _"]
 Trained = Callable[[Rows, Rows], Mapping[int, Float[Tensor, "n n_out"]]]
 """Rows to be fitted to and rows to be asked, to the numbers said of the latter after each number of epochs."""
 _SLOPES = np.linspace(0.05, 1.5, 30)
