@@ -1,5 +1,7 @@
 """From predictions of slides to patients: which genes count, what is refused, and what the table remembers."""
 
+import json
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from mclstexp.cohort.bridge.origin import Origin, person, read_about, read_origi
 from mclstexp.cohort.bridge.overlap import learnable
 from mclstexp.cohort.checks import check_cohort
 from mclstexp.cohort.config import CohortConfig
+from mclstexp.cohort.experiment import Division
 from mclstexp.cohort.table import read_cohort
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
@@ -291,3 +294,22 @@ def test_the_command_writes_what_the_next_one_reads(said, tmp_path):
     assert "or give --allow-overlap" in " ".join(err.split())
     code, _, _ = said(*fit, "--allow-overlap")
     assert code == 0
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_comparison_refuses_seen_patients_and_says_that_expression_was_predicted(made, tmp_path):
+    table, out = made
+    beside = {"pathways": str(out.with_suffix(".pathways.parquet")), "outcome": OUTCOME}
+    models, folds = ["pathway_scores"], Division(by="patient", n_folds=2)
+    seen = CohortConfig(path=str(written(table.replace({"patient": {"P003": "P"}}), tmp_path, "seen.csv")), **beside)
+    with pytest.raises(InputError, match="expression predicted by a model that learnt from none"):
+        mx.evaluate_outcome(seen, out=tmp_path / "refused", models=models, folds=folds)
+    assert not (tmp_path / "refused").exists()
+    config = CohortConfig(path=str(written(table, tmp_path)), **beside)
+    notes = []
+    results = tmp_path / "results"
+    mx.evaluate_outcome(config, out=results, models=models, folds=folds, on_warning=notes.append)
+    assert any("a reading of the same image" in note for note in notes)
+    assert "a reading of the same image" in (results / "summary.md").read_text(encoding="utf-8")
+    record = json.loads((results / "experiment.json").read_text(encoding="utf-8"))
+    assert record["cohort"]["expression"]["patients"] == ["p", "q"]
