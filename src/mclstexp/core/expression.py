@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from difflib import get_close_matches
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -18,6 +17,7 @@ from scipy import sparse
 from mclstexp.core import keys
 from mclstexp.core.errors import InputError
 from mclstexp.core.imputed import all_counts
+from mclstexp.core.names import meant
 from mclstexp.core.panel import select_hvg
 from mclstexp.core.residuals import THETA, expected_shares, pearson_residuals
 from mclstexp.core.section import Section, check_sections
@@ -278,24 +278,13 @@ def require_finite(expression: NDArray[np.float32], *, name: str) -> None:
         raise InputError(msg)
 
 
-def _meant(missing: Sequence[str], names: pd.Index) -> str:
-    """Return what to do about missing genes: the name that one is nearly, where there is one."""
-    upper = {str(name).upper(): str(name) for name in names}
-    for gene in missing[:3]:
-        like = get_close_matches(gene, list(upper.values()), n=1, cutoff=0.75)
-        near = upper.get(gene.upper(), like[0] if like else None)
-        if near is not None:
-            return f"did you mean {near!r}? Otherwise choose a panel common to all sections"
-    return "choose a panel common to all sections"
-
-
 def _columns(genes: Sequence[str], names: pd.Index) -> NDArray[np.intp]:
     index = names.get_indexer(pd.Index(list(genes), dtype=object))
     missing = [gene for gene, i in zip(genes, index, strict=True) if i < 0]
     if missing:
         msg = (
             f"every gene of the panel must be measured, found {len(missing)} of {len(genes)} missing "
-            f"({', '.join(missing[:3])}{', …' if len(missing) > 3 else ''}): {_meant(missing, names)}"
+            f"({', '.join(missing[:3])}{', …' if len(missing) > 3 else ''}): {meant(missing, names)}"
         )
         raise InputError(msg)
     return index

@@ -1,8 +1,9 @@
-"""Names that every file can hold."""
+"""Names that every file can hold, and those that were nearly meant."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.wording import shown
@@ -29,3 +30,14 @@ def require_names(names: Iterable[object], *, of: str) -> None:
                 f"{of}: names without NUL characters expected, found {shown(name)}: the file is damaged, fetch it again"
             )
             raise InputError(msg)
+
+
+def meant(missing: Sequence[str], names: Iterable[str]) -> str:
+    """Return what to do about missing genes: the name that one is nearly, where there is one."""
+    upper = {str(name).upper(): str(name) for name in names}
+    for gene in missing[:3]:
+        like = get_close_matches(gene, list(upper.values()), n=1, cutoff=0.75)
+        near = upper.get(gene.upper(), like[0] if like else None)
+        if near is not None:
+            return f"did you mean {near!r}? Otherwise choose a panel common to all sections"
+    return "choose a panel common to all sections"
