@@ -129,7 +129,7 @@ def test_an_empty_file_is_an_experiment_without_methods(write):
         ("[tile]\nsize = 3", r", tile has no option 'size': did you mean 'size_px'"),
         ("[tile]\nsize_px = 'big'", r", tile: size_px must be int, found 'big'"),
         ("[tile]\nmpp = -1.0", r"tile mpp must be a positive number .* found -1.0"),
-        ("[folds]\nby = 'spot'", r", folds: by must be Literal\['patient', 'section'\] \| None, found 'spot'"),
+        ("[folds]\nby = 'spot'", ", folds: by must be 'patient', 'section' or nothing, found 'spot'"),
         ("folds = 3", r": folds must be FoldsConfig, found 3"),
         ("[data\n", r"a configuration in TOML expected in .* found an error \(.*line 1.*\): correct it"),
         (

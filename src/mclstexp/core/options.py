@@ -245,10 +245,11 @@ def _readings(text: str, hint: object) -> list[Any]:
 
 def _type_said(hint: Any, field: dataclasses.Field) -> str:
     """Return a type as a message says it: of a choice the words that may be chosen."""
-    if get_origin(hint) is Literal:
-        *others, last = map(repr, get_args(hint))
-        return f"{', '.join(others)} or {last}" if others else last
-    return _type_text(field)
+    kinds = [kind for kind in (hint, *get_args(hint)) if get_origin(kind) is Literal]
+    if not kinds:
+        return _type_text(field)
+    *others, last = [repr(choice) for choice in get_args(kinds[0])] + ["nothing"] * (type(None) in get_args(hint))
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _type_text(field: dataclasses.Field) -> str:
