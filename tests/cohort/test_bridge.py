@@ -269,6 +269,7 @@ def test_a_model_of_patients_is_asked_with_expression_of_the_same_origin(made, t
         )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_the_command_writes_what_the_next_one_reads(said, tmp_path):
     table = made_table(20)
@@ -296,6 +297,7 @@ def test_the_command_writes_what_the_next_one_reads(said, tmp_path):
     assert code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_comparison_refuses_seen_patients_and_says_that_expression_was_predicted(made, tmp_path):
     table, out = made

@@ -89,7 +89,8 @@ def test_the_same_seed_gives_the_same_numbers_and_order_of_genes_does_not_count(
 
 
 @pytest.mark.parametrize(
-    ("name", "loss"), [slowly("pathway_mlp", "hazards"), ("abmil", "hazards"), slowly("mcat", "cox")]
+    ("name", "loss"),
+    [slowly("pathway_mlp", "hazards"), ("pathway_mlp", "cox"), slowly("abmil", "hazards"), slowly("mcat", "cox")],
 )
 def test_either_loss_and_the_mean_of_two(name, loss):
     patients, drivers = made_patients()

@@ -92,6 +92,7 @@ def results(folder):
     return summary, folder / "out"
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_what_was_said(results):
     summary, out = results
     answers = read_answers(out)

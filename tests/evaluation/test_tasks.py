@@ -134,6 +134,7 @@ def test_a_spot_that_was_hidden_in_several_turns_has_the_mean_of_its_answers(com
     assert kept.n_obs == len(answers[0].obs_names.union(answers[1].obs_names))
 
 
+@pytest.mark.slow
 def test_what_was_finished_before_a_stop_is_not_done_again(files, computed, tmp_path, monkeypatch):
     judge = worker._judge
 
