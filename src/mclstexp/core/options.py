@@ -62,7 +62,9 @@ def with_options(cls: type[T]) -> type[T]:
     text = inspect.cleandoc(cls.__doc__ or "")
     if dataclasses.is_dataclass(cls) and _OPTIONS not in text and "Attributes\n---" not in text:
         lines = [
-            f"{option.name} : {option.type}, default {option.default!r}\n{textwrap.indent(option.text, '    ')}"
+            # a name that ends in _ would be a link where docstrings become pages
+            f"{option.name} : {option.type.replace('_]', ']')}, default {option.default!r}\n"
+            f"{textwrap.indent(option.text, '    ')}"
             for option in describe_options(cls)
         ]
         cls.__doc__ = "\n".join([text, "", _OPTIONS, *lines])
