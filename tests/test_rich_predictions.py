@@ -59,7 +59,10 @@ def test_squidpy_draws_it(sections, knn):
     sq = pytest.importorskip("squidpy")
     plt = pytest.importorskip("matplotlib.pyplot")
     predicted = api.predict(knn, sections[2].tiles)
-    sq.pl.spatial_scatter(predicted, color=predicted.var_names[0], shape=None)
+    axes = sq.pl.spatial_scatter(predicted, color=predicted.var_names[0], shape="square", return_ax=True)
+    (image,), (spots,) = axes.images, axes.collections
+    np.testing.assert_array_equal(image.get_array(), sections[2].tiles.slide.thumbnail(1000))
+    assert len(spots.get_paths()) == len(predicted)
     plt.close("all")
 
 

@@ -14,6 +14,7 @@ from mclstexp.cli import (  # noqa: F401  they register themselves
     caring,
     cohort,
     cohort_expression,
+    cohort_models,
     commands,
     dividing,
     enhancing,
