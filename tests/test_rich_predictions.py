@@ -1,5 +1,7 @@
 """A prediction of a section is as rich as that of a slide, and belongs to its slide."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,6 +14,7 @@ from mclstexp.io.predictions import read_prediction, write_prediction
 from mclstexp.io.slides import open_slide
 from mclstexp.methods import create
 from mclstexp.report.viewer_data import SlideView
+from mclstexp.sight import embed
 from small_methods import small_methods, small_sections
 
 METHODS = {method.label: method for method in small_methods()}
@@ -44,6 +47,23 @@ def test_it_says_how_far_places_lie_from_measured_spots(sections, knn):
     np.testing.assert_array_equal(api.predict(knn, tiles).obs[keys.REFERENCE_DISTANCE], knn.reference_distance(tiles))
     plain = create("mean").fit(sections[:2])
     assert keys.REFERENCE_DISTANCE not in api.predict(plain, tiles).obs
+
+
+def test_an_encoder_that_was_fitted_looks_at_each_tile_once(sections, monkeypatch):
+    model = METHODS["mclstexp, end to end"].create().fit(sections[:2])
+    looked, compute = Counter(), embed._compute
+
+    def counting(tiles, encoder, **kwargs):
+        looked[id(encoder)] += len(tiles)
+        return compute(tiles, encoder, **kwargs)
+
+    tiles = sections[2].tiles
+    plain = model.predict(tiles).X
+    monkeypatch.setattr(embed, "_compute", counting)
+    predicted = api.predict(model, tiles)
+    assert keys.REFERENCE_DISTANCE in predicted.obs
+    assert set(looked.values()) == {len(tiles)}  # for the prediction and for the distance together
+    np.testing.assert_array_equal(predicted.X, plain)
 
 
 def test_it_is_written_and_read_with_all_of_it(sections, knn, tmp_path):
