@@ -17,6 +17,7 @@ from mclstexp.evaluation.experiment import experiment_of, read_experiment
 from mclstexp.evaluation.harness import join_scores
 from mclstexp.evaluation.run_plan import plan_of, read_plan
 from mclstexp.evaluation.runner import run_plan
+from slowly import slowly
 
 OWN = '''
 from dataclasses import dataclass
@@ -183,7 +184,7 @@ def test_a_model_that_fails_is_a_row_and_not_the_end(folder, tmp_path):
     assert read_summary(tmp_path / "out").loc["bad", "n_failed"] == 2
 
 
-@pytest.mark.parametrize("outcome", ["response:responded", "age:age"])
+@pytest.mark.parametrize("outcome", ["response:responded", slowly("age:age")])
 def test_other_outcomes_stand_in_the_same_table(folder, tmp_path, outcome):
     data = {"outcome": outcome, "covariates": ["stage", "sex"]}
     methods = {"clinical": {}}

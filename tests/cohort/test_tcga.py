@@ -32,6 +32,7 @@ def data(data_dir):
     return data_dir
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("name", MEASURED)
 def test_the_clinic_ranks_patients_as_measured(name, script, data):
@@ -42,6 +43,7 @@ def test_the_clinic_ranks_patients_as_measured(name, script, data):
     np.testing.assert_allclose([found[0], found[2], found[3]], MEASURED[name], atol=0.002)
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_fifty_pathways_beside_a_free_clinic_do_it_little_harm(script, data):
     cohort = script.read(data, "BLCA", script.COVARIATES["age, sex, stage"])

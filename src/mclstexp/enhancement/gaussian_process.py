@@ -31,7 +31,7 @@ Places = NDArray[np.float64]
 Values = NDArray[np.float64]
 """(n, n_genes)."""
 Correlation = Callable[[Places, Places], NDArray[np.float64]]
-"""Of two sets of places: 1 of a place with itself."""
+"""How alike two sets of places are, 1 of a place with itself."""
 
 
 def matern(one: Places, other: Places, *, length_um: float) -> NDArray[np.float64]:

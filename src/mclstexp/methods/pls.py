@@ -44,8 +44,8 @@ class PLS(FeaturePredictor):
     reduction: int = 256
     """Principal components of all features that PLS is given (fewer where there are fewer spots or features)."""
     n_components: int | None = None
-    """Components of PLS (fewer where there are fewer spots or features); None: chosen on held-out training sections, 12
-    where there is but one."""
+    """Components of PLS (fewer where there are fewer spots or features); where None, the number is chosen on held-out
+    training sections, and 12 where there is but one."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
