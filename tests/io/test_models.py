@@ -136,3 +136,41 @@ def test_what_is_no_model_is_said(saved, tmp_path):
     for path, found in ((saved / "model.json", "a file"), (tmp_path, "another folder"), (tmp_path / "no", "nothing")):
         with pytest.raises(InputError, match=f"a saved model .* found {found}"):
             load_model(path, methods=METHODS)
+
+
+def _verdicts(**changed):
+    told = {"label": "halves", "tested_on": ["p1"], "n_sections": 1, "results": {}, "genes": ["g1", "g2"]}
+    told |= {"verdict": ["", ""], "tested_pcc": [0.1, None], "ceiling": [0.2, 0.3], "share": [None, 0.5]}
+    return {"verdicts": told | changed}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"sections": ["a", "b"]},
+        {"patients": "p1"},
+        {"numerics": ["float32"]},
+        {"min_counts": "many"},
+        {"training_range": {"training_low": [0.0] * 7, "training_high": [1.0] * 8}},
+        {"training_range": {"training_low": [0.0] * 8}},
+        {"imputed": {"genes": ["g1", "g2"], "method": "spage", "n_cells": 9, "expected_pcc": [0.5]}},
+        {"imputed": ["g1"]},
+        _verdicts(tested_pcc=[0.1]),
+        _verdicts(genes=["g1", "g1"]),
+        _verdicts(tested_on="p1"),
+    ],
+)
+def test_what_a_fit_cannot_have_remembered_is_refused(saved, changed):
+    path = saved / "model.json"
+    said = json.loads(path.read_text())
+    said["provenance"] |= changed
+    path.write_text(json.dumps(said))
+    with pytest.raises(InputError, match=r"expected in .*model\.json, found .*copy the model again"):
+        load_model(saved, methods=METHODS)
+
+
+def test_what_was_told_to_a_model_comes_back(section, saved):
+    model = load_model(saved, methods=METHODS)
+    model.provenance_ |= _verdicts()
+    again = load_model(save_model(model, saved.parent / "told"), methods=METHODS)
+    assert again.provenance_ == model.provenance_

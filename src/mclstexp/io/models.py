@@ -15,6 +15,7 @@ from mclstexp.core.tiles import TileSpec
 from mclstexp.core.wording import shown
 from mclstexp.io.guard import reading
 from mclstexp.io.model_folder import DESCRIPTION, read_json, read_weights, write_folder
+from mclstexp.io.remembered import check_expression
 
 __all__ = ["DESCRIPTION", "load_model", "read_description", "save_model"]
 
@@ -132,11 +133,7 @@ def read_description(folder: Path | str) -> dict[str, Any]:
                 found = shown(description[part])
                 msg = f"the {part} of a saved model ({_KINDS[kind]}) expected in {path}, found {found}: copy it again"
                 raise InputError(msg)
-        provenance = description["provenance"]
-        named = isinstance(provenance["sections"], dict) and isinstance(provenance["patients"], list)
-        if not named or not isinstance(provenance.get("code", {}), dict):
-            msg = f"sections and patients of the fit expected in {path}, found others: copy the model again"
-            raise InputError(msg)
-        build(ExpressionSpace, description["space"], where=f"{path}: the space")
+        space = build(ExpressionSpace, description["space"], where=f"{path}: the space")
         build(TileSpec, description["spec"], where=f"{path}: the tiles")
+        check_expression(description["provenance"], n_genes=len(space.genes), path=path)
     return description

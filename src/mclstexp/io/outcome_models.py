@@ -12,6 +12,7 @@ from mclstexp.core.outcome_model import ROOM, OutcomeModel
 from mclstexp.core.wording import shown
 from mclstexp.io.guard import reading
 from mclstexp.io.model_folder import DESCRIPTION, read_json, read_weights, write_folder
+from mclstexp.io.remembered import check_outcome
 
 _PARTS: Final[dict[str, type]] = {
     "method": str,
@@ -97,7 +98,5 @@ def read_outcome_description(folder: Path | str) -> dict[str, Any]:
             if not isinstance(description[part], kind):  # a missing one is said at once
                 msg = f"the {part} of a saved model expected in {path}, found {shown(description[part])}: copy it again"
                 raise InputError(msg)
-        if not isinstance(description["provenance"]["patients"], list):
-            msg = f"patients of the fit expected in {path}, found others: copy the model again"
-            raise InputError(msg)
+        check_outcome(description["provenance"], path=path)
     return description
