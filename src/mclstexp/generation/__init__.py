@@ -1,0 +1,1 @@
+"""Tissue that is painted: one file per method; a file saved here is a method everywhere."""
