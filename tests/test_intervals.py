@@ -62,6 +62,7 @@ def test_they_are_for_the_model_they_were_learnt_for(sections):
         Intervals.learn(model, sections, level=80)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the model was trained on")
 def test_commands_learn_and_lay_them(sections, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(DataConfig, "read", lambda self, spec: sections)

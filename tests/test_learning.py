@@ -15,9 +15,12 @@ LONG = {
     "deepspot",
     "his_to_gene",
     "hist2st",
+    "knn",
     "mclstexp, paper",
+    "pls",
     "sepal",
     "st_gchb",
+    "st_net",
     "thitogene",
     "triplex",
 }

@@ -10,6 +10,7 @@ from mclstexp.core.cohort import ArrayBag, Outcomes, Patients
 from mclstexp.core.errors import InputError
 from mclstexp.core.method import options
 from mclstexp.io.synthetic.patients import World
+from slowly import slowly
 
 SHARES = {"n_prototypes": 4}
 MODELS = {
@@ -49,7 +50,7 @@ def outcomes(world):
     ("name", "kind"),
     [(name, "survival") for name in MODELS]
     + [(name, kind) for kind in ("binary", "continuous") for name in ("km", "clinical", "clinical+prototype_x_pathway")]
-    + [("pathway_scores", "continuous"), ("mean_features", "binary")],
+    + [slowly("pathway_scores", "continuous"), ("mean_features", "binary")],
 )
 def test_every_model_keeps_its_promises(name, kind, world, outcomes):
     patients, known = world[0], outcomes[kind]

@@ -14,6 +14,7 @@ from mclstexp.core.cohort import ArrayBag, Patients
 from mclstexp.core.errors import InputError
 from mclstexp.nn.clean_mmp import CleanMmp
 from mclstexp.nn.survival_losses import cox_loss
+from slowly import slowly
 
 SMALL = {"reads": "genes", "n_prototypes": 4, "width": 16, "epochs": 4, "n_models": 1}
 
@@ -80,9 +81,9 @@ def test_tokens_are_scaled_by_training_alone_and_cut_off():
     "options",
     [
         {"network": "published", "tokens": "full"},
-        {"network": "published", "fusion": "transport"},
+        slowly({"network": "published", "fusion": "transport"}),
         {"tokens": "share_mean", "reads": "scores", "log_ratio": True},
-        {"tokens": "transport", "loss": "hazards"},
+        slowly({"tokens": "transport", "loss": "hazards"}),
     ],
 )
 def test_variants_are_fitted_kept_and_row_by_row(options):

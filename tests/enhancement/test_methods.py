@@ -50,7 +50,7 @@ def test_a_finer_lattice_of_every_method(section, name):
     np.testing.assert_array_equal(small(name).enhance(section).X, enhanced.X)
 
 
-@pytest.mark.parametrize("name", list_enhancers())
+@pytest.mark.parametrize("name", [slowly(name) if name in _LONG else name for name in list_enhancers()])
 def test_hidden_spots_replaced_by_random_counts_move_nothing(section, name):
     hidden = hidden_spots(section, hide="between")[0]
     noise = section.counts.copy()

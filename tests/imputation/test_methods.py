@@ -37,7 +37,7 @@ def small(name):
 
 
 def quick(names):
-    """Mark what takes long as slow."""
+    """Mark what takes long as slow; `test_questions` puts every method to the promises in little time."""
     return [
         pytest.param(name, marks=[pytest.mark.slow] * (name in ("gimvi", "spadit", "tangram")))
         for name in sorted(names)
@@ -59,7 +59,7 @@ def truth(spots, genes=HIDDEN):
     return np.log1p(1e4 * counts / counts.sum(axis=1, keepdims=True))[:, spots.var_names.get_indexer(genes)]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", quick(NAMES))
 def test_hidden_genes_replaced_by_random_numbers_move_nothing(name, spots, cells):
     honest = small(name).impute(spots, cells, genes=HIDDEN)
     noisy = small(name).impute(with_noise(spots, HIDDEN), cells, genes=HIDDEN)
@@ -103,7 +103,7 @@ def test_controls_know_no_gene_from_another(spots, cells):
     assert np.allclose(map_[:, 0], z_scores(known.depth[:, None])[:, 0], atol=1e-4)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", quick(NAMES))
 def test_options_are_explained_and_the_callers_things_left_alone(name, spots, cells):
     assert all(option.text for option in describe_options(list_imputers()[name]))
     assert (list_imputers()[name].__doc__ or "").strip()
@@ -116,7 +116,7 @@ def test_options_are_explained_and_the_callers_things_left_alone(name, spots, ce
     assert first.X.dtype == np.float32
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", quick(NAMES))
 def test_an_answer_does_not_depend_on_what_else_is_asked_that_the_section_lacks(name, spots, cells):
     section = spots[:, ~spots.var_names.isin(HIDDEN)].copy()
     all_ = small(name).impute(section, cells, genes=HIDDEN)

@@ -86,6 +86,7 @@ def test_signal_goes_from_all_to_almost_none():
     assert (kept.diff() < 0).all()
 
 
+@pytest.mark.slow
 def test_draws_have_a_spread_and_a_seed(spots, cells):
     asked = ["G5", "G90"]
     found = create_imputer("spadit", **SMALL).impute(spots, cells, genes=asked)

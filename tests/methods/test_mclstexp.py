@@ -48,11 +48,11 @@ def _predict(options, sections, **fit):
     "options",
     [
         STRICT | {"regression_share": 0.3, "sharpness": 1.0},
-        STRICT | {"context_radii_um": ()},
+        slowly(STRICT | {"context_radii_um": ()}),
         slowly(STRICT | {"view_widths": (), "context_share": 1.0}),
         slowly(STRICT | {"correlation_weight": 1.0, "soft_temperature": 0.1, "symmetric": True}),
         slowly(STRICT | {"train_encoder": True, "n_models": 1, "epochs": 2}),
-        STRICT | {"n_blocks": 0},
+        slowly(STRICT | {"n_blocks": 0}),
         PAPER,
         slowly(PAPER | {"train_encoder": True, "epochs": 1}),
     ],

@@ -87,6 +87,7 @@ def test_a_drawn_map_is_of_measured_spots_and_varies_as_tissue_does(fitted):
     np.testing.assert_array_equal(drawn.X[5:9], Drawn.of(model, seed=1).predict(section.tiles.take(range(5, 9))).X)
 
 
+@pytest.mark.slow
 def test_the_mean_of_draws_is_the_prediction(fitted):
     model, section = fitted
     tiles = section.tiles.take(range(0, 56, 8))
