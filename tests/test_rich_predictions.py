@@ -51,9 +51,10 @@ def test_it_says_how_far_places_lie_from_measured_spots(sections, knn):
 
 def test_an_encoder_that_was_fitted_looks_at_each_tile_once(sections, monkeypatch):
     model = METHODS["mclstexp, end to end"].create().fit(sections[:2])
-    looked, compute = Counter(), embed._compute
+    looked, kept, compute = Counter(), [], embed._compute
 
     def counting(tiles, encoder, **kwargs):
+        kept.append(encoder)  # or another one could be made at its address
         looked[id(encoder)] += len(tiles)
         return compute(tiles, encoder, **kwargs)
 
