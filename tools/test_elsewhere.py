@@ -205,7 +205,8 @@ def surroundings(row: Row) -> Iterator[tuple[dict[str, str], Path]]:
         home.mkdir()
     env = {name: value for name, value in os.environ.items() if name not in OWN}
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(row.threads))
-    env |= {"HOME": str(home), "LANG": "C.UTF-8", **threads, **row.env}
+    # more threads than cores would else spin while they wait for each other
+    env |= {"HOME": str(home), "LANG": "C.UTF-8", "OMP_WAIT_POLICY": "passive", **threads, **row.env}
     if row.terminal:
         env |= {"TERM": "xterm-256color"}
     yield env, working if row.elsewhere else ROOT
