@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from made_cohort import made_table, written
+from made_outcome_results import make_parts, run_here
 from mclstexp.api import run_experiment
 from mclstexp.cohort.experiment import OutcomeExperiment
 from mclstexp.cohort.results import read_answers, read_summary
@@ -14,7 +15,6 @@ from mclstexp.cohort.summary import summarise_outcome
 from mclstexp.cohort.survival.concordance import harrell
 from mclstexp.core.errors import InputError
 from mclstexp.evaluation.experiment import experiment_of, read_experiment
-from mclstexp.evaluation.harness import join_scores
 from mclstexp.evaluation.run_plan import plan_of, read_plan
 from mclstexp.evaluation.runner import run_plan
 from slowly import slowly
@@ -72,19 +72,7 @@ def described(folder, **more):
 
 
 def ran(folder, out, **more):
-    """Run an experiment, its parts made in this process: processes of their own take seconds to start."""
-    experiment = experiment_of(described(folder, **more), where="a test")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mclstexp.api.experiments.run_plan", lambda plan, **_: make_parts(plan) or run_plan(plan))
-        return run_experiment(experiment, out=out, on_warning=lambda _: None)
-
-
-def make_parts(plan):
-    for label in plan.methods:
-        for fold in plan.folds:
-            kept = []
-            scores = plan.judge(label, fold, workdir=plan.folder, keep=lambda answer, _, kept=kept: kept.append(answer))
-            plan.parts.write(plan.key(label, fold), join_scores([scores]), kept)
+    return run_here(experiment_of(described(folder, **more), where="a test"), out)
 
 
 @pytest.fixture(scope="module")

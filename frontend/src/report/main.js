@@ -1,4 +1,4 @@
-// The script of the report's page: explorer and table, on the numbers that are in the page.
+// The script of the report's pages: explorer and table, where there are any, on the numbers that are in the page.
 
 import { themes } from "../shared/themes.js";
 import { Explorer } from "./explorer.js";
@@ -31,8 +31,9 @@ async function start() {
 }
 
 themeButton();
-if (typeof DecompressionStream === "undefined") trouble("This browser is too old for the explorer: use one of 2023 or later.");
-else {
+const explored = document.getElementById("explorer") !== null;
+if (explored && typeof DecompressionStream === "undefined") trouble("This browser is too old for the explorer: use one of 2023 or later.");
+else if (explored) {
   start().catch((error) => {
     console.error(error);
     trouble(`The explorer could not be started (${error.message}): is the file whole?`);

@@ -24,16 +24,17 @@ def report(
     """Write one page that says which genes to trust, where the prediction fails, and how it was made.
 
     The page needs no network: it opens by double click and can be mailed. Of what impute, enhance or domains wrote
-    (.h5ad) it shows the answer beside the measured section, which --data names.
+    (.h5ad) it shows the answer beside the measured section, which --data names; of a comparison on a cohort, what a
+    model adds to the clinic.
 
     Parameters
     ----------
     results
-        Folder that `mclstexp evaluate` wrote, or an answer (.h5ad) of impute, enhance or domains.
+        Folder that `mclstexp evaluate` or `cohort evaluate` wrote, or an answer (.h5ad) of impute, enhance or domains.
     out
         The page (.html).
     method
-        Method that is looked at; mclstexp by default.
+        Method that is looked at; mclstexp by default, of a cohort the bridge beside the clinic.
     genes
         How many of the best ranked genes, or a file of names, one a line; all by default.
     max_mb
@@ -47,11 +48,16 @@ def report(
     step(f"Reading {results}")
     from mclstexp.api.answers import report_answer, report_domains, task_of
     from mclstexp.report.build_page import write_report
+    from mclstexp.report.cohort_page import write_cohort_page
 
     if results.suffix == ".h5ad":
         say(str(report_answer(results, out, data=_measured(data), genes=_number(genes), max_mb=max_mb)))
         return
-    if (results / "experiment.json").is_file() and task_of(results) == "domains":
+    task = task_of(results) if (results / "experiment.json").is_file() else ""
+    if task == "outcome":
+        say(str(write_cohort_page(results, out, method=method)))
+        return
+    if task == "domains":
         say(str(report_domains(results, out, method=method, genes=_number(genes), max_mb=max_mb)))
         return
     page = write_report(results, out, method=method, genes=genes, max_mb=max_mb, data=data, domains=domains)

@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
+from mclstexp.cohort.risk_groups import risk_group_curves
+from mclstexp.cohort.roc import roc_curves
 from mclstexp.cohort.site_probe import probe_sites
 from mclstexp.cohort.summary import outcomes_of, summarise_outcome
 from mclstexp.cohort.summary_text import summary_markdown
-from mclstexp.cohort.survival.calibration import calibration_groups
+from mclstexp.cohort.survival.calibration import calibration_groups, calibration_of_yes
 from mclstexp.cohort.table import Cohort
 from mclstexp.evaluation.results import MARKDOWN, RECORD, SCORES, SUMMARY
 from mclstexp.io.atomic import restore
@@ -22,6 +25,8 @@ from mclstexp.io.guard import reading
 ANSWERS: Final = "predictions.csv"
 FOLDS: Final = "folds.csv"
 CALIBRATION: Final = "calibration.csv"
+RISK_GROUPS: Final = "risk_groups.csv"
+ROC: Final = "roc.csv"
 SITE_PROBE: Final = "site_probe.csv"
 _LOGS: Final = "logs"
 
@@ -46,7 +51,7 @@ def write_outcome_results(
         A row for each model, repeat and patient.
     folder
         Made here: scores.parquet, summary.csv, summary.md, predictions.csv (what was said of each patient, and what
-        came), folds.csv, calibration.csv, site_probe.csv and experiment.json.
+        came), folds.csv, calibration.csv, risk_groups.csv or roc.csv, site_probe.csv and experiment.json.
     record
         How the scores came about, as plain JSON; its "notes" stand beneath the table for people.
     run_folder
@@ -67,7 +72,10 @@ def write_outcome_results(
     summary.to_csv(folder / SUMMARY)
     answers.to_csv(folder / ANSWERS, index=False)
     _folds(record).to_csv(folder / FOLDS, index=False)
-    calibration_table(answers).to_csv(folder / CALIBRATION, index=False)
+    tables = {CALIBRATION: calibration_table, RISK_GROUPS: risk_group_curves, ROC: roc_curves}
+    for name, table_of in tables.items():
+        if len(table := table_of(answers)) or name == CALIBRATION:
+            table.to_csv(folder / name, index=False)
     if len(probe):
         probe.to_csv(folder / SITE_PROBE, index=False)
     told = {**record, "site_probe": probe.to_dict("records")}
@@ -107,16 +115,39 @@ def read_answers(folder: Path | str) -> pd.DataFrame:
         return pd.read_csv(path, dtype={"patient": str, "site": str, "fold": str, "method": str})
 
 
+def read_table(folder: Path | str, name: str) -> pd.DataFrame:
+    """Read back one of the tables that a comparison may have, such as `RISK_GROUPS`; an empty one where it has not.
+
+    Raises
+    ------
+    InputError
+        If it is damaged.
+    """
+    path = Path(folder) / name
+    if not path.is_file():
+        return pd.DataFrame()
+    with reading(path, "a table of an evaluation on a cohort"):
+        texts = ("method", "group", "fold", "patient", "prototype", "kind", "pathway")
+        return pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=True)
+
+
 def calibration_table(answers: pd.DataFrame) -> pd.DataFrame:
-    """Hold foretold survival against Kaplan-Meier's at each horizon, in quintiles of each model (first repeat)."""
+    """Hold what was foretold against what came, in quintiles of each model (first repeat).
+
+    Of survival at each horizon, against Kaplan-Meier's; of yes or no the probability against the share of yes.
+    """
     tables = []
     for label, mine in answers[answers["repeat"] == answers["repeat"].min()].groupby("method", sort=False):
+        known = outcomes_of(mine)
+        if known.kind == "binary" and known.value is not None:
+            tables.append(calibration_of_yes(known.value, mine["value"]).assign(method=label, months=np.nan))
         for column in [name for name in mine if str(name).startswith("survival_")]:
-            known, months = outcomes_of(mine), float(str(column).removeprefix("survival_"))
+            months = float(str(column).removeprefix("survival_"))
             if known.time is not None and known.event is not None and mine[column].notna().all():
                 groups = calibration_groups(known.time, known.event, mine[column], at=months)
-                tables.append(groups.assign(method=label, months=months, group=range(1, len(groups) + 1)))
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["method", "months", "group"])
+                tables.append(groups.assign(method=label, months=months))
+    numbered = [table.assign(group=range(1, len(table) + 1)) for table in tables]
+    return pd.concat(numbered, ignore_index=True) if tables else pd.DataFrame(columns=["method", "months", "group"])
 
 
 def _folds(record: Mapping[str, Any]) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from mclstexp.cohort.checks import as_follow_up
+from mclstexp.cohort.risk_groups import parted
 from mclstexp.cohort.slope import calibration_slope
 from mclstexp.cohort.survival.concordance import harrell, within_folds
 from mclstexp.cohort.survival.resampled import draw_patients, drawn_concordance, interval, two_sided_p
@@ -46,9 +47,10 @@ def summarise_outcome(
     Returns
     -------
     A row per model, best first: "c" (pairs within folds of all folds together; mean over repeats) with "c_low" and
-    "c_high", "c_fold_mean" and "c_fold_sd" (population), "c_split_sd", "uno_c" and "tau" (months), "auc", "index" (1 -
-    error / error of the training mean or curve), "slope", "observed_expected", `DIFFERENCE` to the baseline with p and
-    Holm's correction over all others, "events_per_parameter", "n_failed" folds and "reason".
+    "c_high", "c_fold_mean" and "c_fold_sd" (population), "c_split_sd", "uno_c" and "tau" (months), "auc", "index"
+    (1 - error / error of the training mean or curve), "slope", "observed_expected", "log_rank", "log_rank_p" and
+    "hazard_ratio" of its risk groups, `DIFFERENCE` to the baseline with p and Holm's correction over all others,
+    "events_per_parameter", "n_failed" folds and "reason".
     """
     order = [str(name) for name in dict.fromkeys(scores["method"])]
     failed = scores[scores["metric"] == "failed"].astype({"method": str}).groupby("method")
@@ -109,6 +111,7 @@ def _of_answers(answers: pd.DataFrame, drawn: Drawn) -> dict[str, Any]:
         "slope": calibration_slope(outcomes_of(first), first["risk"].to_numpy(np.float64), fold=first["fold"]),
         "n_patients": len(first),
         "n_events": outcomes_of(first).n_events,
+        **parted(answers),
     }
 
 

@@ -46,12 +46,12 @@ class Drawing:
 
 def draw_methods(study: Study) -> list[Drawing]:
     """Draw the scores of all methods, and the page's method gene by gene against the ceiling."""
-    summary, scores, method = study.summary.rename(index=_short), _shortened(study.scores), _short(study.method)
+    summary, scores, method = study.summary.rename(index=short), _shortened(study.scores), short(study.method)
     judged = summary[(summary["kind"] != "reference") & summary["pcc"].notna()]
     said = ", ".join(f"{name} {row['pcc']:.3f}" for name, row in judged.iterrows())
     drawings = [
         Drawing(
-            _svg(plot_summary(summary).figure),
+            as_svg(plot_summary(summary).figure),
             alt=f"Dot plot of each method's mean PCC, best first: {said}.",
             caption="Mean PCC of each method; a line is its 95 % interval, controls are grey, references upright.",
         )
@@ -60,7 +60,7 @@ def draw_methods(study: Study) -> list[Drawing]:
         share = float(judged["ceiling_share"][method])
         drawings.append(
             Drawing(
-                _svg(plot_score_against_ceiling(scores, method).figure),
+                as_svg(plot_score_against_ceiling(scores, method).figure),
                 alt=f"Each gene's PCC by {study.method} against its noise ceiling; {percent(share)} of it is reached.",
                 caption="Each dot is a gene. On the diagonal nothing is left to gain; far below it, the prediction "
                 "misses what was well measured; at the left, nobody could tell.",
@@ -71,12 +71,12 @@ def draw_methods(study: Study) -> list[Drawing]:
 
 def draw_ranking(study: Study) -> Drawing:
     """Draw the genes that are predicted best."""
-    ranked = study.ranking[study.ranking["pcc"].notna()].head(20).rename(index=_short)
+    ranked = study.ranking[study.ranking["pcc"].notna()].head(20).rename(index=short)
     said = ", ".join(f"{gene} {row['pcc']:.2f}" for gene, row in ranked.iterrows())
     with style():
         _, ax = plt.subplots(figsize=(_RANKING_IN, 0.9 + 0.16 * len(ranked)))
     return Drawing(
-        _svg(plot_gene_ranking(ranked, ax=ax).figure),
+        as_svg(plot_gene_ranking(ranked, ax=ax).figure),
         alt=f"The best genes with their mean PCC: {said}.",
         caption="The 20 best genes: mean PCC (large dot, in the colour of the verdict), each section (small), and the "
         "noise ceiling (upright).",
@@ -102,7 +102,7 @@ def draw_errors(study: Study, errors: Errors) -> Drawing:
             tiles, spot_um = pair.section.tiles, pair.section.counts.uns.get(keys.SPOT_DIAMETER_UM)
             plot_slide(tiles.slide, ax=ax, fade=FADED, view=view)
             drawn = draw_spots(ax, tiles, errors.by_spot[pair.id], limits=limits, cmap=ERRORS, spot_um=spot_um)
-            ax.set_title(_short(pair.id))
+            ax.set_title(short(pair.id))
         bar = figure.colorbar(
             drawn, ax=list(axes.ravel()), label="relative error", shrink=0.6, aspect=25, extend="both"
         )
@@ -116,10 +116,10 @@ def draw_errors(study: Study, errors: Errors) -> Drawing:
     )
 
 
-def _short(name: object) -> str:
+def short(name: object, letters: int = _LETTERS) -> str:
     """Cut a name that would leave a drawing no room."""
     text = str(name)
-    return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}…"
+    return text if len(text) <= letters else f"{text[: letters - 1]}…"
 
 
 def _shortened(scores: pd.DataFrame) -> pd.DataFrame:
@@ -128,12 +128,13 @@ def _shortened(scores: pd.DataFrame) -> pd.DataFrame:
         long = [name for name in scores[column].unique() if len(str(name)) > _LETTERS]
         if long:
             scores = scores.assign(
-                **{column: scores[column].astype(object).replace({name: _short(name) for name in long})}
+                **{column: scores[column].astype(object).replace({name: short(name) for name in long})}
             )
     return scores
 
 
-def _svg(figure: Any) -> str:
+def as_svg(figure: Any) -> str:
+    """Return a figure as a data URI, its letters kept, and close it."""
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "mclstexp", "svg.fonttype": "none"}):  # the same page twice, byte for byte
         figure.savefig(buffer, format="svg", metadata={"Date": None})

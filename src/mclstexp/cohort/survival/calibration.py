@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
+from scipy import stats
 
 from mclstexp.cohort.survival.follow_up import Steps, checked
 from mclstexp.cohort.survival.kaplan_meier import kaplan_meier
@@ -38,8 +40,7 @@ def calibration_groups(
     """
     times, events = checked(time, event)
     said = np.asarray(survival, np.float64)
-    cuts = np.unique(np.quantile(said, np.arange(1, n_groups) / n_groups))
-    of = np.searchsorted(cuts, said, side="left")
+    of = _alike(said, n_groups)
     rows = []
     for group in np.unique(of):
         mine = of == group
@@ -58,6 +59,38 @@ def calibration_groups(
             }
         )
     return pd.DataFrame(rows)
+
+
+def calibration_of_yes(truth: ArrayLike, probability: ArrayLike, *, n_groups: int = 5) -> pd.DataFrame:
+    """Hold foretold probabilities against shares of yes, in groups of patients of like probabilities.
+
+    Parameters
+    ----------
+    truth, probability
+        (n,) 1 of a yes and 0 of a no, and what was foretold.
+    n_groups
+        As of `calibration_groups`.
+
+    Returns
+    -------
+    A row per group, lowest probability first: "n", "events" (yes), "predicted", "observed" and its 95 % limits "low"
+    and "high" (Wilson 1927).
+    """
+    came, said = np.asarray(truth, np.float64), np.asarray(probability, np.float64)
+    of, rows = _alike(said, n_groups), []
+    for group in np.unique(of):
+        mine = of == group
+        n, yes = int(mine.sum()), int(came[mine].sum())
+        limits = stats.binomtest(yes, n).proportion_ci(method="wilson")
+        own = {"n": n, "events": yes, "predicted": float(said[mine].mean()), "observed": yes / n}
+        rows.append({**own, "low": float(limits.low), "high": float(limits.high)})
+    return pd.DataFrame(rows)
+
+
+def _alike(said: Float[np.ndarray, " n"], n_groups: int) -> Int[np.ndarray, " n"]:
+    """Return the group of each patient, of like numbers; equal ones stay together."""
+    cuts = np.unique(np.quantile(said, np.arange(1, n_groups) / n_groups))
+    return np.searchsorted(cuts, said, side="left")
 
 
 def observed_over_expected(time: ArrayLike, event: ArrayLike, hazard: ArrayLike) -> float:

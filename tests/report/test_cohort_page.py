@@ -1,0 +1,118 @@
+"""The page of a comparison on a cohort: its numbers are those of the results folder, and it claims no more."""
+
+import html
+import re
+import shutil
+
+import pandas as pd
+import pytest
+
+from made_outcome_results import NUMBER, RESPONSE, made_files, made_results
+from mclstexp.cohort.results import read_summary
+from mclstexp.core.errors import InputError
+from mclstexp.report.cohort_page import write_cohort_page
+from mclstexp.report.cohort_study import default_model
+from mclstexp.report.cohort_text import ONE_MODALITY
+from opened_page import text_of
+
+MINUS = "\u2212"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    return made_files(tmp_path_factory.mktemp("cohort"))
+
+
+@pytest.fixture(scope="module")
+def results(files, tmp_path_factory):
+    return made_results(files, tmp_path_factory.mktemp("survival") / "results")
+
+
+@pytest.fixture(scope="module")
+def page(results, tmp_path_factory):
+    return write_cohort_page(results, tmp_path_factory.mktemp("page") / "page.html").read_text("utf-8")
+
+
+def test_the_headline_is_the_difference_to_the_clinic_as_the_evaluation_wrote_it(page, results):
+    row = read_summary(results).loc["prototype_x_pathway"]
+    low, high = (f"{row[f'difference_{end}']:+.3f}".replace("-", MINUS) for end in ("low", "high"))
+    said = f"prototype_x_pathway less clinical: {row['difference']:+.3f} in C [{low}, {high}], p"
+    assert said.replace("-", MINUS) in text_of(page)
+    assert re.search(r'<p class="big">prototype_x_pathway less clinical', page)
+
+
+def test_every_score_is_that_of_the_summary(page, results):
+    summary, text = read_summary(results), text_of(page)
+    for _, row in summary.iterrows():
+        assert f"{row['c']:.3f} [{row['c_low']:.3f}, {row['c_high']:.3f}]" in text
+    row = summary.loc["prototype_x_pathway"]
+    assert f"(χ² {row['log_rank']:.2f}, compared within folds)" in text
+    assert f"slope {row['slope']:.2f}, {row['observed_expected']:.2f} events observed for each one foretold" in text
+
+
+def test_what_a_reader_must_know_is_said(page):
+    text = text_of(page)
+    for said in (
+        "Research use only",
+        "Tested on 72 patients of 12 sites",
+        "whole sites were held out in 2 folds",
+        ONE_MODALITY,
+        "No clinical use follows",
+        "The clinic knows age, stage",
+        "how many are at risk",
+    ):
+        assert said in text, said
+
+
+def test_nobody_is_named_and_nothing_is_asked_of_the_network(page, results):
+    folds = pd.read_csv(results / "folds.csv")
+    for name in folds["patient"]:
+        assert name not in text_of(page)
+    assert "default-src 'none'" in html.unescape(page)
+    assert not re.search(r"(src|href)=\"(?!#|data:)", page)
+    assert str(results.parent) not in page
+    assert 'alt=""' not in page
+
+
+def test_a_model_is_named_or_taken_by_rule_and_never_by_its_score(results, tmp_path):
+    text = text_of(write_cohort_page(results, tmp_path / "p.html", method="clinical").read_text("utf-8"))
+    assert "clinical alone is looked at here" in text
+    with pytest.raises(InputError, match=r"a model of .* \(.*\) expected, found 'clinicl'"):
+        write_cohort_page(results, tmp_path / "p.html", method="clinicl")
+    summary = read_summary(results)
+    assert default_model(summary) == default_model(summary.iloc[::-1]) == "prototype_x_pathway"
+    assert default_model(summary.assign(n_failed=1)) in summary.index
+
+
+def test_results_that_are_none_are_refused(results, tmp_path):
+    with pytest.raises(InputError, match="the record of an evaluation"):
+        write_cohort_page(tmp_path, tmp_path / "p.html")
+    with pytest.raises(InputError, match="a file name for the page expected"):
+        write_cohort_page(results, tmp_path)
+    broken = shutil.copytree(results, tmp_path / "broken")
+    (broken / "risk_groups.csv").write_bytes(b"\xff\x00")
+    with pytest.raises(InputError, match=r"a table of an evaluation on a cohort|results of an evaluation"):
+        write_cohort_page(broken, tmp_path / "p.html")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("outcome", [RESPONSE, NUMBER])
+def test_other_outcomes_have_another_picture_in_place_of_kaplan_meiers(files, tmp_path, outcome):
+    results = made_results(files, tmp_path / "results", outcome=outcome, models=("clinical", "pathway_scores"))
+    page = write_cohort_page(results, tmp_path / "page.html", method="pathway_scores").read_text("utf-8")
+    text = text_of(page)
+    assert "Kaplan-Meier curves" not in page
+    row = read_summary(results).loc["pathway_scores"]
+    if outcome == RESPONSE:
+        assert (results / "roc.csv").is_file()
+        assert f"pathway_scores {row['c']:.3f}" in page
+        assert "came: yes" not in text  # it stands in the drawing
+    else:
+        assert f"R² {row['index']:.3f}" in page
+    assert not (results / "risk_groups.csv").exists()
+
+
+@pytest.mark.slow
+def test_the_command_writes_it(said, results, tmp_path):
+    code, out, _ = said("report", results, "--out", tmp_path / "page.html")
+    assert (code, out.strip()) == (0, str(tmp_path / "page.html"))
