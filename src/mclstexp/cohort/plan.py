@@ -20,6 +20,7 @@ from mclstexp.cohort.checks import check_cohort
 from mclstexp.cohort.fingerprint import fingerprint
 from mclstexp.cohort.fold_checks import check_folds
 from mclstexp.cohort.folds import OutcomeFold, make_folds
+from mclstexp.cohort.kept import kept_in
 from mclstexp.cohort.marks import asked_times, horizons_of, mark
 from mclstexp.cohort.results import read_summary, write_outcome_results
 from mclstexp.cohort.survival.resampled import MIN_UNITS
@@ -37,6 +38,8 @@ from mclstexp.io.predictions import read_prediction
 from mclstexp.io.writing import is_of_writing
 
 _log = logging.getLogger(__name__)
+_KEPT = "prototypes"
+"""Folder, of a run, of what its models have in common."""
 
 
 class OutcomePlan(Comparison):
@@ -111,9 +114,10 @@ class OutcomePlan(Comparison):
         try:
             model = type(method)(**options(method))
             assert isinstance(model, OutcomeModel)
-            model.fit(cohort.patients.subset(of.train), train)
-            at_months = asked_times(train, self.horizons)
-            said = model.predict(cohort.patients.subset(of.test), at_months=at_months)
+            with kept_in(self.folder / _KEPT):
+                model.fit(cohort.patients.subset(of.train), train)
+                at_months = asked_times(train, self.horizons)
+                said = model.predict(cohort.patients.subset(of.test), at_months=at_months)
         except Exception as error:  # anybody's method may raise anything; the log has where
             if is_of_writing(error):  # not the method failed, but the disk
                 raise

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from mclstexp.cohort.each_bag import each_bag
 from mclstexp.cohort.linear.columns import Columns
 from mclstexp.cohort.linear.model import LinearOutcomeModel, choices
 from mclstexp.cohort.mixture import Prior
@@ -80,9 +79,7 @@ class PrototypeShares(LinearOutcomeModel):
         return self.prototypes_.prior(self.pseudo_count, self.epsilon)
 
     def _shares(self, patients: Patients) -> Float[np.ndarray, "n_patients k"]:
-        prior = self.prior_
-        bags = each_bag(patients, "shares of prototypes")
-        return np.array([self.prototypes_.shares(bag, prior) for _, bag in bags])
+        return self.prototypes_.shares_of(patients, self.prior_)
 
     def _described(self, shares: Float[np.ndarray, "n_patients k"]) -> Float[np.ndarray, "n_patients k"]:
         if not self.log_ratio:

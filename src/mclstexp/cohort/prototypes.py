@@ -6,7 +6,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,9 @@ from jaxtyping import Float, Int
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
+from mclstexp.cohort.bag_identity import known_by
 from mclstexp.cohort.each_bag import each_bag
+from mclstexp.cohort.kept import computed_once
 from mclstexp.cohort.mixture import FLOOR, Prior
 from mclstexp.core.bag import CHUNK, Bag
 from mclstexp.core.cohort import Patients
@@ -71,6 +73,23 @@ class Prototypes:
         InputError
             If there are fewer than 50 tiles for each.
         """
+
+        def about() -> list[Any]:
+            seen = sorted(zip(patients.ids, map(known_by, patients.bags or ()), strict=True))
+            return [seen, n, standardise, max_tiles, seed]
+
+        def make() -> State:
+            return cls._learnt(patients, n, standardise=standardise, max_tiles=max_tiles, seed=seed).state()
+
+        found = cls.of_state(computed_once("prototypes", about, make), dim=patients.dim)
+        if n_rare := int((found.frequency < RARE).sum()):
+            warnings.warn(
+                f"{n_rare} of {n} prototypes have less than {RARE:.1%} of the tiles: ask for fewer", stacklevel=3
+            )
+        return found
+
+    @classmethod
+    def _learnt(cls, patients: Patients, n: int, *, standardise: bool, max_tiles: int, seed: int) -> Self:
         tiles, names, numbers = _draw(patients, max_tiles, seed)
         if n < 2 or len(tiles) < LEAST_TILES * n:
             msg = (
@@ -95,10 +114,6 @@ class Prototypes:
         group = np.argsort(order)[group]
         centres = model.cluster_centers_[order].astype(np.float64)
         frequency = np.bincount(group, minlength=n) / len(tiles)
-        if n_rare := int((frequency < RARE).sum()):
-            warnings.warn(
-                f"{n_rare} of {n} prototypes have less than {RARE:.1%} of the tiles: ask for fewer", stacklevel=3
-            )
         away, within = _around(tiles, centres, group)
         return cls(centres, offset, scale, within, frequency, _shown(group, away, names, numbers))
 
@@ -128,6 +143,29 @@ class Prototypes:
         """
         unscaled = Prior(prior.means * self.scale + self.offset, prior.variance * self.scale**2, prior.pseudo_count)
         return unscaled.shares(_finite(bag))
+
+    def shares_of(self, patients: Patients, prior: Prior) -> Float[np.ndarray, "n_patients k"]:
+        """Return the shares of each patient, NaN of those without tiles; models of one evaluation share them.
+
+        Raises
+        ------
+        InputError
+            If a feature is not finite.
+        """
+
+        def make() -> State:
+            shares = np.full((len(patients), len(self.centres)), np.nan)
+            row = {name: number for number, name in enumerate(patients.ids)}
+            for name, bag in each_bag(patients, "shares of prototypes"):
+                if bag.n_tiles:
+                    shares[row[name]] = self.shares(bag, prior)
+            return State({"shares": shares}, {})
+
+        return computed_once("shares", lambda: self.known_by(patients, prior), make).arrays["shares"]
+
+    def known_by(self, patients: Patients, prior: Prior) -> list[Any]:
+        """Return all that shares or tokens of patients depend on, as `identity.of` takes it."""
+        return [prior, self.offset, self.scale, list(patients.ids), [known_by(bag) for bag in patients.bags or ()]]
 
     def state(self) -> State:
         """Return them as a model keeps them."""

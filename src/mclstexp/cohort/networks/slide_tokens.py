@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
 from mclstexp.cohort.each_bag import each_bag
+from mclstexp.cohort.kept import computed_once
 from mclstexp.cohort.mixture import Prior
 from mclstexp.cohort.prototypes import Prototypes
 from mclstexp.core.bag import Bag
@@ -42,6 +43,17 @@ class TokenMaker:
 
     def __call__(self, patients: Patients) -> Float[np.ndarray, "n k numbers"]:
         """Return the tokens of each patient, NaN of those without tiles."""
+        if self.kind == "share" and self.rounds == 1:
+            shares = self.prototypes.shares_of(patients, self.prior)
+            return np.stack([self.described(row) for row in shares])[..., None]
+
+        def about() -> list[Any]:
+            return [self.kind, self.log_ratio, self.rounds, *self.prototypes.known_by(patients, self.prior)]
+
+        kept = computed_once("tokens", about, lambda: State({"tokens": self._tokens(patients)}, {}))
+        return kept.arrays["tokens"]
+
+    def _tokens(self, patients: Patients) -> Float[np.ndarray, "n k numbers"]:
         k, dim = self.prior.means.shape
         n_numbers = {"share": 1, "share_mean": 1 + dim, "full": 1 + 2 * dim, "transport": dim}[self.kind]
         tokens = np.full((len(patients), k, n_numbers), np.nan)
@@ -54,8 +66,6 @@ class TokenMaker:
     def _of(self, bag: Bag) -> Float[np.ndarray, "k numbers"]:
         if self.kind == "transport":
             return self._transported(bag)
-        if self.kind == "share" and self.rounds == 1:
-            return self.described(self.prototypes.shares(bag, self.prior))[:, None]
         mixture = self.prior.mixture(lambda: self.prototypes.chunks(bag), rounds=self.rounds)
         shares = self.described(mixture.shares)[:, None]
         parts = {"share": (), "share_mean": (mixture.means,), "full": (mixture.means, mixture.variances)}[self.kind]
