@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mclstexp.api import enhance, find_domains, impute, load_model, predict
     from mclstexp.api.cohort import evaluate_outcome, fit_outcome, predict_outcome, read_cohort
     from mclstexp.api.slide_expression import summarise_expression
+    from mclstexp.api.tile_values import explain_slide
     from mclstexp.core.errors import InputError
     from mclstexp.core.expression import ExpressionSpace
     from mclstexp.core.section import Section
@@ -41,6 +42,7 @@ __all__ = [
     "enhance",
     "evaluate",
     "evaluate_outcome",
+    "explain_slide",
     "find_domains",
     "fit_outcome",
     "folds_by_patient",
@@ -76,6 +78,7 @@ _HOME = {
     "enhance": "api",
     "evaluate": "evaluation.harness",
     "evaluate_outcome": "api.cohort",
+    "explain_slide": "api.tile_values",
     "find_domains": "api",
     "fit_outcome": "api.cohort",
     "folds_by_patient": "data.folds",

@@ -8,6 +8,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.nn.mmp import MmpForm, PublishedMmp, load_published
 from mclstexp.nn.survival_losses import hazard_loss, hazard_risk
 from mclstexp.nn.token_attention import TokenAttention
+from mclstexp.nn.transformer import Attention
 from mclstexp.nn.transport import balanced_plan, relative_cost, unbalanced_plan
 
 
@@ -180,3 +181,12 @@ def test_three_steps_of_the_release(parity_dir, name):
         found.append(value.detach())
     expected = load_file(folder / f"{name}.outputs.safetensors")["train_losses"]
     assert near(torch.stack(found), expected, 1e-3)
+
+
+def test_weights_of_attention_are_those_that_it_uses():
+    attention, tokens = Attention(8, n_heads=2, head_dim=4).eval(), torch.randn(3, 5, 8)
+    weights = attention.weights(tokens)
+    assert weights.sum(dim=-1).sub(1).abs().max() < 1e-6
+    value = attention.to_qkv(tokens).view(3, 5, 3, 2, 4)[:, :, 2].transpose(1, 2)
+    attended = (weights @ value).transpose(1, 2).reshape(3, 5, 8)
+    assert torch.allclose(attention.to_out(attended), attention(tokens), atol=1e-6)

@@ -42,12 +42,16 @@ class AbmilModel(BagModel):
         """What of patients it looks at."""
         return _TAKES
 
-    def explain_tiles(self, patients: Patients) -> Iterator[tuple[str, pd.DataFrame]]:
-        """Yield for each patient a row for each tile.
+    @property
+    def tiles_add_up(self) -> bool:
+        """Whether what tiles add is exact: with one number the head is linear in the weighted mean."""
+        return self.read_out_.n_out == 1
 
-        "weight": its share in the patient's mean, in units of an equal share. "risk": how much the patient's risk lies
-        higher by the tile than if it were left out of the weighted sum, in units of an equal share too; of hazards in
-        bins the sum over bins stands for it.
+    def explain_tiles(self, patients: Patients) -> Iterator[tuple[str, pd.DataFrame]]:
+        """See `OutcomeModel.explain_tiles`: "risk", and "weight", the tile's share in the patient's mean.
+
+        A tile's risk is what it would have alone, as much as the attention weighs it: exact, given the attention. Of
+        hazards in bins their sum over bins stands for it, and the patient's mean tile is 0.
         """
         for name, bag in zip(patients.ids, self._shown(patients, fitted=True).bags or (), strict=True):
             assert bag is not None
@@ -61,9 +65,11 @@ class AbmilModel(BagModel):
             weighed = [network.weigh(chunk) for chunk in self._chunks(bag, self.scale_, most=None)]
             share = torch.cat([scores for scores, _ in weighed]).double().softmax(dim=0).cpu().numpy()
             alone = torch.cat([logits for _, logits in weighed]).double().sum(dim=1).cpu().numpy()
+            risk = self.slope_ * self.read_out_.spread * alone + self.read_out_.mean
             weights += share * bag.n_tiles / self.n_models
-            pulls += share * (alone - share @ alone) * bag.n_tiles / self.n_models
-        return pd.DataFrame({"risk": pulls * self.read_out_.spread, "weight": weights})
+            level = self._own_level if self.tiles_add_up else share @ risk
+            pulls += share * (risk - level) * bag.n_tiles / self.n_models
+        return pd.DataFrame({"risk": pulls, "weight": weights})
 
     def _look(self, patients: Patients) -> Look:
         bags = patients.bags

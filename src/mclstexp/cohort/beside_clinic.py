@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Final
 
@@ -88,6 +88,17 @@ class _Stacked(OutcomeModel):
         self, patients: Patients, risk: Float[np.ndarray, " n_patients"], months: Float[np.ndarray, " n_times"]
     ) -> Float[np.ndarray, "n_patients n_times"]:
         return OutcomeModel._survival(self, patients, risk, months)  # of both, not the model's own
+
+    @property
+    def _own_level(self) -> float:
+        return self.level_
+
+    def explain_tiles(self, patients: Patients) -> Iterator[tuple[str, pd.DataFrame]]:
+        """See `OutcomeModel.explain_tiles`: what the model says of tiles, as much as its risk weighs."""
+        standard = self.weights_.standard
+        factor = self.weights_.coefficients[-1] / standard.spread[-1] if standard.varies[-1] else 0.0
+        for name, tiles in super().explain_tiles(patients):
+            yield name, tiles.assign(risk=factor * tiles["risk"])
 
     def explain(self) -> dict[str, pd.DataFrame]:
         """See `OutcomeModel.explain`: what the model says alone, and "coefficients" of it beside the clinic."""

@@ -66,15 +66,20 @@ class MeanFeatures(LinearOutcomeModel):
     def _penalties(self) -> list[Mapping[str, float]]:
         return choices(self.penalty, PENALTIES)
 
+    @property
+    def tiles_add_up(self) -> bool:
+        """Whether what tiles add is exact: a score is linear in the mean tile."""
+        return True
+
     def explain_tiles(self, patients: Patients) -> Iterator[tuple[str, pd.DataFrame]]:
-        """See `OutcomeModel.explain_tiles`: what each tile adds, its patient's mean tile being 0."""
+        """See `OutcomeModel.explain_tiles`."""
         own = np.isin(self.weights_.names, self._names())
         spread = np.where(self.weights_.standard.varies, self.weights_.standard.spread, np.inf)[own]
         way = (self.weights_.coefficients[own] / spread) @ self.axes_
         for name, bag in zip(patients.ids, patients.bags or (), strict=True):
             if bag is not None:
-                added = np.concatenate([np.asarray(chunk, np.float64) @ way for chunk in bag.chunks()])
-                yield name, pd.DataFrame({"risk": added - added.mean()})
+                parts = [(np.asarray(chunk, np.float64) - self.mean_) @ way for chunk in bag.chunks()]
+                yield name, pd.DataFrame({"risk": np.concatenate(parts)})
 
     def _learnt(self) -> State:
         return State({"mean": self.mean_, "axes": self.axes_}, {})

@@ -140,21 +140,23 @@ class MmpModel(NetworkModel):
         return self.takes if self.missing == "drop_token" else frozenset()
 
     def explain(self) -> dict[str, pd.DataFrame]:
-        """See `OutcomeModel.explain`: "prototypes" with their frequency, "tiles" that show them, and "products".
+        """See `OutcomeModel.explain`: `Prototypes.tables`, and "products".
 
         These, of tokens that hold shares: what the risk gains, in the mean over training patients, when the share of a
         prototype and the expression of a pathway rise by a standard deviation each, beyond what it gains by one alone.
         """
         found = self.maker_.prototypes
-        tiles = found.shown.copy()
-        tiles["prototype"] = [found.names[number] for number in tiles["prototype"]]
-        said = {"prototypes": pd.DataFrame({"prototype": found.names, "frequency": found.frequency}), "tiles": tiles}
+        said = found.tables()
         if self._has_shares:
             said["products"] = pd.DataFrame(self.pairs_, index=found.names, columns=list(self.groups_.columns))
         return said
 
     def explain_tiles(self, patients: Patients) -> Iterator[tuple[str, pd.DataFrame]]:
-        """See `OutcomeModel.explain_tiles`: "prototype", and how the risk moves with more of such tiles."""
+        """See `OutcomeModel.explain_tiles`: how the risk moves with a few more of such tiles, and "weight".
+
+        That is how much all tokens look at those of the tile's prototypes, 1 as at the mean token. Nothing of tokens
+        that hold more than shares, or of the published network.
+        """
         start, found = self.maker_.prior.start(), self.maker_.prototypes
         shown = self._shown(patients, fitted=True)
         for row, (name, bag) in enumerate(zip(shown.ids, shown.bags or (), strict=True)):
@@ -164,8 +166,8 @@ class MmpModel(NetworkModel):
             genes = torch.from_numpy(self.groups_.values(shown.subset([name])))
             there = torch.from_numpy(self._present(shown)[row])
             moved = share_effects(partial(self._risk_of_shares, genes=genes, present=there), likely.mean(axis=0))
-            kind = np.array(found.names, object)[likely.argmax(axis=1)]
-            yield name, pd.DataFrame({"risk": likely @ moved, "prototype": kind})
+            looked = self._looked_at(likely.mean(axis=0), genes=genes, present=there)
+            yield name, found.tile_table(likely, risk=likely @ moved).assign(weight=likely @ looked)
 
     @property
     def _has_shares(self) -> bool:
@@ -174,9 +176,21 @@ class MmpModel(NetworkModel):
     def _risk_of_shares(
         self, shares: Float[np.ndarray, "n k"], *, genes: Float[Tensor, "1 n_values"], present: Bool[Tensor, " 2"]
     ) -> Float[np.ndarray, " n"]:
-        raw = np.stack([self.maker_.described(np.maximum(own, _LEAST)) for own in shares])[..., None]
-        tokens, n = torch.from_numpy(self.token_scale_(raw, clip=True)), len(raw)
+        tokens, n = self._tokens_of_shares(shares), len(shares)
         return self._risk_of(tokens, genes.expand(n, -1), present.expand(n, -1))
+
+    def _tokens_of_shares(self, shares: Float[np.ndarray, "n k"]) -> Float[Tensor, "n k 1"]:
+        raw = np.stack([self.maker_.described(np.maximum(own, _LEAST)) for own in shares])[..., None]
+        return torch.from_numpy(self.token_scale_(raw, clip=True))
+
+    @torch.inference_mode()
+    def _looked_at(
+        self, shares: Float[np.ndarray, " k"], *, genes: Float[Tensor, "1 n_values"], present: Bool[Tensor, " 2"]
+    ) -> Float[np.ndarray, " k"]:
+        seen = (self._tokens_of_shares(shares[None]), genes, present[None])
+        there = tuple(part.to(torch_device(self.device)) for part in seen)
+        found = [net.looked_at(*there)[0] for net in self.networks_ if isinstance(net, CleanMmp)]
+        return torch.stack(found).mean(dim=0).double().cpu().numpy()
 
     def _risk_of(self, *seen: Tensor) -> Float[np.ndarray, " n"]:
         there = tuple(part.to(torch_device(self.device)) for part in seen)

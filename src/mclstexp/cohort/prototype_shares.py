@@ -98,31 +98,50 @@ class PrototypeShares(LinearOutcomeModel):
         return choices(self.penalty, PENALTIES)
 
     def explain(self) -> dict[str, pd.DataFrame]:
-        """See `OutcomeModel.explain`: "coefficients", "prototypes" with their frequency, "tiles" that show them."""
-        prototypes = pd.DataFrame({"prototype": self.prototypes_.names, "frequency": self.prototypes_.frequency})
+        """See `OutcomeModel.explain`: "coefficients", and `Prototypes.tables`."""
+        said = self.prototypes_.tables()
         table = self.weights_.table().set_index("column")["coefficient"]
-        prototypes["coefficient"] = table.reindex(self.prototypes_.names).to_numpy()
-        tiles = self.prototypes_.shown.copy()
-        tiles["prototype"] = [self.prototypes_.names[number] for number in tiles["prototype"]]
-        return {**super().explain(), "prototypes": prototypes, "tiles": tiles}
+        said["prototypes"]["coefficient"] = table.reindex(self.prototypes_.names).to_numpy()
+        return {**super().explain(), **said}
+
+    @property
+    def tiles_add_up(self) -> bool:
+        """Whether what tiles add is exact: a score is linear in shares, and not in their logarithms."""
+        return not self.log_ratio
 
     def explain_tiles(self, patients: Patients) -> Iterator[tuple[str, pd.DataFrame]]:
-        """See `OutcomeModel.explain_tiles`: "prototype", and how the risk moves with more of such tiles."""
+        """See `OutcomeModel.explain_tiles`; of log ratios how the risk moves with a few more of such tiles."""
         start = self.prior_.start()
         for name, bag in zip(patients.ids, patients.bags or (), strict=True):
             if bag is None:
                 continue
             likely = np.concatenate([start.responsibilities(chunk) for chunk in self.prototypes_.chunks(bag)])
-            moved = self._moves(likely.mean(axis=0), patients.subset([name]))
-            kind = np.array(self.prototypes_.names, object)[likely.argmax(axis=1)]
-            yield name, pd.DataFrame({"risk": likely @ moved, "prototype": kind})
+            risk = self._risks(likely, patients.subset([name]))
+            yield name, self.prototypes_.tile_table(likely, risk=risk)
+
+    def _risks(self, likely: Float[np.ndarray, "n k"], patient: Patients) -> Float[np.ndarray, " n"]:
+        if self.log_ratio:
+            return likely @ self._moves(likely.mean(axis=0), patient)
+        (n, k), tau = likely.shape, self.pseudo_count
+        own = (n * likely + tau) / (n + k * tau)  # of which a patient's shares are the mean
+        ends = np.vstack([np.zeros(k), np.eye(k)])
+        scores = self._scores_of_shares(ends, patient)
+        return (own - self._usual_shares()) @ (scores[1:] - scores[0])
+
+    def _usual_shares(self) -> Float[np.ndarray, " k"]:
+        """Return the training patients' mean shares."""
+        at = [self.weights_.names.index(name) for name in self.prototypes_.names]
+        return self.weights_.standard.mean[at]
+
+    def _scores_of_shares(self, shares: Float[np.ndarray, "n k"], patient: Patients) -> Float[np.ndarray, " n"]:
+        columns = [self._beside(patient, self._of_shares(row[None], patient)) for row in shares]
+        return np.array([self.weights_.scores(one).item() for one in columns])
 
     def _moves(self, shares: Float[np.ndarray, " k"], patient: Patients) -> Float[np.ndarray, " k"]:
         """Return how a patient's score moves with more of each prototype and less of the others."""
         shares = (shares + 1e-6) / (shares + 1e-6).sum()  # log ratios of nothing are none
         more = np.vstack([shares, (1 - _STEP) * shares + _STEP * np.eye(len(shares))])
-        columns = [self._beside(patient, self._of_shares(row[None], patient)) for row in more]
-        scores = np.array([self.weights_.scores(one).item() for one in columns])
+        scores = self._scores_of_shares(more, patient)
         return (scores[1:] - scores[0]) / _STEP
 
     def _learnt(self) -> State:

@@ -61,6 +61,9 @@ class PrototypeXPathway(PrototypeShares):
         names = [f"{kind}{_TIMES}{pathway}" for kind in self.prototypes_.names for pathway in self.pathways_.names]
         return columns.beside(Columns.of(pairs, names, group="own"))
 
+    def _usual_shares(self) -> Float[np.ndarray, " k"]:
+        return self.spread_.mean
+
     def _penalties(self) -> list[Mapping[str, float]]:
         tried = choices(self.penalty, PRODUCT_PENALTIES, main=MAIN_PENALTY)
         return tried if self.products else tried[:1]

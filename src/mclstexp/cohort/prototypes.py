@@ -167,6 +167,25 @@ class Prototypes:
         """Return all that shares or tokens of patients depend on, as `identity.of` takes it."""
         return [prior, self.offset, self.scale, list(patients.ids), [known_by(bag) for bag in patients.bags or ()]]
 
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return what a model shows of them.
+
+        "prototypes": name and "frequency" of each; "tiles": "prototype", "patient" and number of a "tile" that it looks
+        like; "centres": a row for each prototype, a column for each feature of tiles as they are given.
+        """
+        tiles = self.shown.copy()
+        tiles["prototype"] = [self.names[number] for number in tiles["prototype"]]
+        return {
+            "prototypes": pd.DataFrame({"prototype": self.names, "frequency": self.frequency}),
+            "tiles": tiles,
+            "centres": pd.DataFrame(self.centres * self.scale + self.offset, index=self.names),
+        }
+
+    def tile_table(self, likely: Float[np.ndarray, "n k"], *, risk: Float[np.ndarray, " n"]) -> pd.DataFrame:
+        """Return a row for each tile as `OutcomeModel.explain_tiles` has it: "risk", "prototype", a column of each."""
+        kind = np.array(self.names, object)[likely.argmax(axis=1)]
+        return pd.DataFrame({"risk": risk, "prototype": kind, **dict(zip(self.names, likely.T, strict=True))})
+
     def state(self) -> State:
         """Return them as a model keeps them."""
         parts = ("centres", "offset", "scale", "within", "frequency")

@@ -70,6 +70,7 @@ OPTIONS: Final[Mapping[str, Option]] = MappingProxyType(
         "factor": Option("--factor", None, "factor"),
         # what becomes of patients
         "outcome": Option("--outcome", "data.outcome", "outcome"),
+        "cohort": Option("--table", None, "cohort"),
         "zero_time": Option("--zero-time", "data.zero_time", "zero_time"),
         # which regions there are
         "n_domains": Option("--n-domains", None, "n_domains"),

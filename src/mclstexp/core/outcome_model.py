@@ -82,6 +82,11 @@ class OutcomeModel(Method):
     kinds: ClassVar[tuple[Kind, ...]] = Outcomes.kinds
     """The outcomes it can learn."""
 
+    @property
+    def tiles_add_up(self) -> bool:
+        """Whether what `explain_tiles` says is exact: its mean is all that a patient's tiles do to the risk."""
+        return False
+
     kind_: Kind
     """What it learnt; set by `fit`."""
     columns_: dict[Part, tuple[str, ...]]
@@ -168,8 +173,7 @@ class OutcomeModel(Method):
         Raises
         ------
         InputError
-            If the model is not fitted, something it takes is not there or a patient lacks it, or a number is not
-            finite: its weights went astray, in its fit or in its file.
+            If the model is not fitted, a patient lacks something that it takes, or a number is not finite.
         RuntimeError
             If the model returned a wrong shape.
         """
@@ -197,15 +201,16 @@ class OutcomeModel(Method):
     def explain(self) -> dict[str, pd.DataFrame]:
         """Return tables of what was learnt, by name; none where the model has nothing to show.
 
-        "coefficients": a row for each column; "prototypes": a row for each; "products": prototypes by pathways;
-        "tiles": what each prototype looks like, as patient and number of a tile.
+        "coefficients": a row for each column; "products": prototypes by pathways; those of `Prototypes.tables`.
         """
         return {}
 
     def explain_tiles(self, patients: Patients) -> Iterator[tuple[str, pd.DataFrame]]:  # noqa: ARG002  who can does
-        """Yield for each patient a row for each tile: "risk", how much it adds, and what else the model says of it.
+        """Yield for each patient a row for each tile, in the order of its bag.
 
-        Nothing where the model does not look at tiles.
+        "risk": what the risk would gain were all tiles like this one; where `tiles_add_up` beyond the training
+        patients' mean tissue. "prototype", the kind that it is most like, and a column for each kind: how likely it is
+        one. "weight": how much an attention looks at it, 1 as at the mean tile. Nothing of models that see no tiles.
         """
         return iter(())
 

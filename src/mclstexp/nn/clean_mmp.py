@@ -75,10 +75,28 @@ class CleanMmp(nn.Module):
         present
             Whether a patient has expression, and a slide; what stands in its place where it has not is learnt.
         """
+        seen = self.norm(self.block(self._joined(tokens, genes, present)))
+        read = torch.einsum("ntd,tdr->ntr", seen, self.read)
+        return self.head(self.dropout(read.flatten(1)))
+
+    def looked_at(
+        self,
+        tokens: Float[Tensor, "n n_prototypes token_dim"],
+        genes: Float[Tensor, "n n_values"],
+        present: Bool[Tensor, "n 2"] | None = None,
+    ) -> Float[Tensor, "n n_prototypes"]:
+        """Return how much all tokens look at each prototype's, mean over tokens and heads; 1: as at the mean token."""
+        weights = self.block.weights(self._joined(tokens, genes, present))
+        return weights.mean(dim=(1, 2))[:, -tokens.shape[1] :] * weights.shape[-1]
+
+    def _joined(
+        self,
+        tokens: Float[Tensor, "n n_prototypes token_dim"],
+        genes: Float[Tensor, "n n_values"],
+        present: Bool[Tensor, "n 2"] | None,
+    ) -> Float[Tensor, "n n_tokens width"]:
         pathways, slide = self.pathways(genes), self.project(tokens)
         if present is not None:
             pathways = torch.where(present[:, 0, None, None], pathways, self.absent[0])
             slide = torch.where(present[:, 1, None, None], slide, self.absent[1])
-        seen = self.norm(self.block(torch.cat([pathways, slide], dim=1) + self.codes))
-        read = torch.einsum("ntd,tdr->ntr", seen, self.read)
-        return self.head(self.dropout(read.flatten(1)))
+        return torch.cat([pathways, slide], dim=1) + self.codes

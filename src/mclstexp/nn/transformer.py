@@ -34,10 +34,20 @@ class Attention(nn.Module):
     ) -> Float[Tensor, "n_sequences n_tokens dim"]:
         """Let every token of a sequence attend to all of them; `bias` is added to the logits before the softmax."""
         n, n_tokens, _ = tokens.shape
-        heads = self.to_qkv(tokens).view(n, n_tokens, 3, self.n_heads, -1)
-        query, key, value = heads.permute(2, 0, 3, 1, 4)  # each (n, n_heads, n_tokens, head_dim)
+        query, key, value = self._heads(tokens)
         attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         return self.dropout(self.to_out(attended.transpose(1, 2).reshape(n, n_tokens, -1)))
+
+    def weights(
+        self, tokens: Float[Tensor, "n_sequences n_tokens dim"]
+    ) -> Float[Tensor, "n_sequences n_heads n_tokens n_tokens"]:
+        """Return how much each token (row) looks at each (column); a row adds up to 1."""
+        query, key, _ = self._heads(tokens)
+        return (query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5).softmax(dim=-1)
+
+    def _heads(self, tokens: Float[Tensor, "n n_tokens dim"]) -> Float[Tensor, "3 n n_heads n_tokens head_dim"]:
+        n, n_tokens, _ = tokens.shape
+        return self.to_qkv(tokens).view(n, n_tokens, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
 
 
 class PreNormBlock(nn.Module):
@@ -71,3 +81,9 @@ class PreNormBlock(nn.Module):
         """Transform each sequence; `bias` as in `Attention`."""
         tokens = tokens + self.attention(self.norm_attention(tokens), bias)
         return tokens + self.feed(self.norm_feed(tokens))
+
+    def weights(
+        self, tokens: Float[Tensor, "n_sequences n_tokens dim"]
+    ) -> Float[Tensor, "n_sequences n_heads n_tokens n_tokens"]:
+        """Return how much each token looks at each, see `Attention.weights`."""
+        return self.attention.weights(self.norm_attention(tokens))

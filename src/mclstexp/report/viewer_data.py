@@ -153,7 +153,7 @@ class SlideView:
             "side_px": self._side,
             "side_um": self._side * self.slide.mpp,
             "tile_um": self._spec_um(),
-            "unit": "" if self._space is None else expression_unit(self._space),
+            "unit": str(said.get("unit", "")) if self._space is None else expression_unit(self._space),
             "most": self._most if np.isfinite(self._most) else None,
             "maps": {name: [*map(to_hex, colormaps[name](steps))] for name in _MAPS},
             "missing": MISSING,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from mclstexp.io.writing import is_of_writing
 from mclstexp.sight.embed import embed_tiles, frozen_encoder
 from mclstexp.whole_slide.grid import lay_grid
 from mclstexp.whole_slide.manifest import SlideJob, list_slides
+from mclstexp.whole_slide.result import which
 from mclstexp.whole_slide.settings import SlideSettings
 
 _ENDING: Final = ".safetensors"
@@ -58,7 +60,7 @@ def embed_slides(
         A folder, a glob, a table or a file of slides, as `list_slides` takes it.
     out
         Folder for SLIDE.safetensors: "features" (n_tiles, dim) float32 and "xy" (n_tiles, 2), centres in level-0
-        pixels.
+        pixels; which slide it was stands beside them.
     how
         Encoder and tiles.
     only
@@ -113,6 +115,7 @@ def _embed(job: SlideJob, path: Path, how: Embedding, sight: dict[str, str]) -> 
         return "there already"
     features = embed_tiles(tiles, how.encoder)
     about = {"slide": job.name, "encoder": how.encoder, "mpp": f"{how.spec.mpp:g}", "size_px": str(how.spec.size_px)}
+    about |= {"of": json.dumps({**which(slide), "slide_mpp": slide.mpp})}
     with atomic_path(path, ours=True) as temporary:
         save_file({"features": features, "xy": tiles.xy}, temporary, metadata=about)
     seal(path, key=key)

@@ -70,7 +70,7 @@ def furnish(model: Predictor, tiles: Tiles, predicted: ad.AnnData) -> ad.AnnData
     if distance is not None:
         predicted.obs[keys.REFERENCE_DISTANCE] = distance
     side_px = tiles.spec.size_um / slide.mpp
-    predicted.uns[keys.PROVENANCE] |= {**_which(slide), "tile_size_um": tiles.spec.size_um, "tile_side_px": side_px}
+    predicted.uns[keys.PROVENANCE] |= {**which(slide), "tile_size_um": tiles.spec.size_um, "tile_side_px": side_px}
     predicted.uns[keys.SPATIAL] = {slide.id: spatial_entry(slide, spot_px=min(side_px, _apart_px(tiles)))}
     return predicted
 
@@ -82,7 +82,8 @@ def _apart_px(tiles: Tiles) -> float:
     return float(np.median(cKDTree(tiles.xy).query(tiles.xy, k=2)[0][:, 1])) or float("inf")
 
 
-def _which(slide: Slide) -> dict[str, Any]:
+def which(slide: Slide) -> dict[str, Any]:
+    """Say which slide something was made of: name and hash of its file, and its size."""
     path = getattr(slide, "path", None)
     said: dict[str, Any] = {
         "slide_file": None if path is None else Path(path).name,
@@ -97,7 +98,7 @@ def _about(slide: Slide, grid: Grid, settings: SlideSettings) -> dict[str, Any]:
     spec = grid.tiles.spec
     upsampled = check_scale(slide, spec, allowed=True)
     said: dict[str, Any] = {
-        **_which(slide),
+        **which(slide),
         # places are pixels of the whole image; QuPath shows, and counts from the corner of, what was scanned
         "slide_bounds_px": list(slide.bounds_px) if slide.bounds_px != (0, 0, *slide.size_px) else None,
         "doubts": list(grid.doubts) or None,

@@ -199,6 +199,11 @@ class NetworkModel(OutcomeModel):
                 on_done(min(number * len(parts[0]), len(rows)), "")
         return self.slope_ * torch.cat(found)
 
+    @property
+    def _own_level(self) -> float:
+        """What a risk is counted from that its tiles explain: the training patients' mean."""
+        return self.centre_ if self.kind_ == "survival" else self.read_out_.mean
+
     def _logits(self, patients: Patients) -> Float[Tensor, "n_patients n_out"]:
         return self._heard(self._look(patients), torch.arange(len(patients)))
 
