@@ -10,17 +10,18 @@ STAMP  := $(VENV)/.installed
 install: $(STAMP)
 
 # uv installs the 6 GB of torch in half a minute where pip needs minutes; versions are those of constraints.txt.
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml packages/genomics/pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mclstexp needs Python 3.11 or newer; found " + sys.version.split()[0] + ": run make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --python $(BIN)/python --compile-bytecode --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/uv pip install --python $(BIN)/python --compile-bytecode --constraint constraints.txt --editable '.[dev]' --editable packages/genomics
 	touch $(STAMP)
 
 demo: $(STAMP)
 	$(BIN)/mclstexp demo --out demo
 
-# A process per core, each with one thread: a third of the time; what is compiled is kept, or each would compile again.
+# Both distributions, the second lies in packages/genomics. A process per core, each with one thread: a third of the
+# time; what is compiled is kept, or each would compile again.
 test: $(STAMP)
 	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
@@ -41,6 +42,7 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	cd packages/genomics && PYTHONPATH=src $(abspath $(BIN))/lint-imports
 
 # Tutorials are run; those with real data where MCLSTEXP_DATA names its folder. Then open docs/_build/html/index.html.
 docs: $(STAMP)

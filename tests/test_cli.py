@@ -35,6 +35,7 @@ COMMANDS = [
     "enhance",
     "predict",
     "predictability",
+    "states",
     "view",
     "evaluate",
     "evaluate-imputation",

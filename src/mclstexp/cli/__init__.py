@@ -20,6 +20,7 @@ from mclstexp.cli import (  # noqa: F401  they register themselves
     dividing,
     enhancing,
     imputing,
+    naming,
     predictability,
     predicting,
     reporting,
