@@ -8,6 +8,7 @@ from mclstexp.core.lazily import lazily
 if TYPE_CHECKING:
     from mclstexp import analysis, plotting
     from mclstexp import plotting as pl
+    from mclstexp.alignment import align
     from mclstexp.api import enhance, find_domains, impute, load_model, predict
     from mclstexp.api.cohort import evaluate_outcome, fit_outcome, predict_outcome, read_cohort
     from mclstexp.api.slide_expression import summarise_expression
@@ -36,6 +37,7 @@ __all__ = [
     "TileSpec",
     "Tiles",
     "__version__",
+    "align",
     "analysis",
     "as_feature_model",
     "create",
@@ -73,6 +75,7 @@ _HOME = {
     "SlideSettings": "whole_slide.settings",
     "TileSpec": "core.tiles",
     "Tiles": "core.tiles",
+    "align": "alignment",
     "as_feature_model": "whole_slide.lazyslide",
     "create": "methods",
     "enhance": "api",

@@ -116,7 +116,7 @@ def test_two_sections_of_one_name(tmp_path):
 
 def test_unknown_formats_are_listed_with_what_is_there(tmp_path):
     with pytest.raises(
-        InputError, match=r"known format \(visium_hd, visium_cells, hest, .*, st_folder\).*, found an empty folder"
+        InputError, match=r"known format \(visium_hd, visium_cells, xenium, .*, st_folder\).*, found an empty folder"
     ):
         read_sections(tmp_path)
     (tmp_path / "notes.txt").touch()

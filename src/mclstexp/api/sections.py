@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from mclstexp.api.mending import file_name, mend
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
 from mclstexp.evaluation.config import DataConfig
 from mclstexp.io.atomic import atomic_path
-from mclstexp.io.checks import check_section, describe_section
-from mclstexp.io.targets import require_writable
+from mclstexp.io.checks import check_section, describe_section, places_to_be_mended
+from mclstexp.io.targets import require_free_file, require_writable
 
 
 def read_one(data: DataConfig, spec: TileSpec) -> Section:
@@ -38,6 +39,10 @@ def validate(
     *,
     tile: TileSpec = TileSpec(),  # noqa: B008  frozen
     out: Path | str | None = None,
+    align: bool = False,
+    landmarks: Path | str | None = None,
+    overwrite: bool = False,
+    on_note: Callable[[str], None] | None = None,
 ) -> list[tuple[dict[str, Any], list[str]]]:
     """Read sections and say what they are and what is likely wrong with them.
 
@@ -48,7 +53,16 @@ def validate(
     tile
         Size and scale of the tiles they are meant for.
     out
-        Folder for a picture of each section with its spots; none by default.
+        Folder for a picture of each section with its spots; none by default. With `align` or `landmarks` the mended
+        sections are written too, as h5ad: into that folder, or of one section as the file that `out` names.
+    align
+        Whether it is found out where spots belong (`mclstexp.alignment.align`); what is said is of mended sections.
+    landmarks
+        Table of pairs of points that say it instead; of one section.
+    overwrite
+        Whether a mended section that is already there is replaced.
+    on_note
+        Called with each sentence on where spots belong; by default they stand with the others.
 
     Returns
     -------
@@ -57,18 +71,34 @@ def validate(
     Raises
     ------
     InputError
-        If the data cannot be read or do not belong together.
+        If the data cannot be read or do not belong together, the place is taken, or a section is to be written as a
+        file of which nothing tells where its spots belong.
     """
-    if out is not None:
-        require_writable(Path(out))
-    with _recorded() as told:
+    mends = align or landmarks is not None
+    target = None if out is None else Path(out)
+    alone = mends and target is not None and target.suffix == ".h5ad"
+    if target is not None and not alone:
+        require_writable(target)
+    if alone and target is not None:
+        require_free_file(target, what="the mended section", overwrite=overwrite)
+    with _recorded() as told, places_to_be_mended() if mends else nullcontext():
         sections = data.read(tile)
-    found = [(describe_section(section), check_section(section, min_counts=data.min_counts)) for section in sections]
-    said = {sentence for _, sentences in found for sentence in sentences}
-    _warn([warning for warning in told if str(warning.message) not in said])
-    if out is not None:
+    said: dict[str, list[str]] = {}
+    if mends:
+        sections, said = mend(sections, landmarks=landmarks, out=target, overwrite=overwrite)
+    if on_note is not None:
+        for sentence in [sentence for sentences in said.values() for sentence in sentences]:
+            on_note(sentence)
+        said = {}
+    found = [
+        (describe_section(section), [*said.get(section.id, []), *check_section(section, min_counts=data.min_counts)])
+        for section in sections
+    ]
+    known = {sentence for _, sentences in found for sentence in sentences}
+    _warn([warning for warning in told if str(warning.message) not in known])
+    if target is not None and not alone:
         for section in sections:
-            _draw_overlay(section, Path(out) / f"{section.id.replace('/', '_')}.png")
+            _draw_overlay(section, target / f"{file_name(section)}.png")
     return found
 
 

@@ -24,6 +24,7 @@ from mclstexp.cli import (  # noqa: F401  they register themselves
     predictability,
     predicting,
     reporting,
+    validating,
     viewing,
 )
 from mclstexp.cli.application import app

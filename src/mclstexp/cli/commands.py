@@ -12,8 +12,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from mclstexp.cli.application import app
-from mclstexp.cli.flags import Learning, Method, Origin, Reading, Tile, data_config, fit_config, tile_spec
-from mclstexp.cli.terminal import cell, print_table, say
+from mclstexp.cli.flags import Learning, Method, Origin, Reading, Tile, fit_config
+from mclstexp.cli.terminal import print_table, say
 from mclstexp.core.progress import step
 
 
@@ -159,35 +159,6 @@ def info(run: Path, /) -> None:
     from mclstexp.api import model_info
 
     print_table([[name, str(value)] for name, value in model_info(run).items()], title=str(run))
-
-
-@app.command
-def validate(
-    data: Path,
-    /,
-    *,
-    out: Path | None = None,
-    tile: Tile = Tile(),  # noqa: B008  frozen, as the next
-    reading: Reading = Reading(),  # noqa: B008
-) -> None:
-    """Read sections, say what they are and what is likely wrong with them.
-
-    Parameters
-    ----------
-    data
-        File or folder with sections.
-    out
-        Folder for a picture of each section with its spots.
-    """
-    step(f"Reading {data}")
-    from mclstexp import api
-
-    found = api.validate(data_config(data, reading), tile=tile_spec(tile), out=out)
-    names = [name for name in found[0][0] if name != "section"]
-    rows = [[name, *(cell(description[name]) for description, _ in found)] for name in names]
-    print_table(rows, heading=["", *(description["section"] for description, _ in found)], title=str(data))
-    for sentence in [sentence for _, sentences in found for sentence in sentences]:
-        say(f"warning: {sentence}")
 
 
 @app.command(name="list")

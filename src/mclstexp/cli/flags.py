@@ -21,8 +21,8 @@ class Reading:
     """How sections are read; what is not given is recognised, or taken from the data."""
 
     format: str | None = None
-    """Format: visium, visium_hd, visium_cells, visium_geo, hest, h5ad, spatialdata, her2st, cscc, st_folder or tiles;
-    recognised by default. Of whole slides h5ad or spatialdata: what is written."""
+    """Format: visium, visium_hd, visium_cells, visium_geo, xenium, cosmx, merscope, hest, h5ad, spatialdata, her2st,
+    cscc, st_folder or tiles; recognised by default. Of whole slides h5ad or spatialdata: what is written."""
     image: str | None = None
     """Image of the one section, where it lies apart from the data."""
     slide_mpp: float | None = None
@@ -42,6 +42,14 @@ class Reading:
     """Visium HD: side of the bins in µm; 8 by default."""
     pitch_um: float | None = None
     """h5ad: distance in µm between neighbouring spots, where that is what is known of the scale."""
+    alignment: str | None = None
+    """Xenium, CosMx, MERSCOPE: table (.csv) of 3 by 3 numbers that leads from pixels of the H&E image to those of the
+    assay's own; beside the image by default."""
+    pool_um: float | None = None
+    """Xenium, CosMx, MERSCOPE: side in µm of the pseudo-spots into which cells are pooled; 55 by default, 0 takes each
+    cell as a place."""
+    lattice: Literal["square", "hexagonal"] | None = None
+    """Xenium, CosMx, MERSCOPE: how pseudo-spots lie; square by default."""
 
     def given(self) -> dict[str, Any]:
         """Return what was said, as a table of a configuration file would."""

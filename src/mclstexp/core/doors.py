@@ -43,6 +43,9 @@ OPTIONS: Final[Mapping[str, Option]] = MappingProxyType(
         "coordinate_system": Option("--coordinate-system", "data.coordinate_system", "coordinate_system"),
         "bin_um": Option("--bin-um", "data.bin_um", "bin_um"),
         "pitch_um": Option("--pitch-um", "data.pitch_um", "pitch_um"),
+        "alignment": Option("--alignment", "data.alignment", "alignment"),
+        "pool_um": Option("--pool-um", "data.pool_um", "pool_um"),
+        "lattice": Option("--lattice", "data.lattice", "lattice"),
         "min_counts": Option("--min-counts", "data.min_counts", "min_counts"),
         "tile_mpp": Option("--mpp", "tile.mpp", "mpp"),
         "tile_size_px": Option("--size-px", "tile.size_px", "size_px"),
@@ -63,6 +66,8 @@ OPTIONS: Final[Mapping[str, Option]] = MappingProxyType(
         "out": Option("--out", None, "out"),
         "overwrite": Option("--overwrite", None, "overwrite", switch=True),
         "data": Option("--data", None, "data"),
+        # how spots are put where they belong
+        "landmarks": Option("--landmarks", None, "landmarks"),
         # what becomes of patients
         "verdicts": Option("--verdicts", "verdicts", "verdicts"),
         "allow_overlap": Option("--allow-overlap", "data.allow_overlap", "allow_overlap", switch=True),

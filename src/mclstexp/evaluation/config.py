@@ -71,6 +71,12 @@ class DataConfig:
     """Visium HD: side of the bins in µm; 8 by default."""
     pitch_um: float | None = None
     """h5ad: distance in µm between neighbouring spots, where that is what is known of the scale."""
+    alignment: str | None = None
+    """Xenium, CosMx, MERSCOPE: table of 3 by 3 numbers from pixels of the H&E image to those of the assay's own."""
+    pool_um: float | None = None
+    """Xenium, CosMx, MERSCOPE: side in µm of the pseudo-spots into which cells are pooled; 55 by default, 0: cells."""
+    lattice: Literal["square", "hexagonal"] | None = None
+    """Xenium, CosMx, MERSCOPE: how pseudo-spots lie; square by default."""
     synthetic: SyntheticConfig | None = None
     """Sections made here instead of read."""
     name: str = ""
@@ -114,6 +120,9 @@ class DataConfig:
             coordinate_system=self.coordinate_system,
             bin_um=self.bin_um,
             pitch_um=self.pitch_um,
+            alignment=self.alignment,
+            pool_um=self.pool_um,
+            lattice=self.lattice,
         )
 
 

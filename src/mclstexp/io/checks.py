@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -23,6 +27,19 @@ _UPSAMPLED: Final = 1.5
 """Slide pixels this much larger than the spec's are no longer a matter of rounding between scanners."""
 
 
+_mended: ContextVar[bool] = ContextVar("places_are_mended", default=False)
+
+
+@contextmanager
+def places_to_be_mended() -> Iterator[None]:
+    """Within the block sections are read whose spots lie wrong: it is said and not refused."""
+    token = _mended.set(True)
+    try:
+        yield
+    finally:
+        _mended.reset(token)
+
+
 def require_on_tissue(section: Section) -> None:
     """Warn of what is wrong with where a section's spots lie, as `weigh_section` finds it.
 
@@ -31,7 +48,8 @@ def require_on_tissue(section: Section) -> None:
     InputError
         If most spots lie beside the image, or they would lie on tissue better if x and y were swapped.
     """
-    tell(weigh_section(section), where=section.id)
+    found = weigh_section(section)
+    tell([replace(one, refused=False) for one in found] if _mended.get() else found, where=section.id)
 
 
 def check_section(section: Section, *, min_counts: int = MIN_COUNTS) -> list[str]:

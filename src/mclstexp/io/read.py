@@ -18,6 +18,15 @@ from mclstexp.io.entries import entries
 from mclstexp.io.guard import guarded
 from mclstexp.io.h5ad import looks_like_h5ad, read_libraries
 from mclstexp.io.hest import looks_like_hest, read_hest
+from mclstexp.io.imaging import (
+    looks_like_cosmx,
+    looks_like_merscope,
+    looks_like_xenium,
+    read_cosmx,
+    read_merscope,
+    read_xenium,
+)
+from mclstexp.io.imaging.pooling import Lattice
 from mclstexp.io.legacy_st import looks_like_cscc, looks_like_her2st, read_cscc, read_her2st
 from mclstexp.io.spatialdata import looks_like_spatialdata, read_spatialdata
 from mclstexp.io.st_folder import looks_like_st_folder, read_st_folder
@@ -46,12 +55,16 @@ class Format:
     """What else can be said of a section: its ``image`` and `Choices`."""
 
 
+_OF_CELLS: Final = frozenset({"image", "alignment", "pool_um", "lattice"})
 READERS: Final[Mapping[str, Format]] = MappingProxyType(
     {
         # the more particular first: an HD or HEST folder may also look like a Visium one
         "visium_hd": Format(looks_like_visium_hd, read_visium_hd, takes=frozenset({"image", "bin_um"})),
         # after the bins, which are read where both lie side by side
         "visium_cells": Format(looks_like_visium_cells, read_visium_cells, takes=frozenset({"image"})),
+        "xenium": Format(looks_like_xenium, read_xenium, takes=_OF_CELLS),
+        "cosmx": Format(looks_like_cosmx, read_cosmx, takes=_OF_CELLS),
+        "merscope": Format(looks_like_merscope, read_merscope, takes=_OF_CELLS),
         "hest": Format(looks_like_hest, read_hest, holds_many=True),
         "visium": Format(looks_like_visium, read_visium, takes=frozenset({"image"})),
         "visium_geo": Format(looks_like_visium_geo, read_visium_geo, holds_many=True, takes=frozenset({"image"})),
@@ -78,6 +91,12 @@ class Choices(TypedDict, total=False):
     """Visium HD: side of the bins, µm."""
     pitch_um: float | None
     """h5ad: distance between neighbouring spots, µm."""
+    alignment: Path | str | None
+    """Xenium, CosMx, MERSCOPE: table of 3 by 3 numbers from pixels of the H&E image to those of the assay's own."""
+    pool_um: float | None
+    """Xenium, CosMx, MERSCOPE: side of the pseudo-spots into which cells are pooled, µm; 0 takes each cell."""
+    lattice: Lattice | None
+    """Xenium, CosMx, MERSCOPE: "square" or "hexagonal"."""
 
 
 @guarded("sections")

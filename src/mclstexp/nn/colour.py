@@ -31,15 +31,27 @@ class Colour(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("unmixing", torch.from_numpy(np.asarray(hed_from_rgb[:, :2], np.float32)))
+        self.register_buffer("unmixing", _unmixing())
 
     def forward(self, images: Float[Tensor, "n 3 rows columns"]) -> Float[Tensor, "n 6"]:
         """Measure; red, green and blue from 0 to 1."""
-        density = torch.log(images.clamp(min=_DARKEST)) / float(np.log(_DARKEST))
-        # sums and no product of matrices: those are rounded under autocast
-        stains = [(density * column[:, None, None]).sum(dim=1).clamp(min=0) for column in self.unmixing.T]
-        shown = torch.stack([*stains, density.mean(dim=1)], dim=1).flatten(start_dim=2)
+        shown = stains(images, self.unmixing).flatten(start_dim=2)
         return torch.cat([shown.mean(dim=2), shown.std(dim=2, correction=0)], dim=1)
 
     def reset_classifier(self, num_classes: int) -> None:
         """Do nothing: there is no classifier."""
+
+
+def stains(
+    images: Float[Tensor, "n 3 rows columns"], unmixing: Tensor | None = None
+) -> Float[Tensor, "n 3 rows columns"]:
+    """Measure `NUMBERS` at each pixel; red, green and blue from 0 to 1."""
+    density = torch.log(images.clamp(min=_DARKEST)) / float(np.log(_DARKEST))
+    # sums and no product of matrices: those are rounded under autocast
+    columns = (_unmixing() if unmixing is None else unmixing).T
+    unmixed = [(density * column[:, None, None]).sum(dim=1).clamp(min=0) for column in columns]
+    return torch.stack([*unmixed, density.mean(dim=1)], dim=1)
+
+
+def _unmixing() -> Tensor:
+    return torch.from_numpy(np.asarray(hed_from_rgb[:, :2], np.float32))
