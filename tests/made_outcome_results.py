@@ -1,7 +1,11 @@
 """Results of a small comparison on a made cohort, its parts made in this process."""
 
+import json
+
 import numpy as np
 import pytest
+from PIL import Image
+from safetensors.numpy import save_file
 
 from made_cohort import made_table, written
 from mclstexp.api import run_experiment
@@ -11,6 +15,8 @@ from mclstexp.evaluation.runner import run_plan
 
 SURVIVAL, RESPONSE, NUMBER = "os:os_days,os_event", "response:responded", "load:load"
 N_KINDS, DIM = 3, 4
+SHADES = np.array([40, 120, 200], np.uint8)
+"""Of each kind's tiles on the slides."""
 
 
 def run_here(experiment, out):
@@ -29,16 +35,22 @@ def make_parts(plan):
 
 
 def made_files(folder, n=72):
-    """Write a table, pathways and tile features: kinds of tiles that all can be told apart, the first bad news."""
+    """Write a table, pathways, slides and features of their tiles: kinds that can be told apart, the first bad news."""
     rng = np.random.default_rng(3)
     table = made_table(n, n_sites=12, seed=2)
     load = table["stage"] + rng.normal(size=n)
     written(table.assign(responded=(load > 2.5).astype(int), load=load.round(3)), folder)
-    (folder / "features").mkdir()
+    for part in ("features", "slides"):
+        (folder / part).mkdir()
     centres = 8 * np.eye(N_KINDS, DIM)
+    places = np.stack(np.meshgrid(np.arange(4), np.arange(3)), axis=-1).reshape(-1, 2) * 16.0 + 8
+    about = {"slide": "", "mpp": "0.5", "size_px": "16", "of": json.dumps({"slide_mpp": 0.5})}
     for name, stage in zip(table["patient"], table["stage"], strict=True):
         kinds = rng.choice(N_KINDS, 12, p=np.array([stage, 2, 2]) / (stage + 4))
-        np.save(folder / "features" / f"{name}.npy", (centres[kinds] + rng.normal(size=(12, DIM))).astype(np.float32))
+        features = (centres[kinds] + rng.normal(size=(12, DIM))).astype(np.float32)
+        save_file({"features": features, "xy": places}, folder / "features" / f"{name}.safetensors", about)
+        colours = SHADES[kinds].reshape(3, 4).repeat(16, axis=0).repeat(16, axis=1)
+        Image.fromarray(np.repeat(colours[..., None], 3, axis=2)).save(folder / "slides" / f"{name}.png")
     scores = table[["patient"]].assign(hypoxia=table["stage"] + rng.normal(size=n), growth=rng.normal(size=n))
     written(scores, folder, "pathways.csv")
     return folder

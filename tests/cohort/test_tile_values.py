@@ -147,6 +147,7 @@ def test_values_lie_where_the_tiles_do_and_are_read_as_a_prediction(files):
     assert back.X[:, 0].sum() + told["risk_elsewhere"] == pytest.approx(told["risk"], abs=1e-12)
     assert told["adds_up"]
     np.testing.assert_array_equal(back.X, said.X)
+    assert list(back.var["unit"]) == ["log hazard", *["how likely it is one"] * 3]
 
 
 def test_places_are_read_as_each_kind_of_file_has_them(files):

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from explorer_pixels import SETTLED
+from made_outcome_results import made_files
+from made_outcome_results import made_results as made_outcome_results
 from made_pairs import made_results
 from mclstexp.io.predictions import write_prediction
 from mclstexp.report.build_page import write_report
+from mclstexp.report.cohort_page import write_cohort_page
 from mclstexp.report.viewer_data import SlideView
 from viewed_slide import judged_prediction, served
 
@@ -80,16 +83,42 @@ def test_the_report(report, axe, opened, look, width):
     assert serious(page, axe) == []
 
 
+@pytest.fixture(scope="module")
+def cohort_page(tmp_path_factory):
+    files = made_files(tmp_path_factory.mktemp("cohort"))
+    results = made_outcome_results(files, files / "results")
+    return write_cohort_page(results, files / "cohort.html", slides=str(files / "slides"))
+
+
+@pytest.mark.parametrize(("look", "width"), LOOKS)
+def test_the_page_of_a_cohort(cohort_page, axe, opened, look, width):
+    page = opened(cohort_page.as_uri(), look=look, width=width)
+    assert serious(page, axe) == []
+    for details in page.locator("details:visible > summary").all():
+        details.click()
+    assert serious(page, axe) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_page_of_a_cohort_fits_a_sheet_of_a4(cohort_page, opened):
+    page = opened(cohort_page.as_uri(), look="light", width=718)
+    page.emulate_media(media="print")
+    assert beyond_a_sheet(page) == []
+
+
 def test_the_report_fits_a_sheet_of_a4(report, opened):
-    """Nothing reaches beyond 210 mm less the browser's margins, which is 718 pixels."""
     page = opened(report.as_uri(), look="light", width=718)
     page.wait_for_selector("#explorer[data-gene]")
     page.emulate_media(media="print")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     page.evaluate(SETTLED)
-    clipped = page.evaluate(
+    assert beyond_a_sheet(page) == []
+
+
+def beyond_a_sheet(page):
+    """What reaches beyond 210 mm less the browser's margins, which is 718 pixels."""
+    return page.evaluate(
         """() => [...document.querySelectorAll("main *, header *")]
             .filter((e) => e.checkVisibility() && !e.closest(".unseen, nav") && e.getBoundingClientRect().right > 719)
             .map((e) => `${e.tagName} ${e.className} ${e.textContent.slice(0, 40)}`)"""
     )
-    assert clipped == []

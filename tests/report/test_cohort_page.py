@@ -1,18 +1,23 @@
 """The page of a comparison on a cohort: its numbers are those of the results folder, and it claims no more."""
 
+import base64
 import html
+import io
 import re
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
-from made_outcome_results import NUMBER, RESPONSE, made_files, made_results
+from made_outcome_results import N_KINDS, NUMBER, RESPONSE, SHADES, made_files, made_results
 from mclstexp.cohort.results import read_summary
 from mclstexp.core.errors import InputError
 from mclstexp.report.cohort_page import write_cohort_page
 from mclstexp.report.cohort_study import default_model
 from mclstexp.report.cohort_text import ONE_MODALITY
+from mclstexp.report.cohort_tiles import tile_pictures
 from opened_page import text_of
 
 MINUS = "\u2212"
@@ -29,8 +34,9 @@ def results(files, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def page(results, tmp_path_factory):
-    return write_cohort_page(results, tmp_path_factory.mktemp("page") / "page.html").read_text("utf-8")
+def page(results, files, tmp_path_factory):
+    out = tmp_path_factory.mktemp("page") / "page.html"
+    return write_cohort_page(results, out, slides=str(files / "slides")).read_text("utf-8")
 
 
 def test_the_headline_is_the_difference_to_the_clinic_as_the_evaluation_wrote_it(page, results):
@@ -72,6 +78,45 @@ def test_nobody_is_named_and_nothing_is_asked_of_the_network(page, results):
     assert not re.search(r"(src|href)=\"(?!#|data:)", page)
     assert str(results.parent) not in page
     assert 'alt=""' not in page
+
+
+def test_tiles_show_each_kind_and_are_of_one_kind(page):
+    strips = re.findall(r'<div class="tiles">(.*?)</div>', page)
+    assert len(strips) == N_KINDS
+    seen = set()
+    for strip in strips:
+        pictures = re.findall(r"base64,([^\"]+)", strip)
+        assert 4 <= len(pictures) <= 8
+        means = [np.mean(Image.open(io.BytesIO(base64.b64decode(one)))) for one in pictures]
+        shades = {int(np.abs(SHADES - mean).argmin()) for mean in means}
+        assert len(shades) == 1  # all tiles of a kind look alike
+        seen |= shades
+    assert len(seen) == N_KINDS  # and the kinds do not
+    assert "8 \u00b5m wide" in text_of(page)
+
+
+def test_without_slides_or_places_it_is_said_why_no_tile_is_shown(files):
+    tiles = pd.DataFrame(
+        {"kind": ["a"], "slide": ["nobody"], "x": [8.0], "y": [8.0], "side_px": [16], "slide_mpp": [1]}
+    )
+    assert "were not named" in tile_pictures(tiles, None).note
+    assert "do not say where" in tile_pictures(tiles.assign(x=np.nan), str(files / "slides")).note
+    found = tile_pictures(tiles, str(files / "slides"))
+    assert (found.note, found.by_kind) == ("1 slides could not be read: their tiles are not shown.", {"a": []})
+
+
+def test_the_map_has_the_coefficients_of_the_folds(page, results):
+    products, text = pd.read_csv(results / "products.csv"), text_of(page)
+    pairs = products.groupby(["kind", "pathway"])["coefficient"].agg(["mean", "min", "max", "size"])
+    assert (pairs["size"] == 2).all()
+    assert len(pairs) == 2 * N_KINDS
+    for (kind, pathway), row in pairs.iterrows():
+        said = " ".join(f"{row[end]:.4f}" for end in ("mean", "min", "max")).replace("-", MINUS)
+        assert f"{kind} {pathway} {said}" in text
+    prototypes = pd.read_csv(results / "prototypes.csv")
+    frequency = prototypes.groupby("kind")["frequency"].mean()
+    for kind, share in frequency.items():
+        assert f"{kind} {100 * share:.0f} % of the tiles; coefficient" in text
 
 
 def test_a_model_is_named_or_taken_by_rule_and_never_by_its_score(results, tmp_path):

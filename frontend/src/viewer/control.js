@@ -9,7 +9,7 @@ export class Control {
     at("controls").append(this.element);
     Object.assign(this, { slide, onLimits });
     const { find } = this;
-    if (suffix) find("which").textContent = "Second gene";
+    if (suffix || slide.says) find("which").textContent = `${suffix ? "Second " : ""}${slide.says ? "value" : "gene"}`.replace(/^./, (first) => first.toUpperCase());
     if (suffix) find("gene").labels[0].querySelector("kbd").remove(); // the key leads to the first
     this.box = new GeneBox(find("gene"), find("found"), {
       names: slide.layers.map((name, i) => (i < slide.n_genes ? name : named(name))),
@@ -34,7 +34,7 @@ export class Control {
     const word = Object.assign(document.createElement("strong"), { textContent: verdict });
     word.dataset.verdict = verdict;
     find("verdict").replaceChildren(...(verdict ? [word] : []), tested(slide, layer.layer));
-    find("unit").textContent = isGene ? slide.unit : "0: like tissue the model has measured, 1: unlike any";
+    find("unit").textContent = isGene ? (slide.units[layer.layer] ?? slide.unit) : "0: like tissue the model has measured, 1: unlike any";
     const { beyond } = layer;
     const tiles = beyond === 1 ? "1 tile lies" : `${beyond.toLocaleString("en")} of ${slide.n_tiles.toLocaleString("en")} tiles lie`;
     find("beyond").textContent = `${tiles} above ${short(slide.most)}, the most there can be: the model does not know this tissue.`;

@@ -47,7 +47,7 @@ class Page {
     document.title = `${slide.slide} · mclstexp`;
     at("slide").textContent = slide.slide;
     const size = slide.size_px.map((side) => short((side * slide.mpp) / 1000)).join(" × ");
-    at("about").textContent = `${size} mm · ${slide.n_tiles.toLocaleString("en")} tiles, drawn ${short(slide.side_um)} µm wide · ${slide.n_genes.toLocaleString("en")} genes`;
+    at("about").textContent = `${size} mm · ${slide.n_tiles.toLocaleString("en")} tiles, drawn ${short(slide.side_um)} µm wide · ${slide.n_genes.toLocaleString("en")} ${slide.says ? "values" : "genes"}`;
     const looked = Math.abs(slide.tile_um - slide.side_um) > 0.5 ? ` A tile looks at ${short(slide.tile_um)} µm.` : "";
     const coarse = slide.upsampled ? ` The slide is ${short(slide.upsampled)} times coarser than the model's tiles: trust it less.` : "";
     const version = slide.version && `, mclstexp ${slide.version}`;

@@ -20,6 +20,7 @@ export const verdictOf = (slide, gene) => slide.known?.verdict[gene] ?? "";
 export function tested(slide, gene) {
   const { known } = slide;
   if (gene >= slide.n_genes) return "";
+  if (slide.says) return slide.says;
   if (!known) return "Not tested: this file does not say whether the gene can be predicted.";
   if (!known.verdict[gene]) return "This gene was not tested.";
   const [pcc, ceiling, share] = ["tested_pcc", "ceiling", "share"].map((name) => known[name][gene]);

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+
+from cyclopts import Parameter
 
 from mclstexp.cli.application import app
 from mclstexp.cli.terminal import say
 from mclstexp.core.progress import step
+
+
+@Parameter(name="*", group="Where things lie")
+@dataclass(frozen=True)
+class Lie:
+    """Where what the page shows lies."""
+
+    data: Path | None = None
+    """Where the sections lie now, if they were moved since; of an answer, the measured section."""
+    slides: str | None = None
+    """Of a cohort, where its slides lie: a folder, a glob, or a table with their paths; tiles of them show what each
+    prototype looks like."""
 
 
 @app.command
@@ -18,8 +33,8 @@ def report(
     method: str | None = None,
     genes: str | None = None,
     max_mb: float = 30.0,
-    data: Path | None = None,
     domains: str | None = None,
+    lie: Lie = Lie(),
 ) -> None:
     """Write one page that says which genes to trust, where the prediction fails, and how it was made.
 
@@ -39,8 +54,6 @@ def report(
         How many of the best ranked genes, or a file of names, one a line; all by default.
     max_mb
         Size that the page must not exceed, MB: the best ranked genes are kept, and the page says so.
-    data
-        Where the sections lie now, if they were moved since; of an answer, the measured section.
     domains
         How regions are found, as kmeans, spatial_kmeans or stmmc (`mclstexp list`); leiden where it is installed by
         default.
@@ -51,16 +64,16 @@ def report(
     from mclstexp.report.cohort_page import write_cohort_page
 
     if results.suffix == ".h5ad":
-        say(str(report_answer(results, out, data=_measured(data), genes=_number(genes), max_mb=max_mb)))
+        say(str(report_answer(results, out, data=_measured(lie.data), genes=_number(genes), max_mb=max_mb)))
         return
     task = task_of(results) if (results / "experiment.json").is_file() else ""
     if task == "outcome":
-        say(str(write_cohort_page(results, out, method=method)))
+        say(str(write_cohort_page(results, out, method=method, slides=lie.slides)))
         return
     if task == "domains":
         say(str(report_domains(results, out, method=method, genes=_number(genes), max_mb=max_mb)))
         return
-    page = write_report(results, out, method=method, genes=genes, max_mb=max_mb, data=data, domains=domains)
+    page = write_report(results, out, method=method, genes=genes, max_mb=max_mb, data=lie.data, domains=domains)
     say(str(page))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -13,18 +13,21 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 
 from mclstexp.cohort.answers import answer_rows, as_anndata
 from mclstexp.cohort.bridge.overlap import learnable
 from mclstexp.cohort.checks import check_cohort
+from mclstexp.cohort.explained import ENTRY, Explained, showable
 from mclstexp.cohort.fingerprint import fingerprint
 from mclstexp.cohort.fold_checks import check_folds
 from mclstexp.cohort.folds import OutcomeFold, make_folds
 from mclstexp.cohort.kept import kept_in
 from mclstexp.cohort.marks import asked_times, horizons_of, mark
-from mclstexp.cohort.results import read_summary, write_outcome_results
+from mclstexp.cohort.results import read_summary, write_explained, write_outcome_results
 from mclstexp.cohort.survival.resampled import MIN_UNITS
 from mclstexp.cohort.table import Cohort, read_cohort
+from mclstexp.core import keys
 from mclstexp.core.errors import InputError
 from mclstexp.core.method import Method, options
 from mclstexp.core.options import suggest, without_paths
@@ -127,7 +130,8 @@ class OutcomePlan(Comparison):
         costs = {**spent(time.perf_counter() - start), "n_parameters": n_parameters(model)}
         costs |= {"n_train": len(train), "events_train": train.n_events}
         marks = mark(said, cohort.known.subset(of.test), train=train, horizons=self.horizons)
-        keep(as_anndata(said, of=name, about={"question": "outcome", "method": method.name, "fold": fold}), name)
+        about = {"question": "outcome", "method": method.name, "fold": fold, ENTRY: showable(model)}
+        keep(as_anndata(said, of=name, about=about), name)
         where = self._where(label, fold)
         return pd.concat([_rows(costs, where), _rows(marks, {**where, "section": name})], ignore_index=True)
 
@@ -168,21 +172,32 @@ class OutcomePlan(Comparison):
 
     def answers(self) -> pd.DataFrame:
         """Return what every model said of every patient it was asked for, and what came."""
-        tables = []
-        for label in self.methods:
-            for name, fold in self.folds.items():
-                path = self.parts.prediction(self.key(label, name), 0)
-                if path.is_file():
-                    kept = read_prediction(path)
-                    tables.append(answer_rows(kept, self.cohort, fold, label=label, horizons=self.horizons))
+        tables = [
+            answer_rows(kept, self.cohort, fold, label=label, horizons=self.horizons)
+            for label, fold, kept in self._kept()
+        ]
         if not tables:
             return pd.DataFrame(columns=["patient", "repeat", "fold", "method", "risk", "group"])
         return pd.concat(tables, ignore_index=True)
 
+    def explained(self) -> list[Explained]:
+        """Return what models showed of what they learnt in each fold."""
+        return [
+            Explained(label, fold.repeat, fold.name, kept.uns[keys.PROVENANCE].get(ENTRY, {}))
+            for label, fold, kept in self._kept()
+        ]
+
+    def _kept(self) -> Iterator[tuple[str, OutcomeFold, AnnData]]:
+        for label in self.methods:
+            for name, fold in self.folds.items():
+                path = self.parts.prediction(self.key(label, name), 0)
+                if path.is_file():
+                    yield label, fold, read_prediction(path)
+
     def write_results(self, scores: pd.DataFrame, folder: Path, *, record: Mapping[str, Any]) -> pd.DataFrame:
         """Write all results into a new folder, and return the summary; see `results.write_outcome_results`."""
         e = self.experiment
-        return write_outcome_results(
+        summary = write_outcome_results(
             scores,
             self.answers(),
             folder,
@@ -191,6 +206,8 @@ class OutcomePlan(Comparison):
             how={**asdict(e.intervals), "baseline": e.baseline, "seed": e.seed or 0},
             cohort=self.cohort,
         )
+        write_explained(self.explained(), folder, cohort=self.cohort)
+        return summary
 
     def read_summary(self, folder: Path) -> pd.DataFrame:
         """Return the summary of results that were written."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
+from mclstexp.cohort.explained import Explained, prototype_tables
+from mclstexp.cohort.prototype_tiles import located
 from mclstexp.cohort.risk_groups import risk_group_curves
 from mclstexp.cohort.roc import roc_curves
 from mclstexp.cohort.site_probe import probe_sites
@@ -27,6 +29,8 @@ FOLDS: Final = "folds.csv"
 CALIBRATION: Final = "calibration.csv"
 RISK_GROUPS: Final = "risk_groups.csv"
 ROC: Final = "roc.csv"
+EXPLAINED: Final = {"prototypes": "prototypes.csv", "products": "products.csv", "tiles": "prototype_tiles.csv"}
+"""Of models with prototypes, see `prototype_tables`."""
 SITE_PROBE: Final = "site_probe.csv"
 _LOGS: Final = "logs"
 
@@ -84,6 +88,23 @@ def write_outcome_results(
     if (run_folder / _LOGS).is_dir():
         shutil.copytree(run_folder / _LOGS, folder / _LOGS)
     return summary
+
+
+def write_explained(explained: Sequence[Explained], folder: Path, *, cohort: Cohort) -> None:
+    """Write what models with prototypes learnt of them, see `prototype_tables`, into a folder of results.
+
+    Parameters
+    ----------
+    explained
+        What each showed after each fold.
+    folder
+        Gets prototypes.csv, products.csv of models with pathways, and prototype_tiles.csv.
+    cohort
+        The patients, for the places of tiles.
+    """
+    for name, table in prototype_tables(explained).items():
+        whole = located(table, cohort) if name == "tiles" else table
+        whole.to_csv(folder / EXPLAINED[name], index=False)
 
 
 def read_summary(folder: Path | str) -> pd.DataFrame:

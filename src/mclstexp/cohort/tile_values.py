@@ -139,7 +139,11 @@ def as_slide(
     return ad.AnnData(
         mine.to_numpy(np.float64),
         obs=pd.DataFrame({keys.SECTION: slide}, index=names),
-        var=pd.DataFrame(index=pd.Index(list(mine.columns), dtype=object)),
+        var=pd.DataFrame({keys.UNIT: [_unit(str(name), values) for name in mine]}, index=[str(name) for name in mine]),
         obsm={keys.SPATIAL: places.xy},
         uns={keys.PROVENANCE: said},
     )
+
+
+def _unit(name: str, values: TileValues) -> str:
+    return {RISK: values.unit, ATTENTION: "1 is as at the mean tile"}.get(name, "how likely it is one")

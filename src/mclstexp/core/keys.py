@@ -33,6 +33,8 @@ HIGH = "high"
 
 # var
 GENE_ID = "gene_id"
+UNIT = "unit"
+"""var of what a model of patients says of tiles: what each value is counted in."""
 SHARE = "share_in_training"
 """var of a prediction on residuals: the gene's share of the panel's counts in training, see `ExpressionSpace`."""
 EXPECTED_COUNTS = "mclstexp_expected_counts"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import matplotlib.pyplot as plt
@@ -9,8 +10,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from mclstexp.plotting.outcomes import plot_calibration, plot_differences, plot_foretold, plot_roc
+from mclstexp.plotting.products import plot_products
 from mclstexp.plotting.risk_groups import plot_risk_groups
 from mclstexp.plotting.style import style
+from mclstexp.report.cohort_kinds import PairOf, strongest
 from mclstexp.report.cohort_study import CohortStudy
 from mclstexp.report.cohort_text import ranged, signed
 from mclstexp.report.page_figures import Drawing, as_svg, short
@@ -124,6 +127,22 @@ def draw_calibration(study: CohortStudy) -> list[Drawing]:
             )
         )
     return drawings
+
+
+def draw_products(method: str, mean: pd.DataFrame, same: pd.DataFrame, pairs: Sequence[PairOf]) -> list[Drawing]:
+    """Draw what kinds of tissue and pathways add together."""
+    shown = strongest(mean)
+    first = pairs[:_MOST_CURVES]
+    said = "; ".join(f"{pair.kind} with {pair.pathway} {signed(pair.coefficient.mean)}" for pair in first)
+    n_left = mean.shape[1] - shown.shape[1]
+    left = f" {n_left} pathways with smaller ones are not shown." if n_left else ""
+    return [
+        Drawing(
+            as_svg(plot_products(shown, same=same).figure),
+            alt=f"Coefficients of products of kinds of tissue and pathways by {method}; the largest: {said}.",
+            caption="Orange: more risk where both are high; purple: less; a dot: of one sign in all folds." + left,
+        )
+    ]
 
 
 def _axes(size_in: tuple[float, float]) -> Axes:

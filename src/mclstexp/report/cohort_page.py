@@ -12,8 +12,9 @@ from mclstexp.core.progress import step
 from mclstexp.io.atomic import atomic_path
 from mclstexp.io.guard import guarded
 from mclstexp.io.targets import require_writable
-from mclstexp.report import cohort_figures, cohort_text
+from mclstexp.report import cohort_figures, cohort_kinds, cohort_text
 from mclstexp.report.cohort_study import CohortStudy, read_cohort_study
+from mclstexp.report.cohort_tiles import tile_pictures
 from mclstexp.report.page_methods import about, page_versions, settings, without_places
 from mclstexp.report.page_payload import Payload
 from mclstexp.report.render_page import render_page, today
@@ -31,7 +32,9 @@ _INDEX: Final = {
 
 
 @guarded("results of an evaluation on a cohort")
-def write_cohort_page(results: Path | str, out: Path | str, *, method: str | None = None) -> Path:
+def write_cohort_page(
+    results: Path | str, out: Path | str, *, method: str | None = None, slides: str | None = None
+) -> Path:
     """Write the page: it opens by double click, needs no network and can be mailed.
 
     Parameters
@@ -42,6 +45,8 @@ def write_cohort_page(results: Path | str, out: Path | str, *, method: str | Non
         The page (.html); it appears whole or not at all, and replaces what was there.
     method
         Label of the model that is looked at; see `default_model`.
+    slides
+        Where the slides lie (a folder, a glob or a table), of which tiles are shown for each prototype.
 
     Raises
     ------
@@ -56,14 +61,14 @@ def write_cohort_page(results: Path | str, out: Path | str, *, method: str | Non
     step(f"1 of 2: reading {results}")
     study = read_cohort_study(results, method)
     step("2 of 2: drawing")
-    page = make_cohort_page(study, made=today())
+    page = make_cohort_page(study, slides=slides, made=today())
     with atomic_path(out) as path:
         path.write_text(page, encoding="utf-8")
     return out
 
 
-def make_cohort_page(study: CohortStudy, *, made: str = "") -> str:
-    """Make the page; `made` is the day it says."""
+def make_cohort_page(study: CohortStudy, *, slides: str | None = None, made: str = "") -> str:
+    """Make the page; `slides` is as in `write_cohort_page`, `made` the day it says."""
     heading, cells = summary_rows(study.summary, study.record)
     kinds = study.summary["kind"].astype(str)
     parts = {
@@ -88,6 +93,8 @@ def make_cohort_page(study: CohortStudy, *, made: str = "") -> str:
         "index_note": _INDEX[study.kind],
         "calibration": cohort_text.on_calibration(study),
         "calibration_drawn": cohort_figures.draw_calibration(study),
+        "kinds": _kinds(study, slides),
+        "products": _products(study),
         "how": _how(study),
     }
     return render_page(Payload({}, {}), parts, template="cohort.html.j2")
@@ -102,6 +109,32 @@ def _answers(study: CohortStudy) -> list[tuple[str, list[str]]]:
             ["No. It is for research only, and nothing here was made or approved to decide on a treatment."],
         ),
     ]
+
+
+def _kinds(study: CohortStudy, slides: str | None) -> dict[str, Any] | None:
+    method = study.one_with(study.prototypes)
+    if method is None:
+        return None
+    kinds = cohort_kinds.kinds_of(study, method)
+    return {
+        "kinds": kinds,
+        "said": cohort_kinds.on_kinds(study, method, kinds),
+        "pictures": tile_pictures(study.of(study.tiles, method), slides),
+    }
+
+
+def _products(study: CohortStudy) -> dict[str, Any] | None:
+    method = study.one_with(study.products)
+    if method is None:
+        return None
+    mean, same = cohort_kinds.product_map(study, method)
+    pairs = cohort_kinds.first_pairs(study, method)
+    return {
+        "said": cohort_kinds.on_products(method, mean, same, pairs),
+        "drawn": cohort_figures.draw_products(method, mean, same, pairs),
+        "pairs": pairs,
+        "n_pairs": mean.size,
+    }
 
 
 def _how(study: CohortStudy) -> dict[str, Any]:

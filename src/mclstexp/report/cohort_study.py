@@ -12,7 +12,16 @@ from typing import Any, Final, cast
 import pandas as pd
 
 from mclstexp.analysis.pairs import read_record
-from mclstexp.cohort.results import ANSWERS, CALIBRATION, RISK_GROUPS, ROC, read_answers, read_summary, read_table
+from mclstexp.cohort.results import (
+    ANSWERS,
+    CALIBRATION,
+    EXPLAINED,
+    RISK_GROUPS,
+    ROC,
+    read_answers,
+    read_summary,
+    read_table,
+)
 from mclstexp.core.errors import InputError
 from mclstexp.core.outcome_model import CLINIC
 from mclstexp.evaluation.results import SCORES
@@ -75,6 +84,28 @@ class CohortStudy:
     def roc(self) -> pd.DataFrame:
         """ROC curves; none of other outcomes than yes or no."""
         return self._table(ROC)
+
+    @cached_property
+    def prototypes(self) -> pd.DataFrame:
+        """Prototypes of every fold, and which kind each is; none where no model has any."""
+        return self._table(EXPLAINED["prototypes"])
+
+    @cached_property
+    def products(self) -> pd.DataFrame:
+        """What each prototype and each pathway add together, in every fold."""
+        return self._table(EXPLAINED["products"])
+
+    @cached_property
+    def tiles(self) -> pd.DataFrame:
+        """Tiles that show the kinds, and where they lie."""
+        return self._table(EXPLAINED["tiles"])
+
+    def one_with(self, table: pd.DataFrame) -> str | None:
+        """Return the page's model if a table has it, else one that it has by the rule of `default_model`; or None."""
+        there = self.summary[self.summary.index.isin(table["method"].unique() if len(table) else [])]
+        if self.method in there.index or there.empty:
+            return self.method if len(there) else None
+        return default_model(there, baseline=self.baseline)
 
     @cached_property
     def hashes(self) -> dict[str, str]:

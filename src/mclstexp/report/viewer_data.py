@@ -92,7 +92,9 @@ class SlideView:
         self._by_gene = _room(shape)
         self._known = KnownGenes.of(predicted)
         self._variances = variances(self._lay_out(predicted))
-        self._first = int(self._variances.argmax()) if self._first is None else self._first
+        if self._first is None:  # what a model of patients says has its risk first
+            self._first = 0 if keys.UNIT in predicted.var else int(self._variances.argmax())
+        self._units = [str(unit) for unit in predicted.var.get(keys.UNIT, [])]
         self._extra: list[Float[np.ndarray, " n"]] = []
         if keys.REFERENCE_DISTANCE in predicted.obs:
             self.layers.append(keys.REFERENCE_DISTANCE)
@@ -153,7 +155,9 @@ class SlideView:
             "side_px": self._side,
             "side_um": self._side * self.slide.mpp,
             "tile_um": self._spec_um(),
-            "unit": str(said.get("unit", "")) if self._space is None else expression_unit(self._space),
+            "unit": "" if self._space is None else expression_unit(self._space),
+            "units": self._units,
+            "says": " ".join(said.get("says", [])),
             "most": self._most if np.isfinite(self._most) else None,
             "maps": {name: [*map(to_hex, colormaps[name](steps))] for name in _MAPS},
             "missing": MISSING,
