@@ -132,6 +132,13 @@ def _fit_again(home: Path, place: Path) -> int:
     return _said("fit", "mean", *_section(home, 0), *_TILE, "--out", place / "model", "--overwrite")
 
 
+def _generator(home: Path, place: Path) -> int:
+    options = {"encoder": _ENCODER, "side_px": 16, "n_latent": 6, "context_dim": 8, "mults": [1], "attention_at": [1]}
+    options |= {"max_steps": 6, "batch_size": 8}
+    given = [word for name, value in options.items() for word in ("--option", f"{name}={value}")]
+    return _said("generate", "fit", *_section(home, 0), *_TILE, *given, "--out", place / "generator")
+
+
 def _slide(home: Path, place: Path) -> int:
     slide = sorted((home / "slides").iterdir())[0]
     words = ("--slide-mpp", 4, "--stride-um", 80, "--heatmap", "TUMOUR1")
@@ -183,6 +190,7 @@ COMMANDS: Final = (
     Command("predict many slides", _batch),
     Command("evaluate", _evaluate),
     Command("report", _report),
+    Command("generate fit", _generator),
 )
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mclstexp.alignment import align
     from mclstexp.api import enhance, find_domains, impute, load_model, predict
     from mclstexp.api.cohort import evaluate_outcome, fit_outcome, predict_outcome, read_cohort
+    from mclstexp.api.generation import fit_generator, generate, generate_gene, generate_slide
     from mclstexp.api.slide_expression import summarise_expression
     from mclstexp.api.tile_values import explain_slide
     from mclstexp.core.errors import InputError
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from mclstexp.data.folds import folds_by_patient, folds_by_section
     from mclstexp.evaluation.harness import evaluate
     from mclstexp.evaluation.summary import summarise
+    from mclstexp.generation import create_generator
+    from mclstexp.generation.augment import augment
+    from mclstexp.io.generators import load_generator, save_generator
     from mclstexp.io.models import save_model
     from mclstexp.io.read import read_sections
     from mclstexp.io.slides import open_slide
@@ -40,17 +44,24 @@ __all__ = [
     "align",
     "analysis",
     "as_feature_model",
+    "augment",
     "create",
+    "create_generator",
     "enhance",
     "evaluate",
     "evaluate_outcome",
     "explain_slide",
     "find_domains",
+    "fit_generator",
     "fit_outcome",
     "folds_by_patient",
     "folds_by_section",
+    "generate",
+    "generate_gene",
+    "generate_slide",
     "impute",
     "list_methods",
+    "load_generator",
     "load_model",
     "open_slide",
     "pl",
@@ -62,6 +73,7 @@ __all__ = [
     "read_cohort",
     "read_sections",
     "read_tiles",
+    "save_generator",
     "save_model",
     "summarise",
     "summarise_expression",
@@ -77,17 +89,24 @@ _HOME = {
     "Tiles": "core.tiles",
     "align": "alignment",
     "as_feature_model": "whole_slide.lazyslide",
+    "augment": "generation.augment",
     "create": "methods",
+    "create_generator": "generation",
     "enhance": "api",
     "evaluate": "evaluation.harness",
     "evaluate_outcome": "api.cohort",
     "explain_slide": "api.tile_values",
     "find_domains": "api",
+    "fit_generator": "api.generation",
     "fit_outcome": "api.cohort",
     "folds_by_patient": "data.folds",
     "folds_by_section": "data.folds",
+    "generate": "api.generation",
+    "generate_gene": "api.generation",
+    "generate_slide": "api.generation",
     "impute": "api",
     "list_methods": "methods",
+    "load_generator": "io.generators",
     "load_model": "api",
     "open_slide": "io.slides",
     "predict": "api",
@@ -97,6 +116,7 @@ _HOME = {
     "read_cohort": "api.cohort",
     "read_sections": "io.read",
     "read_tiles": "io.tile_folder",
+    "save_generator": "io.generators",
     "save_model": "io.models",
     "summarise": "evaluation.summary",
     "summarise_expression": "api.slide_expression",

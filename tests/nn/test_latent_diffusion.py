@@ -153,7 +153,7 @@ def released_stage(parity_dir):
     stage = FirstStage(width=32, mults=(1, 1, 2), n_blocks=1, n_codes=64)
     weights = load_file(parity_dir / "lid_vq_small" / "state_dict.safetensors")
     first_stage.load_released(stage, weights, source="lid_vq_small")
-    return stage
+    return stage.eval()
 
 
 @pytest.mark.data

@@ -25,7 +25,7 @@ from mclstexp.core.progress import step
 from mclstexp.core.section import Section
 from mclstexp.evaluation.config import FitConfig, make_method
 from mclstexp.evaluation.toml import read_genes
-from mclstexp.io import models
+from mclstexp.io import generators, models
 from mclstexp.io.atomic import restore
 from mclstexp.io.checks import check_section
 from mclstexp.io.guard import guarded
@@ -198,8 +198,11 @@ def import_checkpoint(
 @guarded("a saved model")
 def model_info(run: Path | str) -> dict[str, Any]:
     """Say what a saved model is, without loading its weights."""
-    if read_json(Path(run)).get("question") == "outcome":
+    question = read_json(Path(run)).get("question")
+    if question == "outcome":
         return _of_outcome(read_outcome_description(run))
+    if question == generators.QUESTION:
+        return _of_generator(generators.read_generator_description(run))
     description = models.read_description(run)
     space, spec = description["space"], description["spec"]
     provenance = description["provenance"]
@@ -227,6 +230,18 @@ def _of_outcome(description: dict[str, Any]) -> dict[str, Any]:
         "outcome": f"{provenance.get('outcome_name', '')} ({provenance.get('outcome', '')})",
         "learnt from": f"{provenance.get('n_patients')} patients, {provenance.get('n_events')} events",
         **{name: ", ".join(map(str, found)) for name, found in columns.items()},
+        **{name.replace("_", " "): value for name, value in provenance.get("numerics", {}).items()},
+        **{f"option: {name}": value for name, value in description["options"].items()},
+    }
+
+
+def _of_generator(description: dict[str, Any]) -> dict[str, Any]:
+    provenance = description["provenance"]
+    return {
+        "method": description["method"],
+        "version": provenance.get("version", ""),
+        "training sections": f"{', '.join(provenance['sections'])} ({provenance['n_tiles']} tiles)",
+        "training patients": ", ".join(provenance["patients"]),
         **{name.replace("_", " "): value for name, value in provenance.get("numerics", {}).items()},
         **{f"option: {name}": value for name, value in description["options"].items()},
     }

@@ -19,6 +19,7 @@ from mclstexp.cli import (  # noqa: F401  they register themselves
     commands,
     dividing,
     enhancing,
+    generating,
     imputing,
     naming,
     predictability,

@@ -130,7 +130,7 @@ def check(
     ----------
     method
         Python file with one @register-ed class, or the name of a known method; of another question than images
-        imputation.NAME, enhancement.NAME, domains.NAME or cohort.NAME.
+        imputation.NAME, enhancement.NAME, domains.NAME, generation.NAME or cohort.NAME.
     option
         Option of the method as NAME=VALUE, any number of times: small ones make it quick.
     """
@@ -168,8 +168,8 @@ def list_(method: str | None = None, /) -> None:
     Parameters
     ----------
     method
-        The method whose options are listed; imputation.NAME, enhancement.NAME, domains.NAME or cohort.NAME where
-        methods of two questions share a name, as mean.
+        The method whose options are listed; imputation.NAME, enhancement.NAME, domains.NAME, generation.NAME or
+        cohort.NAME where methods of two questions share a name, as mean.
     """
     from mclstexp.core.options import describe_options
     from mclstexp.core.rooms import ROOMS, room_of

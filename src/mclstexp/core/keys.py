@@ -26,6 +26,9 @@ DOMAIN = "domain"
 EMBEDDING = "embedding"
 """obsm: where each spot lies for the method that found its domain."""
 
+SYNTHETIC = "mclstexp_synthetic"
+"""uns of a section whose tiles were painted: by what, and whom that learnt from; it may teach, and never tests."""
+
 # layers
 LOW = "low"
 HIGH = "high"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from mclstexp.core import domain_finder, enhancer, imputer, outcome_model, predictor
+from mclstexp.core import domain_finder, enhancer, generator, imputer, outcome_model, predictor
 from mclstexp.core.room import Room
 
 NEIGHBOURS: Final[dict[str, Room[Any]]] = {
-    room.question: room for room in (imputer.ROOM, enhancer.ROOM, domain_finder.ROOM, outcome_model.ROOM)
+    room.question: room
+    for room in (imputer.ROOM, enhancer.ROOM, domain_finder.ROOM, outcome_model.ROOM, generator.ROOM)
 }
 """The rooms beside that of images, by what their methods answer."""
 ROOMS: Final[tuple[Room[Any], ...]] = (predictor.ROOM, *NEIGHBOURS.values())

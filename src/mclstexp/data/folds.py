@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from mclstexp.core import keys
 from mclstexp.core.display import html_of, plural, some
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
@@ -44,6 +45,7 @@ class Fold:
             )
             raise InputError(msg)
         check_sections((*self.train, *self.test))
+        _check_painted(self)
         if self.by == "section":
             return
         check_patients_known((*self.train, *self.test))
@@ -71,6 +73,29 @@ class Fold:
     @staticmethod
     def _whose(sections: Sequence[Section]) -> str:
         return some(sorted({section.patient or "an unknown patient" for section in sections}))
+
+
+def _check_painted(fold: Fold) -> None:
+    """Refuse painted sections as a test, and as training where who painted them learnt from what is tested."""
+    for section in fold.test:
+        if keys.SYNTHETIC in section.counts.uns:
+            msg = (
+                f"fold {fold.name}: measured sections to test on expected, found {section.id}, whose tiles were "
+                "painted: learn from it, or leave it out"
+            )
+            raise InputError(msg)
+    tested = {section.id for section in fold.test}
+    if fold.by == "patient":
+        tested |= {str(section.patient) for section in fold.test}
+    for section in fold.train:
+        seen = dict(section.counts.uns.get(keys.SYNTHETIC, {}))
+        shared = tested & {*map(str, seen.get("learnt_from", ())), *map(str, seen.get("patients", ()))}
+        if shared:
+            msg = (
+                f"fold {fold.name}: painted tiles of a generator that saw nothing of the test expected, found "
+                f"{section.id}, whose generator learnt from {min(shared)}: fit one on the training side"
+            )
+            raise InputError(msg)
 
 
 def folds_by_patient(sections: Sequence[Section], *, n_folds: int | None = None) -> list[Fold]:

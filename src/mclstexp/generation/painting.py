@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -45,6 +45,8 @@ class Windows:
     """Of a window, on the canvas."""
     stride: int
     """From one window to the next; half the side, or a quarter, lets neighbours agree."""
+    endless: bool = False
+    """Whether windows reach over the right and lower edge to the left and upper one, as if the canvas had none."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.stride <= self.side or self.side % self.stride:
@@ -59,7 +61,8 @@ class Windows:
     @property
     def corners(self) -> Int[np.ndarray, "n 2"]:
         """Upper left corner (row, column) of each window, row by row."""
-        tops, lefts = (np.arange(0, extent - self.side + 1, self.stride) for extent in self.size)
+        beyond = 0 if self.endless else self.side - self.stride
+        tops, lefts = (np.arange(0, extent - beyond, self.stride) for extent in self.size)
         return np.stack(np.meshgrid(tops, lefts, indexing="ij"), axis=-1).reshape(-1, 2)
 
     def features(self, grid: Float[np.ndarray, "rows columns dim"], *, raw: bool = False) -> Float[np.ndarray, "n dim"]:
@@ -75,7 +78,7 @@ class Windows:
         grid = np.asarray(grid, np.float64)
         if not raw:
             grid = _unit(grid)
-        grid = np.pad(grid, [(0, 1), (0, 1), (0, 0)], mode="edge")
+        grid = np.pad(grid, [(0, 1), (0, 1), (0, 0)], mode="wrap" if self.endless else "edge")
         at = self.corners / self.side
         row, column = self.corners.T // self.side
         down, right = (at - self.corners // self.side).T
@@ -134,12 +137,12 @@ def paint(
     for stop in way:
         clean, covered = torch.zeros_like(values), torch.zeros_like(values)
         for part in numbers:
-            inside = [_inside(corners[i], windows.side) for i in part.tolist()]
+            inside = [_inside(corners[i], windows.side, windows.size) for i in part.tolist()]
             crops = torch.cat([values[inside_one] for inside_one in inside])
             time = torch.full((len(crops),), stop.time, device=values.device)
             guesses = clean_guess(crops, denoise(part)(crops, time), stop.kept)
             for where, guess in zip(inside, guesses, strict=True):
-                clean[where] += guess
+                clean[where] += guess[None]
                 covered[where] += 1
         clean = clean / covered
         noise = (values - stop.kept**0.5 * clean) / (1 - stop.kept) ** 0.5
@@ -163,17 +166,16 @@ def laid_together(
     windows
         As there.
     """
-    total = weight = np.zeros(0)
-    bell = np.zeros(0)
+    total = weight = bell = np.zeros(0)
     for corner in windows.corners:
-        picture = decode(canvas[_inside(corner, windows.side)])[0].movedim(0, -1).double().cpu().numpy()
-        factor = len(picture) // windows.side
+        crop = canvas[_inside(corner, windows.side, windows.size)]
+        picture = decode(crop)[0].movedim(0, -1).double().cpu().numpy()
+        side_px = len(picture)
+        factor = side_px // windows.side
+        size_px = (windows.size[0] * factor, windows.size[1] * factor)
         if not len(bell):
-            bell = _bell(len(picture))
-            height, width = (extent * factor for extent in windows.size)
-            total, weight = np.zeros((height, width, 3)), np.zeros((height, width, 1))
-        top, left = corner * factor
-        where = np.s_[top : top + len(picture), left : left + len(picture)]
+            bell, total, weight = _bell(side_px), np.zeros((*size_px, 3)), np.zeros((*size_px, 1))
+        where = _inside(corner * factor, side_px, size_px)[2:]
         total[where] += bell * picture
         weight[where] += bell
     return np.clip((total / weight + 1) / 2, 0, 1)
@@ -195,9 +197,10 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.where(length > 0, length, 1)
 
 
-def _inside(corner: Int[np.ndarray, " 2"], side: int) -> tuple[slice, ...]:
-    top, left = corner.tolist()
-    return np.s_[:, :, top : top + side, left : left + side]
+def _inside(corner: Int[np.ndarray, " 2"], side: int, size: tuple[int, int]) -> tuple[Any, ...]:
+    """Return where a window lies in (1, n_channels, height, width); beyond an edge it goes on at the other."""
+    rows, columns = ((start + np.arange(side)) % extent for start, extent in zip(corner, size, strict=True))
+    return slice(None), slice(None), rows[:, None], columns
 
 
 def _bell(side: int) -> Float[np.ndarray, "side side 1"]:

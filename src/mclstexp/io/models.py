@@ -125,8 +125,9 @@ def read_description(folder: Path | str) -> dict[str, Any]:
     path = folder / DESCRIPTION
     description = read_json(folder)
     with reading(path, "the description of a saved model"):
-        if description.get("question") == "outcome":
-            msg = f"a model of expression expected in {folder}, found one of patients' outcomes: use `cohort predict`"
+        other = {"outcome": "one of patients' outcomes: use `cohort predict`", "generation": "a generator of tiles"}
+        if (found := description.get("question")) in other:
+            msg = f"a model of expression expected in {folder}, found {other[found]}"
             raise InputError(msg)
         for part, kind in _PARTS.items():
             if not isinstance(description[part], kind):  # a missing one is said at once

@@ -77,6 +77,11 @@ class _OfExpression(_OfAnyFit):
     training_range: _Range | None = None
 
 
+class _OfGeneration(_OfAnyFit):
+    sections: dict[str, str]
+    n_tiles: int
+
+
 class _Origin(_Part):
     model: str
     said: str
@@ -111,6 +116,11 @@ def check_expression(provenance: Mapping[str, Any], *, n_genes: int, path: Path)
 def check_outcome(provenance: Mapping[str, Any], *, path: Path) -> None:
     """Refuse what a model of patients could not have remembered; see `check_expression`."""
     _checked(_OfOutcome, provenance, path)
+
+
+def check_generation(provenance: Mapping[str, Any], *, path: Path) -> None:
+    """Refuse what a generator could not have remembered; see `check_expression`."""
+    _checked(_OfGeneration, provenance, path)
 
 
 def _checked(kind: type[T], provenance: Mapping[str, Any], path: Path) -> T:

@@ -146,6 +146,11 @@ class ArraySlide(_PyramidSlide):
         self._array = array
         self._hash = ""
 
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """The image, (height, width, 3) RGB."""
+        return self._array
+
     def fingerprint(self) -> str:
         """See `Slide.fingerprint`."""
         if not self._hash:

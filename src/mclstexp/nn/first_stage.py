@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mclstexp.nn.foreign_weights import fill, renamed
 from mclstexp.nn.map_attention import PlainAttention
+from mclstexp.nn.quantise import Quantised, Quantiser
 
 _GROUPS: Final = 32
 _EPS: Final = 1e-6
@@ -67,8 +67,6 @@ class FirstStage(nn.Module):
         Entries of the codebook.
     """
 
-    codebook: Tensor
-
     def __init__(
         self,
         *,
@@ -99,21 +97,30 @@ class FirstStage(nn.Module):
             if number:
                 back.append(_Grow(dim))
         self.back = nn.Sequential(*back, *_end(dim, 3))
-        self.register_buffer("codebook", torch.empty(n_codes, n_latent).uniform_(-1 / n_codes, 1 / n_codes))
+        self.quantiser = Quantiser((n_codes,), n_latent)
 
     def encode(self, pictures: Float[Tensor, "n 3 height width"]) -> Float[Tensor, "n n_latent h w"]:
         """Return maps before the codebook, of pictures in [-1, 1]; on these diffusion works."""
-        return self.into(pictures)
+        latent: Tensor = self.into(pictures)
+        return latent
 
     def codes(self, latent: Float[Tensor, "n n_latent h w"]) -> Int[Tensor, "n h w"]:
-        """Return the nearest entry of the codebook at each place."""
-        values = latent.movedim(1, -1).flatten(0, 2)
-        distance = (self.codebook**2).sum(dim=1) - 2 * values @ self.codebook.T
-        return distance.argmin(dim=1).view(len(latent), *latent.shape[2:])
+        """Return the number of the nearest entry of the codebook at each place."""
+        found: Quantised = self.quantiser(latent.movedim(1, -1))
+        return found.codes[..., 0]
 
     def decode(self, latent: Float[Tensor, "n n_latent h w"]) -> Float[Tensor, "n 3 height width"]:
         """Return pictures, about in [-1, 1], of maps through the codebook."""
-        return self.back(self.codebook[self.codes(latent)].movedim(-1, 1))
+        found: Quantised = self.quantiser(latent.movedim(1, -1))
+        pictures: Tensor = self.back(found.values.movedim(-1, 1))
+        return pictures
+
+    def forward(
+        self, pictures: Float[Tensor, "n 3 height width"]
+    ) -> tuple[Float[Tensor, "n 3 height width"], Quantised]:
+        """Return pictures as they come back, and what the codebook made of them, for training."""
+        found: Quantised = self.quantiser(self.encode(pictures).movedim(1, -1))
+        return self.back(found.values.movedim(-1, 1)), found
 
 
 def _middle(dim: int) -> list[nn.Module]:
@@ -132,7 +139,13 @@ def load_released(network: FirstStage, weights: Mapping[str, Tensor], *, source:
     InputError
         If a tensor is missing, unknown or of another shape.
     """
-    fill(network, renamed(weights, _names(network)), what="a VQ first stage", source=source)
+    fill(
+        network,
+        renamed(weights, _names(network)),
+        what="a VQ first stage",
+        source=source,
+        not_in_file=("quantiser.levels.0.counts", "quantiser.levels.0.sums"),
+    )
 
 
 def _names(network: FirstStage) -> list[tuple[str, str]]:
@@ -154,7 +167,7 @@ def _names(network: FirstStage) -> list[tuple[str, str]]:
         names += [(rf"^decoder\.up\.{level}\.block\.{i}\.", f"back.{first + i}.") for i in range(n_blocks + 1)]
         names.append((rf"^decoder\.up\.{level}\.upsample\.", f"back.{first + n_blocks + 1}."))
     names += [(r"^decoder\.conv_out", f"back.{len(back) - 1}"), (r"^decoder\.norm_out", f"back.{len(back) - 3}")]
-    names.append((r"^quantize\.embedding\.weight", "codebook"))
+    names.append((r"^quantize\.embedding\.weight", "quantiser.levels.0.codes"))
     return [*names, (r"nin_shortcut", "skip"), *((rf"\.{a}\.", f".{b}.") for a, b in _ATTENTION)]
 
 
