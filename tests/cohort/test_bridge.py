@@ -20,40 +20,9 @@ from mclstexp.cohort.table import read_cohort
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.io.predictions import write_prediction
+from predicted_slides import GENES, SETS, prediction, slides
 
-GENES = tuple(f"G{k}" for k in range(12))
-VERDICTS = ("predictable",) * 7 + ("doubtful",) * 3 + ("not predictable", "")
-SETS = {"whole": GENES[:6], "nearly": GENES[4:9], "few": ("G0", "G1", "ABSENT", *GENES[9:])}
 OUTCOME = "os:os_days,os_event"
-
-
-def prediction(slide, values, *, verdicts=VERDICTS, ranges=True, **said):
-    """A prediction as `predict` returns it."""
-    var = pd.DataFrame(index=pd.Index(GENES, dtype=object))
-    if ranges:
-        var = var.assign(training_low=np.arange(12.0), training_high=np.arange(12.0) + 2)
-    if verdicts is not None:
-        var["verdict"] = list(verdicts)
-    about = {
-        "method": "ridge",
-        "version": "1",
-        "options": {"alpha": "1.0", "n": "(1, 2)"},
-        "sections": {"A/1": "0" * 64, "B": "1" * 64},
-        "patients": ["p", "q"],
-        "min_counts": 10,
-        "space": ExpressionSpace(GENES).record(),
-        "spec": {"size_px": 32, "mpp": 0.5},
-        "slide": slide,
-        **said,
-    }
-    obs = pd.DataFrame({"section": slide}, index=[f"{slide}-{k}" for k in range(len(values))])
-    return ad.AnnData(np.asarray(values, np.float32), obs=obs, var=var, uns={"mclstexp": about})
-
-
-def slides(n, *, seed=0, names=None, **more):
-    rng = np.random.default_rng(seed)
-    names = names or [f"S{k}" for k in range(n)]
-    return [prediction(name, rng.normal(3, 1, (5 + k % 4, 12)), **more) for k, name in enumerate(names)]
 
 
 @pytest.fixture
@@ -267,6 +236,15 @@ def test_a_model_of_patients_is_asked_with_expression_of_the_same_origin(made, t
         mx.read_cohort(
             written(table, tmp_path), expression=str(other), pathways=str(out.with_suffix(".pathways.parquet"))
         )
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_whom_the_model_behind_it_learnt_from_is_said_when_it_is_asked(made, tmp_path):
+    table, out = made
+    model = mx.fit_outcome(config(table, out, tmp_path), "pathway_scores")
+    seen = table.assign(slide=table["patient"].where(table.index != 7, "B"))
+    with pytest.warns(UserWarning, match=r"predicted the expression learnt from 1 of 60 patients \(P007\)"):
+        mx.predict_outcome(model, config(seen, out, tmp_path))
 
 
 @pytest.mark.slow

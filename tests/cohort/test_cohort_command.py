@@ -166,3 +166,41 @@ def test_evaluate(said, table, tmp_path):
     code, again, _ = said(*words, "--models", "clinical")  # as it was
     assert code == 0
     assert again.splitlines()[-1] == out.splitlines()[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_himt_gets_its_scales_from_the_command(said, tmp_path):
+    """Tiles of two scales and their wider ones lie in three folders; the model looks at all of them."""
+    made = made_table(24)
+    rng = np.random.default_rng(0)
+    for folder, n_tiles in (("far", 2), ("near", 5), ("nearest", 9)):
+        (tmp_path / folder).mkdir()
+        for name in made["patient"]:
+            np.save(tmp_path / folder / f"{name}.npy", rng.normal(size=(n_tiles, 4)).astype(np.float32))
+    genes = [f"G{number}" for number in range(12)]
+    pd.DataFrame(rng.normal(size=(24, 12)), columns=genes).assign(patient=made["patient"]).to_parquet(
+        tmp_path / "genes.parquet"
+    )
+    (tmp_path / "sets.gmt").write_text("one\t-\t" + "\t".join(genes[:6]) + "\ntwo\t-\t" + "\t".join(genes[6:]))
+    words = ("--features", tmp_path / "nearest", "--coarser", f"{tmp_path / 'far'},{tmp_path / 'near'}")
+    words = (*words, "--expression", tmp_path / "genes.parquet", "--gene-sets", tmp_path / "sets.gmt")
+    small = [f"--option={option}" for option in ("epochs=1", "width=8", "hidden=8")]
+    table, model = written(made, tmp_path), tmp_path / "model"
+    code, _, err = said("cohort", "fit", table, *OUTCOME, *words, "--model", "himt", *small, "--out", model)
+    assert code == 0, err
+    fitted = load_outcome_model(model)
+    assert fitted.n_levels_ == 3
+    assert [
+        bag.n_tiles
+        for bag in mx.read_cohort(
+            table, features=str(tmp_path / "nearest"), coarser=(str(tmp_path / "far"), str(tmp_path / "near"))
+        )
+        .patients.bags[0]
+        .coarser
+    ] == [2, 5]
+    code, _, err = said("cohort", "predict", model, table, *words, "--out", tmp_path / "risks.csv")
+    assert code == 0, err
+    code, _, err = said("cohort", "predict", model, table, *words[:2], *words[4:], "--out", tmp_path / "other.csv")
+    assert code == 2
+    assert "tiles of 3 scales expected for this himt, found 1" in " ".join(err.split())

@@ -9,6 +9,7 @@ import pytest
 from made_cohort import made_table, written
 from made_outcome_results import make_parts, run_here
 from mclstexp.api import run_experiment
+from mclstexp.api.outcome_comparison import compare_outcome
 from mclstexp.cohort.experiment import OutcomeExperiment
 from mclstexp.cohort.results import read_answers, read_summary
 from mclstexp.cohort.summary import summarise_outcome
@@ -131,6 +132,22 @@ def test_results_are_whole(results):
     assert "More than clinical, after Holm's correction over 1: nothing." in text
     assert "Less than clinical: guess." in text
     assert "sites held out, 6 folds" in text
+
+
+def test_another_model_can_be_the_one_that_others_are_held_against(results, said):
+    summary, out = results
+    turned, record = compare_outcome(out, baseline="guess", draws=200)
+    assert record["experiment"]["baseline"] == "guess"
+    assert turned.loc["clinical", "difference"] == pytest.approx(-summary.loc["guess", "difference"])
+    assert np.isnan(turned.loc["guess", "difference"])
+    same, _ = compare_outcome(out, draws=200)
+    pd.testing.assert_frame_equal(same[["c", "difference", "p"]], summary[["c", "difference", "p"]])
+    code, printed, _ = said("cohort", "compare", out, "--baseline", "guess", "--draws", 200)
+    assert code == 0
+    assert "Δ to guess" in printed
+    assert "More than guess, after Holm's correction over 1: clinical." in " ".join(printed.split())
+    with pytest.raises(InputError, match=r"as baseline expected, found 'gues': did you mean 'guess'"):
+        compare_outcome(out, baseline="gues")
 
 
 def test_an_interval_says_the_same_again(results):

@@ -1,5 +1,6 @@
 """Features of whole slides in files: what they hold, resumption, and slides that fail."""
 
+import fsspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,6 +59,53 @@ def test_what_is_whole_is_not_made_again(slides, tmp_path):
     other = Embedding(ENCODER, TileSpec(32, 6.0))
     embed_slides(str(slides), out, how=other, only=["a"], on_slide=lambda *event: heard.append(event))
     assert heard == [("a", "done")]
+
+
+@pytest.fixture
+def store(slides):
+    """The same slides in an object store."""
+    store = fsspec.filesystem("memory")
+    for path in (*slides.parent.glob("*.png"), slides):
+        store.put_file(str(path), f"/hospital/{path.name}")
+    yield store
+    store.store.clear()
+    store.pseudo_dirs[:] = [""]
+
+
+def test_slides_of_a_store_give_the_same_and_are_fetched_once(slides, store, tmp_path, monkeypatch):
+    heard = []
+    out = {"how": HOW, "on_slide": lambda *event: heard.append(event)}
+    failed = embed_slides("memory://hospital/slides.csv", tmp_path / "far", **out)
+    assert heard[:2] == [("a", "done"), ("b", "done")]
+    assert list(failed) == ["c"]
+    embed_slides(str(slides), tmp_path / "near", how=HOW, only=["a", "b"])
+    for name in "ab":
+        far, near = (load_file(tmp_path / where / f"{name}.safetensors") for where in ("far", "near"))
+        np.testing.assert_array_equal(far["features"], near["features"])
+        np.testing.assert_array_equal(far["xy"], near["xy"])
+
+    fetched, get = [], type(store).get_file
+    monkeypatch.setattr(type(store), "get_file", lambda self, key, *to, **k: fetched.append(key) or get(self, key, *to))
+    heard.clear()
+    embed_slides("memory://hospital/slides.csv", tmp_path / "far", only=["a", "b"], **out)
+    assert heard == [("a", "there already"), ("b", "there already")]
+    assert not fetched, "what is there is not fetched to see that it is"
+    store.put_file(str(slides.parent / "b.png"), "/hospital/a.png")
+    heard.clear()
+    embed_slides("memory://hospital/slides.csv", tmp_path / "far", only=["a", "b"], **out)
+    assert heard == [("a", "done"), ("b", "there already")]
+    assert len(fetched) == 1
+
+
+def test_where_slides_are_spread_is_told_apart_from_here(said, slides, tmp_path):
+    table = written(made_table(3).assign(patient=list("abc")), tmp_path)
+    words = ("cohort", "features", table, "--slides", slides, "--encoder", ENCODER, "--out", tmp_path / "features")
+    code, _, error = said(*words, "--jobs", 2)
+    assert code == 2
+    assert "--cluster ray expected with --jobs" in error
+    code, _, error = said(*words, "--cluster", "ray", "--jobs", 0)
+    assert code == 2
+    assert "--jobs of 1 or more expected, found 0" in error
 
 
 def test_slides_that_are_not_there_are_said(slides, tmp_path):

@@ -9,13 +9,21 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from numpy.testing import assert_array_equal
+from safetensors.numpy import load_file
 
 from many_slides import assert_same, make_lab
 from mclstexp.core.errors import InputError
-from mclstexp.whole_slide.ray_cluster import _anchored, _resources, predict_slides_on_ray
+from mclstexp.core.tiles import TileSpec
+from mclstexp.whole_slide.desks import resources
+from mclstexp.whole_slide.features import Embedding, embed_slides
+from mclstexp.whole_slide.ray_cluster import _anchored, predict_slides_on_ray
+from mclstexp.whole_slide.ray_features import on_ray
 from mclstexp.whole_slide.settings import SlideSettings
+from small_methods import ENCODER
 
 ray = pytest.importorskip("ray", reason="needs the extra ray")
+psutil = pytest.importorskip("psutil", reason="tells processes")
 TESTS = Path(__file__).parents[1]
 
 
@@ -73,11 +81,56 @@ def test_a_slide_that_kills_each_process_is_a_line_and_the_rest_goes_on(lab):
     assert not ray.is_initialized(), "a cluster of our own is gone afterwards"
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of Ray
+def test_features_on_a_cluster_are_those_of_this_machine_whoever_dies(lab):
+    how = Embedding(ENCODER, TileSpec(32, 4.0))
+    rows = [{"slide": f"slides/{name}.png", "name": name, "mpp": 4.0} for name in "abc"]
+    pd.DataFrame(rows).to_csv(lab.folder / "slides.csv", index=False)
+    lab.slide("b.png").write_bytes(b"no picture")
+    heard, killed = {}, []
+
+    def on_slide(name, said):
+        heard[name] = said
+        if not killed:
+            killed.extend(_kill_actors())
+
+    failed = embed_slides(
+        str(lab.folder / "slides.csv"), lab.folder / "far", how=how, on_slide=on_slide, spread=on_ray(n_actors=1)
+    )
+    assert killed, "an actor was there to be killed"
+    assert list(failed) == ["b"]
+    assert (heard["a"], heard["c"]) == ("done", "done")
+    embed_slides(str(lab.folder / "slides.csv"), lab.folder / "near", how=how, only=["a", "c"])
+    for name in "ac":
+        far, near = (load_file(lab.folder / where / f"{name}.safetensors") for where in ("far", "near"))
+        assert_array_equal(far["features"], near["features"])
+    heard.clear()
+    embed_slides(str(lab.folder / "slides.csv"), lab.folder / "far", how=how, on_slide=on_slide, spread=on_ray())
+    assert (heard["a"], heard["c"]) == ("there already", "there already")
+    assert not ray.is_initialized()
+
+
+def _kill_actors():
+    """Kill the processes of actors, as Ray names them."""
+    found = []
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        if (process.info["cmdline"] or [""])[0].startswith("ray::_Desk") and _is_ours(process):
+            os.kill(process.info["pid"], signal.SIGKILL)
+            found.append(process.info["pid"])
+    return found
+
+
+def _is_ours(process):
+    """Whether this process started it, through Ray's own."""
+    return os.getpid() in [parent.pid for parent in process.parents()]
+
+
 def test_actors_get_a_gpu_each_or_a_share_of_the_cpus():
-    assert _resources({"CPU": 64.0, "GPU": 4.0}, cpus_each=4) == ({"num_gpus": 1, "num_cpus": 4}, 4)
-    assert _resources({"CPU": 8.0, "GPU": 8.0}, cpus_each=4) == ({"num_gpus": 1, "num_cpus": 1}, 8)
-    assert _resources({"CPU": 30.0}, cpus_each=4) == ({"num_cpus": 4}, 7)
-    assert _resources({"CPU": 2.0}, cpus_each=4) == ({"num_cpus": 2}, 1)
+    assert resources({"CPU": 64.0, "GPU": 4.0}, cpus_each=4) == ({"num_gpus": 1, "num_cpus": 4}, 4)
+    assert resources({"CPU": 8.0, "GPU": 8.0}, cpus_each=4) == ({"num_gpus": 1, "num_cpus": 1}, 8)
+    assert resources({"CPU": 30.0}, cpus_each=4) == ({"num_cpus": 4}, 7)
+    assert resources({"CPU": 2.0}, cpus_each=4) == ({"num_cpus": 2}, 1)
 
 
 def test_paths_are_spelt_in_full_for_other_machines(lab, monkeypatch):

@@ -12,7 +12,7 @@ import pandas as pd
 
 from mclstexp.api.experiments import run_experiment
 from mclstexp.cohort import create_outcome_model
-from mclstexp.cohort.bridge.overlap import EXPRESSION, entry_of, learnable, require_same_origin
+from mclstexp.cohort.bridge.overlap import EXPRESSION, entry_of, learnable, notes_on, require_same_origin
 from mclstexp.cohort.checks import check_cohort, overview
 from mclstexp.cohort.config import CohortConfig
 from mclstexp.cohort.experiment import Division, Intervals, OutcomeExperiment
@@ -27,7 +27,7 @@ from mclstexp.evaluation.runner import OnEvent
 from mclstexp.io.atomic import atomic_path
 from mclstexp.io.outcome_models import load_outcome_model, save_outcome_model
 from mclstexp.io.targets import require_free_file
-from mclstexp.whole_slide.features import Embedding, OnSlide, embed_slides
+from mclstexp.whole_slide.features import Embedding, OnSlide, Spread, embed_slides
 
 DEFAULTS = ("km",)
 """Models that are compared unasked, whatever there is; the clinic joins them where covariates are known."""
@@ -91,6 +91,7 @@ def embed_cohort(
     out: Path | str,
     spec: TileSpec = TileSpec(),  # noqa: B008  frozen
     on_slide: OnSlide | None = None,
+    spread: Spread | None = None,
 ) -> dict[str, str]:
     """Embed every tile of a cohort's slides, a file for each; run it again to go on after an interruption.
 
@@ -99,7 +100,8 @@ def embed_cohort(
     cohort
         Whose slides.
     slides
-        Where they lie: a folder, a glob or a table; files are named as the cohort names its slides.
+        Where they lie: a folder, a glob or a table, here or in an object store; files are named as the cohort names
+        its slides.
     encoder
         Frozen image encoder.
     out
@@ -108,6 +110,8 @@ def embed_cohort(
         Size and scale of the tiles.
     on_slide
         Hears what becomes of each slide.
+    spread
+        Of `whole_slide.ray_features.on_ray`, spreads them over a Ray cluster; by default they are embedded here.
 
     Returns
     -------
@@ -120,7 +124,8 @@ def embed_cohort(
     """
     read = read_from(cohort) if isinstance(cohort, CohortConfig) else cohort
     names = [name for of in read.slides.values() for name in of]
-    return embed_slides(slides, Path(out), how=Embedding(encoder, spec), only=names, on_slide=on_slide)
+    how = Embedding(encoder, spec)
+    return embed_slides(slides, Path(out), how=how, only=names, on_slide=on_slide, spread=spread)
 
 
 def usual_models(config: CohortConfig) -> tuple[str, ...]:
@@ -274,6 +279,9 @@ def predict_outcome(
     if known:
         text = f"{len(known)} of {len(said.ids)} patients were in the model's training ({', '.join(known[:3])})"
         warnings.warn(f"{text}: what it says of them is no forecast", stacklevel=2)
+    if read.origin is not None and fitted.takes & {"genes", "pathways"}:
+        for note in notes_on(read.origin, read.slides)[1:]:  # that it is the image again was said of the training
+            warnings.warn(note, stacklevel=2)
     table = pd.DataFrame({"patient": said.ids, "risk": said.risk, "group": said.group})
     if said.value is not None:
         table["value"] = said.value

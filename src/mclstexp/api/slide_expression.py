@@ -10,8 +10,10 @@ from typing import Literal
 from anndata import AnnData
 
 from mclstexp.analysis.gene_sets import GeneSets
+from mclstexp.cohort.bridge.groups import ByPrototype, Domains
 from mclstexp.cohort.bridge.origin import Trusted
 from mclstexp.cohort.bridge.summary import ExpressionSummary, pathways_beside, summarise_predictions, write_summary
+from mclstexp.cohort.bridge.within import summarise_within
 from mclstexp.cohort.config import CohortConfig
 from mclstexp.cohort.gene_set_table import read_gene_sets
 from mclstexp.cohort.table import Cohort
@@ -24,7 +26,7 @@ from mclstexp.io.targets import require_free_file
 def summarise_expression(
     predictions: AnnData | Path | str | Iterable[AnnData | Path | str],
     *,
-    by: Literal["slide", "patient"] = "slide",
+    by: Literal["slide", "patient", "domain"] | ByPrototype = "slide",
     cohort: Cohort | CohortConfig | None = None,
     gene_sets: GeneSets | Path | str | None = None,
     genes: Trusted = "predictable",
@@ -40,7 +42,9 @@ def summarise_expression(
     predictions
         Files (.h5ad) that ``predict`` wrote, folders of them, or what it returned; all by one model.
     by
-        "slide", or "patient": the tiles of all slides of a patient taken together.
+        "slide", or "patient": the tiles of all slides of a patient taken together. Or within each slide, a row for
+        each of both: "domain" of what was found on the prediction, `ByPrototype` of the kinds of tiles that a model of
+        patients knows. Such a table is to be looked at; no cohort takes it.
     cohort
         Says which slides are whose; needed by patient. Slides of nobody in it are left out.
     gene_sets
@@ -62,7 +66,11 @@ def summarise_expression(
     InputError
         As `cohort.bridge.summary.summarise_predictions`; or the place cannot be written to.
     """
-    for name, value, known in (("by", by, ("slide", "patient")), ("genes", genes, ("predictable", "doubtful", "all"))):
+    plain = "domain" if isinstance(by, ByPrototype) else by
+    for name, value, known in (
+        ("by", plain, ("slide", "patient", "domain")),
+        ("genes", genes, ("predictable", "doubtful", "all")),
+    ):
         if value not in known:
             msg = f"{name}: one of {', '.join(known)} expected, found {value!r}: {suggest(str(value), known)}"
             raise InputError(msg)
@@ -72,11 +80,17 @@ def summarise_expression(
     target = None if out is None else Path(out)
     if target is not None:
         _require_place(target, pathways=gene_sets is not None, overwrite=overwrite)
+    sets = read_gene_sets(gene_sets) if isinstance(gene_sets, Path | str) else gene_sets
+    if isinstance(by, ByPrototype) or by == "domain":
+        groups = by if isinstance(by, ByPrototype) else Domains()
+        within = summarise_within(predictions, groups, trusted=genes, gene_sets=sets)
+        if target is not None:
+            write_summary(within, target)
+        return within
     read = read_from(cohort) if isinstance(cohort, CohortConfig) else cohort
     slides = None if read is None else dict(read.slides)
     if slides is not None and by == "slide":
         slides = {slide: (slide,) for of in slides.values() for slide in of}
-    sets = read_gene_sets(gene_sets) if isinstance(gene_sets, Path | str) else gene_sets
     summary = summarise_predictions(predictions, trusted=genes, gene_sets=sets, slides_of=slides, by=by)
     for note in summary.notes:
         warnings.warn(note, stacklevel=2)

@@ -13,6 +13,7 @@ from mclstexp.cli import (  # noqa: F401  they register themselves
     calibrating,
     caring,
     cohort,
+    cohort_compare,
     cohort_explain,
     cohort_expression,
     cohort_models,

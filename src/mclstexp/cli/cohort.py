@@ -97,6 +97,19 @@ def check(table: Path, /, *, patients: Patients = Patients()) -> None:
         say("nothing to be wary of was found")
 
 
+@Parameter(name="*", group="Many slides")
+@dataclass(frozen=True)
+class OnCluster:
+    """Where slides are gone through."""
+
+    cluster: Literal["ray"] | None = None
+    """On a Ray cluster (pip install 'mclstexp[ray]') whose machines share the disk of --out, instead of here."""
+    address: str | None = None
+    """Address of the Ray cluster; by default the one that is found, or else a local one."""
+    jobs: int | None = None
+    """Slides at once on the cluster; by default as many as it has GPUs, or CPUs for."""
+
+
 @cohort.command
 def features(
     table: Path,
@@ -106,6 +119,7 @@ def features(
     encoder: str,
     out: Path,
     tile: Tile = Tile(),  # noqa: B008  frozen
+    on: OnCluster = OnCluster(),
     patients: Patients = Patients(),
 ) -> int:
     """Embed every tile of the slides of a table, a file for each; run it again to go on after an interruption.
@@ -115,7 +129,7 @@ def features(
     table
         The table of patients, with a column of slides.
     slides
-        Where the slides lie: a folder, a glob, or a table with their paths; files are named as the table names them.
+        Where the slides lie: a folder, a glob, a table with their paths, or s3://…; named as the table names them.
     encoder
         Frozen image encoder.
     out
@@ -128,7 +142,13 @@ def features(
         say(f"{name}: {what}")
 
     failed = embed_cohort(
-        cohort_config(table, patients), slides, encoder=encoder, out=out, spec=tile_spec(tile), on_slide=on_slide
+        cohort_config(table, patients),
+        slides,
+        encoder=encoder,
+        out=out,
+        spec=tile_spec(tile),
+        on_slide=on_slide,
+        spread=_spread(on),
     )
     say(f"{len(failed)} slides failed: {', '.join(failed)}" if failed else f"features: {out}")
     return 1 if failed else 0
@@ -212,6 +232,22 @@ def print_outcome(summary: pd.DataFrame, out: Path, *, title: str) -> None:
     for sentence in sentences(summary, record):
         say(sentence)
     say(f"results: {out}; all columns: {out / 'summary.md'}")
+
+
+def _spread(on: OnCluster) -> Any:
+    from mclstexp.core.errors import InputError
+
+    if on.cluster is None:
+        if said := [name for name in ("address", "jobs") if getattr(on, name) is not None]:
+            msg = f"--cluster ray expected with --{said[0]}, found none: here slides are embedded one after the other"
+            raise InputError(msg)
+        return None
+    if on.jobs is not None and on.jobs < 1:
+        msg = f"--jobs of 1 or more expected, found {on.jobs}"
+        raise InputError(msg)
+    from mclstexp.whole_slide.ray_features import on_ray
+
+    return on_ray(address=on.address, n_actors=on.jobs)
 
 
 def _division(said: str | None) -> dict[str, Any]:

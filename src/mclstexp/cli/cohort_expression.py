@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from cyclopts import Parameter
 
 from mclstexp.cli.cohort import cohort
 from mclstexp.cli.terminal import print_table, say
 from mclstexp.core.progress import step
+
+if TYPE_CHECKING:
+    from mclstexp.cohort.bridge.groups import ByPrototype
 
 _MOST_SHOWN: Final = 60
 
@@ -28,6 +31,19 @@ class Whose:
     """Its column of the slides' names; slide where there is such a column."""
 
 
+@Parameter(name="*", group="Within slides")
+@dataclass(frozen=True)
+class Within:
+    """Parts of slides that are averaged one by one, to be looked at; no cohort takes such a table."""
+
+    within: Literal["prototype", "domain"] | None = None
+    """A row for each slide and kind of tile that a model of patients knows, or each domain found on the prediction."""
+    model: Path | None = None
+    """Folder of that model, for prototype."""
+    features: Path | None = None
+    """Folder that cohort features wrote of the same tiles, for prototype."""
+
+
 @cohort.command
 def expression(
     predictions: Annotated[list[Path], Parameter(allow_leading_hyphen=False)],
@@ -35,6 +51,7 @@ def expression(
     *,
     out: Path,
     whose: Whose = Whose(),
+    parts: Within = Within(),
     gene_sets: Path | None = None,
     genes: Literal["predictable", "doubtful", "all"] = "predictable",
     overwrite: Annotated[bool, Parameter(negative="")] = False,
@@ -65,7 +82,7 @@ def expression(
         patients = CohortConfig(path=str(whose.table), patient=whose.patient, slide=whose.slide, covariates=())
     summary = summarise_expression(
         predictions,
-        by="slide" if patients is None else "patient",
+        by=_by(parts) or ("slide" if patients is None else "patient"),
         cohort=patients,
         gene_sets=gene_sets,
         genes=genes,
@@ -79,4 +96,18 @@ def expression(
         if n_without := int(summary.pathways.isna().all().sum()):
             say(f"{n_without} of {len(carried)} pathways have fewer than five genes and no score")
     rows_are = "slides" if patients is None else "patients"
+    rows_are = rows_are if parts.within is None else f"rows, of slides by {parts.within}"
     say(f"{len(summary.genes)} {rows_are}, {int(summary.n_tiles.sum())} tiles, {summary.origin}: {out}")
+
+
+def _by(parts: Within) -> Literal["domain"] | ByPrototype | None:
+    from mclstexp.cohort.bridge.groups import ByPrototype
+    from mclstexp.core.errors import InputError
+
+    given = (parts.model is not None, parts.features is not None)
+    if parts.within == "prototype" and parts.model is not None and parts.features is not None:
+        return ByPrototype(parts.model, parts.features)
+    if parts.within == "prototype" or any(given):
+        msg = f"--within prototype with --model and --features expected, found {sum(given)} of the two: give all three"
+        raise InputError(msg)
+    return parts.within

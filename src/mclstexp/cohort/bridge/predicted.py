@@ -15,6 +15,7 @@ from anndata import AnnData
 from jaxtyping import Float
 from scipy import sparse
 
+from mclstexp.cohort.bridge.groups import Groups
 from mclstexp.core import identity, keys
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
@@ -84,6 +85,29 @@ def read_sum(prediction: AnnData | Path) -> Predicted:
     InputError
         If it cannot be read, is no prediction or of several slides, or a number is not finite where a tile was read.
     """
+    return _read(prediction, None)[0]
+
+
+def read_groups(
+    prediction: AnnData | Path, groups: Groups
+) -> tuple[Predicted, list[str], Float[np.ndarray, "k n_genes"], Float[np.ndarray, " k"]]:
+    """Sum a prediction over the tiles of each group, some rows at a time.
+
+    Returns
+    -------
+    What `read_sum` returns, and of each group the name, the sum, and how many tiles are in it.
+
+    Raises
+    ------
+    InputError
+        As `read_sum`, or if groups cannot be told.
+    """
+    return _read(prediction, groups)
+
+
+def _read(
+    prediction: AnnData | Path, groups: Groups | None
+) -> tuple[Predicted, list[str], Float[np.ndarray, "k n_genes"], Float[np.ndarray, " k"]]:
     where = "the prediction" if isinstance(prediction, AnnData) else str(prediction)
     with _opened(prediction) as adata, reading(where, _WHAT):
         said = adata.uns.get(keys.PROVENANCE)
@@ -94,13 +118,14 @@ def read_sum(prediction: AnnData | Path) -> Predicted:
         if len(slides) != 1:
             msg = f"the prediction of one slide expected in {where}, found {len(slides)}: give a file for each"
             raise InputError(msg)
-        total, n_tiles = _summed(adata, where=where)
+        names, parts = ([], np.empty((adata.n_obs, 0))) if groups is None else groups.of(adata, slide=slides[0])
+        sums, weights = _summed(adata, np.column_stack([np.ones(adata.n_obs), parts]), where=where)
         var = adata.var.copy()
-        return Predicted(
+        found = Predicted(
             slide=slides[0],
             where=where,
-            total=total,
-            n_tiles=n_tiles,
+            total=sums[0],
+            n_tiles=int(weights[0]),
             var=var,
             scale=str(ExpressionSpace.of_prediction(adata)),
             made_by={
@@ -111,6 +136,7 @@ def read_sum(prediction: AnnData | Path) -> Predicted:
             patients=tuple(map(str, said.get("patients", ()))),
             sections=tuple(map(str, said.get("sections", ()))),
         )
+        return found, names, sums[1:], weights[1:]
 
 
 def require_one_model(first: Predicted, other: Predicted) -> None:
@@ -159,23 +185,27 @@ def _opened(prediction: AnnData | Path) -> Iterator[AnnData]:
         adata.file.close()
 
 
-def _summed(adata: AnnData, *, where: str) -> tuple[Float[np.ndarray, " n_genes"], int]:
+def _summed(
+    adata: AnnData, weights: Float[np.ndarray, "n k"], *, where: str
+) -> tuple[Float[np.ndarray, "k n_genes"], Float[np.ndarray, " k"]]:
+    """Return the sum over tiles by each of the weights, and the sum of these; lost tiles count for nothing."""
     lost = np.zeros(adata.n_obs, bool)
     if keys.UNREADABLE in adata.obs:
         lost = adata.obs[keys.UNREADABLE].to_numpy(bool)
-    total, matrix = np.zeros(adata.n_vars), adata.X
-    for start in range(0, adata.n_obs, ROWS):
-        block: Any = matrix[start : start + ROWS]
-        values = np.asarray(block.toarray() if sparse.issparse(block) else block)[~lost[start : start + ROWS]]
-        total += values.sum(axis=0, dtype=np.float64)
     if lost.all():
         msg = f"tiles with a prediction expected in {where}, found none among {len(lost)}: predict the slide again"
         raise InputError(msg)
-    if not np.isfinite(total).all():
-        gene = adata.var_names[~np.isfinite(total)][0]
+    total, matrix = np.zeros((weights.shape[1], adata.n_vars)), adata.X
+    for start in range(0, adata.n_obs, ROWS):
+        block: Any = matrix[start : start + ROWS]
+        kept = ~lost[start : start + ROWS]
+        values = np.asarray(block.toarray() if sparse.issparse(block) else block, np.float64)[kept]
+        total += weights[start : start + ROWS][kept].T @ values
+    if not np.isfinite(total[0]).all():
+        gene = adata.var_names[~np.isfinite(total[0])][0]
         msg = f"finite numbers expected in {where}, found others for {gene}: predict the slide again"
         raise InputError(msg)
-    return total, int((~lost).sum())
+    return total, weights[~lost].sum(axis=0)
 
 
 def _plain(column: pd.Series) -> list[str]:

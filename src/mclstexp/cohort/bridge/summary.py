@@ -95,7 +95,7 @@ def summarise_predictions(
         step(f"Reading prediction {number} of {len(listed)}")
         found = read_sum(one)
         if not sums:
-            first, kept = found, _counting(found, trusted)
+            first, kept = found, counting(found, trusted)
         require_one_model(first, found)
         if found.slide in sums:
             msg = f"one prediction of each slide expected, found another of {found.slide!r} in {found.where}: drop one"
@@ -109,12 +109,12 @@ def summarise_predictions(
     scores: pd.DataFrame | None = None
     carried_by: dict[str, tuple[str, ...]] = {}
     if gene_sets is not None:
-        scores, carried_by = _scored(genes, first.var[kept], gene_sets, where=first.where)
+        scores, carried_by = scored(genes, first.var[kept], gene_sets, where=first.where)
     return ExpressionSummary(
         genes=genes,
         n_tiles=pd.Series(list(n_tiles.values()), index=index, name="n_tiles"),
         slides=rows,
-        origin=_origin(first, trusted, n_genes=int(kept.sum())),
+        origin=origin_of_first(first, trusted, n_genes=int(kept.sum())),
         pathways=scores,
         carried_by=carried_by,
         notes=tuple(notes),
@@ -136,7 +136,7 @@ def write_summary(summary: ExpressionSummary, path: Path) -> list[Path]:
     The files.
     """
     about = {
-        "n_tiles": {str(name): int(n) for name, n in summary.n_tiles.items()},
+        "n_tiles": {_name(name): round(float(n), 3) for name, n in summary.n_tiles.items()},
         "slides": {name: list(of) for name, of in summary.slides.items()},
     }
     write_table(summary.genes.reset_index(), path, origin=summary.origin, about=about)
@@ -148,13 +148,23 @@ def write_summary(summary: ExpressionSummary, path: Path) -> list[Path]:
     return [path, beside]
 
 
+def _name(row: object) -> str:
+    return ", ".join(map(str, row)) if isinstance(row, tuple) else str(row)
+
+
 def pathways_beside(path: Path) -> Path:
     """Return where the scores of pathways go that belong to a table of genes."""
     return path.with_suffix(".pathways.parquet")
 
 
-def _counting(first: Predicted, trusted: Trusted) -> Bool[np.ndarray, " n_genes"]:
-    """Return which genes count."""
+def counting(first: Predicted, trusted: Trusted) -> Bool[np.ndarray, " n_genes"]:
+    """Return which genes count.
+
+    Raises
+    ------
+    InputError
+        If the model was told no verdicts, or no gene counts.
+    """
     if trusted == "all":
         return np.ones(len(first.var), bool)
     if keys.VERDICT not in first.var:
@@ -195,10 +205,16 @@ def _gathered(
     return rows, notes
 
 
-def _scored(
+def scored(
     genes: pd.DataFrame, var: pd.DataFrame, gene_sets: Mapping[str, Sequence[str]], *, where: str
 ) -> tuple[pd.DataFrame, dict[str, tuple[str, ...]]]:
-    """Return scores of pathways, and the genes that each is made of."""
+    """Return scores of pathways, and the genes that each is made of.
+
+    Raises
+    ------
+    InputError
+        If training ranges are missing, or no pathway has genes enough.
+    """
     if not {keys.TRAINING_LOW, keys.TRAINING_HIGH} <= set(var.columns):
         msg = f"ranges of the training spots, which pathways are scored by, expected in {where}, found none: fit anew"
         raise InputError(msg)
@@ -219,7 +235,8 @@ def _scored(
     return pd.DataFrame(scores, index=genes.index), carried
 
 
-def _origin(first: Predicted, trusted: Trusted, *, n_genes: int) -> Origin:
+def origin_of_first(first: Predicted, trusted: Trusted, *, n_genes: int) -> Origin:
+    """Return what a table is made with, of the first of its predictions."""
     return Origin(
         model=first.model,
         method=first.made_by["method"],
