@@ -136,7 +136,7 @@ def _unit_mean(
     return mean
 
 
-def moran_basis(xy_um: Float[np.ndarray, "n_spots 2"]) -> Basis:
+def moran_basis(xy_um: Float[np.ndarray, "n_spots 2"], *, given: Patterns | None = None) -> Basis:
     """Return Moran's eigenvector maps of a section (Dray et al. 2006): patterns of its spots by scale.
 
     They are the eigenvectors of the doubly centred matrix of spatial weights. Weights are the negated distances, as
@@ -148,17 +148,23 @@ def moran_basis(xy_um: Float[np.ndarray, "n_spots 2"]) -> Basis:
     ----------
     xy_um
         (n_spots, 2) positions on one section.
+    given
+        Orthonormal columns without means, of depth say, of which no pattern shall have anything.
 
     Returns
     -------
-    (n_spots, n_spots - 1), the coarsest first. Time grows with the cube of n_spots: 4 s for 2600 on one core.
+    (n_spots, n_spots - 1 - n_given), the coarsest first. Time grows with the cube of n_spots: 4 s for 2600 on one core.
     """
     n_spots = len(xy_um)
     near = -cdist(xy_um, xy_um)
     centred = near - near.mean(axis=0) - near.mean(axis=1, keepdims=True) + near.mean()
-    # lifts every pattern above the constant one, which is then the last and is dropped
+    # lifts every pattern above the constant one, which is then the last and is dropped, with those that are given
     lifted = centred + (np.abs(near).max() + 1) * (np.eye(n_spots) - 1 / n_spots)
-    return linalg.eigh(lifted, driver="evd", overwrite_a=True)[1][:, :0:-1]
+    n_given = 0 if given is None else given.shape[1]
+    if given is not None and n_given:
+        lifted -= given @ (given.T @ lifted)
+        lifted -= (lifted @ given) @ given.T
+    return linalg.eigh(lifted, driver="evd", overwrite_a=True)[1][:, :n_given:-1]
 
 
 def null_correlations(
@@ -241,9 +247,11 @@ def _shared(
     if squares is None:
         return shared
     rest = (one[1] - basis @ one[0]) * (two[1] - basis @ two[0])
-    return np.concatenate([shared, _sums(rest, squares)])
+    return np.concatenate([shared, sums_over(rest, squares)])
 
 
-def _sums(values: Float[np.ndarray, "n_spots n"], squares: Int[np.ndarray, " n_spots"]) -> np.ndarray:
-    """Add up over each square."""
+def sums_over(
+    values: Float[np.ndarray, "n_spots n"], squares: Int[np.ndarray, " n_spots"]
+) -> Float[np.ndarray, "n_squares n"]:
+    """Add up over each square of `coarse_patterns`."""
     return np.stack([np.bincount(squares, weights=column) for column in values.T], axis=1)

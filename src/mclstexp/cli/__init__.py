@@ -10,6 +10,8 @@ from cyclopts import CycloptsError
 from rich.console import Console
 
 from mclstexp.cli import (  # noqa: F401  they register themselves
+    associating,
+    biomarking,
     calibrating,
     caring,
     cohort,
