@@ -5,6 +5,7 @@ import html
 import io
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,10 @@ from PIL import Image
 from made_outcome_results import N_KINDS, NUMBER, RESPONSE, SHADES, made_files, made_results
 from mclstexp.cohort.results import read_summary
 from mclstexp.core.errors import InputError
+from mclstexp.report.build_page import write_report
 from mclstexp.report.cohort_page import write_cohort_page
-from mclstexp.report.cohort_study import default_model
-from mclstexp.report.cohort_text import ONE_MODALITY
+from mclstexp.report.cohort_study import default_model, read_cohort_study
+from mclstexp.report.cohort_text import ONE_MODALITY, headline
 from mclstexp.report.cohort_tiles import tile_pictures
 from opened_page import text_of
 
@@ -127,6 +129,33 @@ def test_a_model_is_named_or_taken_by_rule_and_never_by_its_score(results, tmp_p
     summary = read_summary(results)
     assert default_model(summary) == default_model(summary.iloc[::-1]) == "prototype_x_pathway"
     assert default_model(summary.assign(n_failed=1)) in summary.index
+
+
+def test_results_of_an_earlier_version_lack_what_they_do_not_hold_and_say_so(results, tmp_path):
+    old = shutil.copytree(results, tmp_path / "old")
+    for name in ("risk_groups.csv", "prototypes.csv", "products.csv", "prototype_tiles.csv"):
+        (old / name).unlink()
+    text = text_of(write_report(old, tmp_path / "p.html").read_text("utf-8"))  # the door of all pages leads here, too
+    assert "written by an earlier version, without risk groups" in text
+    assert "prototype_x_pathway less clinical" in text
+    assert "Prototype × pathway" not in text  # noqa: RUF001  as the page writes it
+
+
+def test_a_difference_is_called_what_it_is(results):
+    study, name = read_cohort_study(results), "prototype_x_pathway"
+
+    def said(**numbers):
+        summary = study.summary.copy()
+        for column, value in numbers.items():
+            summary.loc[name, column] = value
+        return headline(replace(study, summary=summary))[1]
+
+    sure = {"difference": 0.1, "difference_low": 0.05, "difference_high": 0.15, "holm": 0.01}
+    assert "better than the clinic does, beyond chance" in said(**sure)
+    assert "not beyond chance (Holm p 0.2)" in said(**sure | {"holm": 0.2})
+    assert "a gain of up to 0.150 and a loss of up to 0.050" in said(**sure | {"holm": 0.2, "difference_low": -0.05})
+    worse = {"difference": -0.1, "difference_low": -0.15, "difference_high": -0.05, "holm": 0.01}
+    assert "worse than the clinic does, beyond chance" in said(**worse)
 
 
 def test_results_that_are_none_are_refused(results, tmp_path):

@@ -120,6 +120,15 @@ def test_a_gene_can_be_shown_first(folder):
     assert SlideView(folder / "corner.png", folder / "corner.h5ad", gene="CALM").describe()["first"] == 2
 
 
+def test_what_a_model_of_patients_says_of_tiles_opens_on_its_risk_and_says_what_it_is(folder, tmp_path):
+    said = named_prediction(folder, says=["It adds up.", "No cause."], question="outcome")
+    said.uns["mclstexp"].pop("space", None)
+    said.var["unit"] = ["log hazard", *["how likely it is one"] * (said.n_vars - 1)]
+    described = SlideView(folder / "corner.png", write_prediction(said, tmp_path / "tiles.h5ad")).describe()
+    assert (described["first"], described["says"]) == (0, "It adds up. No cause.")
+    assert described["units"] == list(said.var["unit"])
+
+
 def test_a_prediction_of_a_measured_section_is_shown(folder, tmp_path):
     predicted = made_prediction()
     said = predicted.uns["mclstexp"]

@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from mclstexp.analysis.pairs import read_record
 from mclstexp.core.domain_finder import ROOM
 from mclstexp.core.errors import InputError
 from mclstexp.core.progress import step
 from mclstexp.evaluation.calibration import LEVEL
+from mclstexp.evaluation.results import RECORD
 from mclstexp.evaluation.toml import read_genes
 from mclstexp.io.atomic import atomic_path
 from mclstexp.io.guard import guarded
 from mclstexp.io.targets import require_writable
 from mclstexp.plotting.maps import expression_unit
 from mclstexp.report import page_figures, page_headline, page_text
+from mclstexp.report.cohort_page import OUTCOME, write_cohort_page
 from mclstexp.report.page_domains import DomainsOfAll, agreements, domains_of_all
 from mclstexp.report.page_errors import Errors, measure_errors
 from mclstexp.report.page_methods import describe_methods
@@ -47,7 +50,8 @@ def write_report(
     Parameters
     ----------
     results
-        A folder that ``mclstexp evaluate`` wrote, with predictions.
+        A folder that ``mclstexp evaluate`` wrote, with predictions; one on a cohort has the page of
+        `report.cohort_page.write_cohort_page`.
     out
         The page (.html); it appears whole or not at all, and replaces what was there.
     method
@@ -77,6 +81,8 @@ def write_report(
         msg = f"a file name for the page expected, found the folder {out}: give {out / 'report.html'}"
         raise InputError(msg)
     require_writable(out.parent)
+    if (Path(results) / RECORD).is_file() and read_record(results)["experiment"].get("task") == OUTCOME:
+        return write_cohort_page(results, out, method=method)
     if domains is not None:
         ROOM.method_class(domains)  # an unknown one is said before anything is measured
     step(f"1 of 4: reading scores, predictions and sections of {results}")

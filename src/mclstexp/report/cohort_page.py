@@ -19,6 +19,8 @@ from mclstexp.report.page_methods import about, page_versions, settings, without
 from mclstexp.report.page_payload import Payload
 from mclstexp.report.render_page import render_page, today
 
+OUTCOME: Final = "outcome"
+"""The task of a comparison on a cohort."""
 _APART: Final = {
     "survival": "By risk group",
     "binary": "Who is told apart",
@@ -82,7 +84,7 @@ def make_cohort_page(study: CohortStudy, *, slides: str | None = None, made: str
         "beware": cohort_text.beware(study),
         "compared": cohort_text.compared(study),
         "apart_title": _APART[study.kind],
-        "apart": cohort_text.on_groups(study) if study.kind == "survival" else cohort_text.on_calibration(study),
+        "apart": cohort_text.on_groups(study) if study.kind == "survival" else cohort_text.on_ranking(study),
         "apart_drawn": [*cohort_figures.draw_groups(study), *cohort_figures.draw_ranking(study)],
         "heading": heading,
         "rows": [

@@ -22,7 +22,7 @@ _SEES: Final[dict[Part, str]] = {
     "genes": "expression of genes",
 }
 _HELD: Final = {"site": "whole sites were held out", "patient": "patients were held out", "given": "held out as given"}
-_EVENTS: Final = {"survival": "events", "binary": "of the rarer answer"}
+_EVENTS: Final = {"survival": "events", "binary": "of them with the rarer answer"}
 _STAGE: Final = ("stage", "grade")
 _COMPARED: Final = ("More than", "Less than", "There is no")
 """How sentences on models held against the baseline begin."""
@@ -69,6 +69,11 @@ def _verdict(row: pd.Series, study: CohortStudy) -> str:
         return "It ranks these patients better than the clinic does, beyond chance; whether it does elsewhere is open."
     if sure:
         return "It ranks these patients worse than the clinic does, beyond chance."
+    if row["difference_low"] > 0 or row["difference_high"] < 0:
+        return (
+            "Its interval leaves out 0, but with all the models that were tried it is not beyond chance (Holm p "
+            f"{p_value(row['holm'])})."
+        )
     return (
         f"From these patients it cannot be said that it adds anything to {study.baseline}: a gain of up to "
         f"{max(row['difference_high'], 0):.3f} and a loss of up to {max(-row['difference_low'], 0):.3f} remain open."
@@ -151,6 +156,8 @@ def compared(study: CohortStudy) -> list[str]:
 
 def on_groups(study: CohortStudy) -> list[str]:
     """Say how far risk groups part."""
+    if study.risk_groups.empty:
+        return ["These results were written by an earlier version, without risk groups: evaluate again to have them."]
     said = []
     for name in study.looked_at:
         row = study.row(name)
@@ -162,6 +169,13 @@ def on_groups(study: CohortStudy) -> list[str]:
             f"observed over expected events are {row['hazard_ratio']:.2f} times as many at high risk as at low."
         )
     return said
+
+
+def on_ranking(study: CohortStudy) -> list[str]:
+    """Say how well patients are ranked, where there are no risk groups to part."""
+    area = "the area under the curve within folds is" if study.kind == "binary" else "C is"
+    said = [f"{name}: {area} {ranged(study.row(name), 'c')}." for name in study.looked_at]
+    return said if study.kind == "binary" else [*said, *on_calibration(study)]
 
 
 def on_calibration(study: CohortStudy) -> list[str]:
