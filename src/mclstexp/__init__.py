@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mclstexp.alignment import align
     from mclstexp.api import enhance, find_domains, impute, load_model, predict
     from mclstexp.api.cohort import evaluate_outcome, fit_outcome, predict_outcome, read_cohort
+    from mclstexp.api.exports import export_prediction
     from mclstexp.api.generation import fit_generator, generate, generate_gene, generate_slide
     from mclstexp.api.slide_expression import summarise_expression
     from mclstexp.api.tile_values import explain_slide
@@ -51,6 +52,7 @@ __all__ = [
     "evaluate",
     "evaluate_outcome",
     "explain_slide",
+    "export_prediction",
     "find_domains",
     "fit_generator",
     "fit_outcome",
@@ -95,6 +97,7 @@ _HOME = {
     "enhance": "api",
     "evaluate": "evaluation.harness",
     "evaluate_outcome": "api.cohort",
+    "export_prediction": "api.exports",
     "explain_slide": "api.tile_values",
     "find_domains": "api",
     "fit_generator": "api.generation",

@@ -71,7 +71,7 @@ def test_tiles_for_qupath_count_from_the_corner_of_the_scan(tmp_path):
     predicted = predicted[inside]
     xy, values = predicted.obsm["spatial"], {"ROW": predicted.X[:, 1], "DARK": predicted.X[:, 3]}
     path = tmp_path / "tiles.geojson"
-    path.write_text(tiles_geojson(xy, side_px=28.0, values=values, slide=slide), "utf-8")
+    path.write_text(tiles_geojson(xy, side_px=28.0, values=values, origin_px=slide.origin_px), "utf-8")
     said = json.loads(path.read_text("utf-8"))
     assert said["features"][0]["properties"]["objectType"] == "tile"
     assert np.mean(said["features"][5]["geometry"]["coordinates"][0][:4], axis=0) == pytest.approx(xy[5] - (60, 20))

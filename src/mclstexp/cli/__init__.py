@@ -22,6 +22,7 @@ from mclstexp.cli import (  # noqa: F401  they register themselves
     commands,
     dividing,
     enhancing,
+    exporting,
     generating,
     imputing,
     naming,

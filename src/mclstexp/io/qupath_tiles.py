@@ -9,12 +9,15 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from mclstexp.core.tiles import Slide
 from mclstexp.io.outlines import FRAME
 
 
 def tiles_geojson(
-    xy: Float[np.ndarray, "n_tiles 2"], *, side_px: float, values: Mapping[str, ArrayLike], slide: Slide
+    xy: Float[np.ndarray, "n_tiles 2"],
+    *,
+    side_px: float,
+    values: Mapping[str, ArrayLike],
+    origin_px: tuple[float, float],
 ) -> str:
     """Write tiles and their values as a GeoJSON FeatureCollection, which QuPath opens by File, Import objects.
 
@@ -29,12 +32,12 @@ def tiles_geojson(
         How wide a tile is drawn.
     values
         By name, (n_tiles,) measurements; a tile whose value is no finite number has none of that name.
-    slide
-        The slide they lie on.
+    origin_px
+        That corner, `Slide.origin_px`.
     """
     half = side_px / 2
     corners = np.array([[-half, -half], [half, -half], [half, half], [-half, half], [-half, -half]])
-    rings = (np.asarray(xy, np.float64) - np.array(slide.origin_px))[:, None] + corners
+    rings = (np.asarray(xy, np.float64) - np.array(origin_px, np.float64))[:, None] + corners
     columns = {name: np.asarray(column, np.float64) for name, column in values.items()}
     features = [
         {

@@ -117,7 +117,7 @@ class SlideView:
     def geojson(self, layers: Sequence[int]) -> str:
         """Return the tiles with the values of some layers, for QuPath."""
         values = {self.layers[layer]: self.values(layer) for layer in layers}
-        return tiles_geojson(self.xy, side_px=self._side, values=values, slide=self.slide)
+        return tiles_geojson(self.xy, side_px=self._side, values=values, origin_px=self.slide.origin_px)
 
     def belongs(self) -> bool:
         """Whether the slide is, byte for byte, the one that was predicted; a large one is read for it."""
