@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -75,7 +75,7 @@ def _write_matrix(path: Path, predicted: AnnData) -> None:
             done(_write_block(file, _block(predicted, start), start), "")
 
 
-def _write_block(file: IO[bytes], block: Float[np.ndarray, "n n_genes"], start: int) -> int:
+def _write_block(file: gzip.GzipFile, block: Float[np.ndarray, "n n_genes"], start: int) -> int:
     place, gene = np.nonzero(block)
     table = pd.DataFrame({"gene": gene + 1, "place": start + place + 1, "value": block[place, gene].astype(np.float64)})
     text = table.to_csv(sep=" ", header=False, index=False, float_format="%.6g", lineterminator="\n")
