@@ -74,10 +74,11 @@ def make_cohort_page(study: CohortStudy, *, slides: str | None = None, made: str
     heading, cells = summary_rows(study.summary, study.record)
     kinds = study.summary["kind"].astype(str)
     parts = {
-        "title": f"Outcome {study.outcome}, cohort {study.record['cohort']['name']}",
+        "title": f"Outcome {study.outcome}, cohort {cohort_text.named(study)}",
         "made": made,
         "study": study,
         "tested": cohort_text.tested(study),
+        "bar": cohort_text.bar_of(study),
         "headline": cohort_text.headline(study),
         "answers": _answers(study),
         "claims": cohort_text.no_claims(study),

@@ -21,6 +21,8 @@ _SEES: Final[dict[Part, str]] = {
     "pathways": "scores of pathways",
     "genes": "expression of genes",
 }
+CLINICAL: Final = "clinical"
+"""The model that is called the clinic."""
 _HELD: Final = {"site": "whole sites were held out", "patient": "patients were held out", "given": "held out as given"}
 _EVENTS: Final = {"survival": "events", "binary": "of them with the rarer answer"}
 _STAGE: Final = ("stage", "grade")
@@ -59,16 +61,29 @@ def headline(study: CohortStudy) -> list[str]:
     ]
 
 
+def named(study: CohortStudy) -> str:
+    """Name the cohort, and which rows of its table it is."""
+    rows = study.record["experiment"].get("data", {}).get("where") or {}
+    which = ", ".join(f"{column} {value}" for column, value in rows.items())
+    return f"{study.record['cohort']['name']} ({which})" if which else str(study.record["cohort"]["name"])
+
+
+def bar_of(study: CohortStudy) -> str:
+    """Return what models are held against, as a sentence has it."""
+    return "the clinic" if study.baseline == CLINICAL else study.baseline
+
+
 def _of(study: CohortStudy) -> str:
     return _RANKS[study.kind]
 
 
 def _verdict(row: pd.Series, study: CohortStudy) -> str:
+    bar = bar_of(study)
     sure = row["holm"] < SURE and np.sign(row["difference_low"]) == np.sign(row["difference_high"])
     if sure and row["difference"] > 0:
-        return "It ranks these patients better than the clinic does, beyond chance; whether it does elsewhere is open."
+        return f"It ranks these patients better than {bar} does, beyond chance; whether it does elsewhere is open."
     if sure:
-        return "It ranks these patients worse than the clinic does, beyond chance."
+        return f"It ranks these patients worse than {bar} does, beyond chance."
     if row["difference_low"] > 0 or row["difference_high"] < 0:
         return (
             "Its interval leaves out 0, but with all the models that were tried it is not beyond chance (Holm p "
@@ -199,7 +214,7 @@ def facts(study: CohortStudy) -> dict[str, Any]:
     """Return the cohort in numbers."""
     cohort, folds = study.record["cohort"], study.record["folds"].values()
     return {
-        "cohort": cohort["name"],
+        "cohort": named(study),
         "outcome": f"{cohort['outcome']} ({cohort['kind']})",
         "patients": cohort["n_patients"],
         "events": cohort["n_events"],
