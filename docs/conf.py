@@ -27,6 +27,8 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "reference_pages",
+    "example_report",
+    "llms_txt",
 ]
 exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
 source_suffix = {".md": "myst-nb"}

@@ -261,7 +261,6 @@ def test_a_place_that_cannot_be_written_to_is_found_before_the_work(model, data,
     (tmp_path / "e.toml").write_text(f'[data]\npath = "{data}"\n[methods.zero]\nmethod = "mean"\n')
     monkeypatch.setattr("mclstexp.evaluation.config.DataConfig.read", work)
     monkeypatch.setattr("mclstexp.report.build_page.read_study", work)
-    monkeypatch.setattr("mclstexp.demo.make_sections", work)
     for words in (
         ("fit", "mean", data),
         ("evaluate", tmp_path / "e.toml"),

@@ -1,6 +1,7 @@
 """The site: every page can be reached, what it links to is there, its code is Python; slow: it builds unwarned."""
 
 import ast
+import importlib.util
 import os
 import re
 import shutil
@@ -104,6 +105,15 @@ def test_tutorials_that_need_data_say_so_to_the_build():
     assert {page.stem for page in TUTORIALS if "MCLSTEXP_DATA" in text(page)} == named
 
 
+def test_llms_txt_names_every_page():
+    spec = importlib.util.spec_from_file_location("llms_txt", DOCS / "_ext" / "llms_txt.py")
+    llms_txt = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(llms_txt)
+    named = re.findall(r"^- \[.+\]\(([\w/-]+)\.html\)", llms_txt.text(), re.MULTILINE)
+    pages = {page.relative_to(DOCS).with_suffix("").as_posix() for page in PAGES}
+    assert sorted(named) == sorted(pages - {"index"})
+
+
 @pytest.mark.slow
 def test_the_site_builds_without_a_warning_and_asks_nobody(tmp_path):
     pytest.importorskip("myst_nb")
@@ -112,7 +122,7 @@ def test_the_site_builds_without_a_warning_and_asks_nobody(tmp_path):
     # pages are executed by `make docs`; here the rest of the build is what is tested
     docs = shutil.copytree(DOCS, tmp_path / "docs", ignore=shutil.ignore_patterns("_build"))
     done = subprocess.run(
-        [*command, "-D", "nb_execution_mode=off", str(docs), str(tmp_path / "html")],
+        [*command, "-D", "nb_execution_mode=off", "-D", "example_report=quick", str(docs), str(tmp_path / "html")],
         env=environment,
         capture_output=True,
         text=True,
@@ -122,6 +132,8 @@ def test_the_site_builds_without_a_warning_and_asks_nobody(tmp_path):
     asked = re.compile(
         r"<(?:script|img|iframe)[^>]*\ssrc=\"https?:|<link[^>]*rel=\"(?:stylesheet|preload|icon)\"[^>]*https?:"
     )
+    assert "Research use only" in (tmp_path / "html" / "example_report.html").read_text(encoding="utf-8")
+    assert "(trust.html)" in (tmp_path / "html" / "llms.txt").read_text(encoding="utf-8")
     pages = list((tmp_path / "html").rglob("*.html"))
     assert len(pages) > 30
     assert [page.name for page in pages if asked.search(page.read_text(encoding="utf-8"))] == []

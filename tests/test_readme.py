@@ -43,6 +43,13 @@ def test_what_it_links_to_is_there():
     assert [name for name in re.findall(r"configs/\S+\.toml", README) if not (ROOT / name).is_file()] == []
 
 
+def test_version_stands_alike_in_package_citation_and_changelog():
+    said = f"version: {mclstexp.__version__}\n"
+    assert said in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (\S+)", changes, re.MULTILINE)[:2] == ["Unreleased", mclstexp.__version__]
+
+
 def test_make_has_the_targets():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"make (\w+)", README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")):

@@ -8,31 +8,37 @@ from typing import Any, Final
 
 import matplotlib.pyplot as plt
 import pandas as pd
+import tifffile
 from anndata import AnnData
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
+from mclstexp.api.experiments import run_experiment
+from mclstexp.api.predictions import predict
+from mclstexp.api.verdicts import read_verdicts, tell
 from mclstexp.core.expression import ExpressionSpace
-from mclstexp.core.predictor import Predictor
 from mclstexp.core.section import Section
 from mclstexp.core.wording import print_width
 from mclstexp.data.folds import Fold
-from mclstexp.evaluation.controls import missing_controls
-from mclstexp.evaluation.harness import evaluate
+from mclstexp.evaluation.config import DataConfig, FoldsConfig, GeneSetConfig, SyntheticConfig
+from mclstexp.evaluation.experiment import Experiment
+from mclstexp.evaluation.results import read_results
 from mclstexp.evaluation.summary import summarise
 from mclstexp.io.atomic import atomic_path
-from mclstexp.io.synthetic import make_sections
-from mclstexp.io.targets import require_writable
-from mclstexp.methods import create
+from mclstexp.io.models import save_model
+from mclstexp.io.targets import require_free, require_writable
 from mclstexp.plotting.maps import plot_slide, plot_truth_and_prediction
 from mclstexp.plotting.style import PAGE_IN, style
+from mclstexp.report.build_page import write_report
 
 ENCODER: Final = "efficientnet_lite0"
 """Its weights come with the package, so that the demo needs no network."""
 FLAGSHIP: Final = "mclstexp"
 GENES: Final = ("TUMOUR1", "IMMUNE1", "STROMA1", "GRADE1")
 """Whose maps are drawn."""
+_MARK: Final = "section.png"  # the first thing written, by which a demo's folder is known
+_DOMAINS: Final = "spatial_kmeans"  # needs no extra
 _COLUMNS: Final = {
     "pcc": "PCC",
     "pcc_heg50": "PCC, top 50 genes",
@@ -42,11 +48,12 @@ _COLUMNS: Final = {
 }
 
 
-def run_demo(out: Path, *, seed: int = 0, quick: bool = False) -> None:
+def run_demo(out: Path, *, seed: int = 0, quick: bool = False, overwrite: bool = False) -> None:
     """Learn from three synthetic patients, predict a fourth and judge it, from the first pixel to the last map.
 
-    Writes ``section.png`` (the tissue), ``scores.csv`` (every method, gene and metric), ``prediction.h5ad`` and a
-    picture per gene in ``maps/``, and prints the table of scores and what to do next.
+    Writes ``section.png`` (the tissue), ``results`` (every method, gene and metric, as `run_experiment` does),
+    ``report.html``, ``model``, ``prediction.h5ad``, a picture per gene in ``maps/`` and ``slide.tif``, the fourth
+    patient's slide, which the model can be asked about; prints the table of scores and what to do next.
 
     Parameters
     ----------
@@ -56,36 +63,47 @@ def run_demo(out: Path, *, seed: int = 0, quick: bool = False) -> None:
         Of the tissue.
     quick
         Tiny sections and a short training: shows that everything works, not how well.
+    overwrite
+        Whether an earlier demo in `out` is replaced.
 
     Raises
     ------
     InputError
-        If the folder cannot be written to.
+        If the folder cannot be written to, or holds something.
     """
+    require_free(out, mark=_MARK, what="the demo", overwrite=overwrite)
     require_writable(out)
     say = _Steps(Console(width=print_width()))
     say("Growing and staining the tissue of four patients")
-    size = {"n_spots_side": 6, "n_genes": 24, "mpp": 2.0} if quick else {}
-    *train, test = make_sections(4, seed=seed, **size)  # type: ignore[arg-type]  # numbers as the parameters want them
-    fold = Fold(str(test.patient), train=tuple(train), test=(test,))
-    _save(_overview(fold), out / "section.png")
+    experiment = _experiment(seed=seed, quick=quick)
+    sections = experiment.data.read(experiment.tile)
+    (fold,) = experiment.make_folds(sections)
+    (test,) = fold.test
+    _save(_overview(fold), out / _MARK)
+    _write_slide(test, out / "slide.tif")
 
-    methods = _methods(quick=quick)
-    say(f"Learning from {len(train)} patients, predicting {test.patient}: {'; '.join(methods)}")
-    scores = evaluate([fold], methods)
-    with atomic_path(out / "scores.csv") as path:
-        scores.to_csv(path, index=False)
+    say(f"Learning from {len(fold.train)} patients, predicting {fold.name}: {'; '.join(experiment.make_methods())}")
+    run_experiment(experiment, out=out / "results", overwrite=overwrite, jobs=None, on_warning=_unsaid)
+    say("Writing the report")
+    write_report(out / "results", out / "report.html", domains=_DOMAINS)
 
-    say(f"Fitting {FLAGSHIP} once more, to keep its prediction")
-    space = ExpressionSpace.fit(train)
-    predicted = methods[FLAGSHIP].fit(train, space=space).predict(test.tiles)
+    say(f"Fitting {FLAGSHIP} once more, to keep the model and its prediction")
+    space = ExpressionSpace.fit(fold.train)
+    model = experiment.make_method(FLAGSHIP).fit(fold.train, space=space)
+    tell(model, read_verdicts(out / "results", model))
+    save_model(model, out / "model", overwrite=overwrite)
+    predicted = predict(model, test.tiles)
     with atomic_path(out / "prediction.h5ad") as path:
         predicted.write_h5ad(path)
     say("Drawing maps")
     _draw_maps(test, predicted, space=space, folder=out / "maps")
 
-    say.console.print(_table(scores, fold))
+    say.console.print(_table(read_results(out / "results"), fold))
     _say_next(say.console, out)
+
+
+def _unsaid(note: str) -> None:
+    """Keep to oneself that made-up sections are small."""
 
 
 class _Steps:
@@ -99,12 +117,33 @@ class _Steps:
         self.console.print(f"[dim]{time.monotonic() - self._start:5.0f} s[/dim]  {text} …", highlight=False)
 
 
-def _methods(*, quick: bool) -> dict[str, Predictor]:
-    # its eight symmetries would take most of the demo's time
-    upright: dict[str, Any] = {"symmetric": False}
-    quickly: dict[str, Any] = {**upright, "epochs": 10, "k": 10, "sharpness": 1.0, "n_models": 1, "n_components": 16}
-    methods: dict[str, Predictor] = {FLAGSHIP: create(FLAGSHIP, encoder=ENCODER, **(quickly if quick else upright))}
-    return {**missing_controls(methods), **methods}
+def _experiment(*, seed: int, quick: bool) -> Experiment:
+    size: dict[str, Any] = {"n_spots_side": 6, "n_genes": 24, "mpp": 2.0} if quick else {}
+    quickly = {"epochs": 10, "k": 10, "sharpness": 1.0, "n_models": 1, "n_components": 16}
+    return Experiment(
+        title="Made-up tissue: one patient predicted from three",
+        data=DataConfig(synthetic=SyntheticConfig(n_patients=4, seed=seed, **size)),
+        folds=FoldsConfig(by="patient", only=("P4",)),
+        gene_sets={"heg50": GeneSetConfig(heg=50)},
+        encoder=ENCODER,
+        methods={FLAGSHIP: quickly if quick else {}},
+    )
+
+
+def _write_slide(section: Section, target: Path) -> None:
+    """Write the section's picture as a slide that says its scale."""
+    slide = section.tiles.slide
+    per_cm = 1e4 / slide.mpp
+    with atomic_path(target) as path:
+        tifffile.imwrite(
+            path,
+            slide.thumbnail(max(slide.size_px)),
+            tile=(256, 256),
+            photometric="rgb",
+            compression="jpeg",
+            resolution=(per_cm, per_cm),
+            resolutionunit="CENTIMETER",
+        )
 
 
 def _overview(fold: Fold) -> Figure:
@@ -150,12 +189,15 @@ def _table(scores: pd.DataFrame, fold: Fold) -> Table:
 
 def _say_next(console: Console, out: Path) -> None:
     lines = (
-        f"[bold]Look at[/bold] {out / 'section.png'}, {out / 'maps'} and {out / 'scores.csv'};",
-        f"the prediction is {out / 'prediction.h5ad'} (AnnData).",
+        f"[bold]Look at[/bold] {out / 'report.html'} (which genes to trust), {out / 'section.png'} and {out / 'maps'}.",
+        "",
+        "[bold]Go on with the model[/bold]",
+        f"  mclstexp predict {out / 'model'} {out / 'slide.tif'} --out {out / 'slide.h5ad'}",
+        f"  mclstexp view {out / 'slide.tif'} {out / 'slide.h5ad'}",
         "",
         "[bold]Your own data[/bold]",
         "  mclstexp validate YOUR_DATA --out overlays",
-        "  mclstexp fit mclstexp YOUR_DATA --out runs/mine",
+        "  mclstexp fit mclstexp YOUR_DATA --out runs/mine --encoder efficientnet_lite0",
         "  mclstexp predict runs/mine OTHER_SECTIONS --out prediction.h5ad",
     )
     for line in lines:

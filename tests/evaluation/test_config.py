@@ -190,6 +190,14 @@ def test_variables_are_replaced(write, tmp_path, monkeypatch):
     assert experiment.data.sections == (str(tmp_path), "$5")
 
 
+def test_folds_can_be_named():
+    sections = make_sections(3, n_spots_side=3, n_genes=4, mpp=4.0)
+    assert [fold.name for fold in FoldsConfig(only=("P3", "P1")).make(sections)] == ["P1", "P3"]
+    for only, found in {("P9",): "P9", (): "no name"}.items():
+        with pytest.raises(InputError, match=rf"names of folds \(P1, P2, P3\) expected in only, found {found}"):
+            FoldsConfig(only=only).make(sections)
+
+
 def test_data_come_from_one_place():
     with pytest.raises(InputError, match="either a data path or synthetic sections expected, found neither"):
         DataConfig().read(TileSpec())

@@ -10,7 +10,7 @@ from mclstexp.core.tiles import TileSpec
 from mclstexp.evaluation import runner
 from mclstexp.evaluation.experiment import experiment_of
 from mclstexp.evaluation.run_plan import Plan
-from mclstexp.evaluation.worker import _judge
+from mclstexp.evaluation.worker import judge_part
 from mclstexp.io.predictions import read_prediction
 from mclstexp.io.synthetic import make_sections
 
@@ -24,7 +24,7 @@ def computed(monkeypatch):
         for label, folds in todo.items():
             for fold in folds:
                 computed.append((label, fold))
-                _judge(plan, label, fold)
+                judge_part(plan, label, fold)
         return {}
 
     monkeypatch.setattr(runner, "_compute", compute)

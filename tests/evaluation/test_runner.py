@@ -183,7 +183,7 @@ def test_a_worker_without_room_says_so_and_is_no_failure_of_its_method(tmp_path,
     for name in ("leave_signals_to_the_run", "_leave_with_the_run"):
         monkeypatch.setattr(worker, name, lambda: None)
     monkeypatch.setattr(worker, "read_plan", lambda folder: SimpleNamespace(folder=folder))
-    monkeypatch.setattr(worker, "_judge", full)
+    monkeypatch.setattr(worker, "judge_part", full)
     with pytest.raises(SystemExit, match="2"):
         worker.main([str(tmp_path), "mean", "P1", "P2"])
     begun, refused = map(json.loads, capsys.readouterr().out.splitlines())

@@ -48,7 +48,7 @@ def computed(monkeypatch):
     def compute(plan, todo, **_):
         for label, folds in todo.items():
             for fold in folds:
-                worker._judge(plan, label, fold)
+                worker.judge_part(plan, label, fold)
                 done.append((label, fold))
         return {}
 
@@ -136,18 +136,18 @@ def test_a_spot_that_was_hidden_in_several_turns_has_the_mean_of_its_answers(com
 
 @pytest.mark.slow
 def test_what_was_finished_before_a_stop_is_not_done_again(files, computed, tmp_path, monkeypatch):
-    judge = worker._judge
+    judge = worker.judge_part
 
     def until_the_fifth(plan, label, fold):
         if len(computed) == 5:
             raise KeyboardInterrupt
         judge(plan, label, fold)
 
-    monkeypatch.setattr(worker, "_judge", until_the_fifth)
+    monkeypatch.setattr(worker, "judge_part", until_the_fifth)
     with pytest.raises(KeyboardInterrupt):
         run_experiment(impute(files), out=tmp_path / "out")
     before = list(computed)
-    monkeypatch.setattr(worker, "_judge", judge)
+    monkeypatch.setattr(worker, "judge_part", judge)
     run_experiment(impute(files), out=tmp_path / "out")
     assert len(computed) == len(set(computed)) == 12
     assert computed[:5] == before

@@ -38,7 +38,7 @@ def run_experiment(
     *,
     out: Path | str,
     overwrite: bool = False,
-    jobs: int = 1,
+    jobs: int | None = 1,
     on_event: OnEvent | None = None,
     on_warning: Callable[[str], None] | None = None,
 ) -> pd.DataFrame:
@@ -57,7 +57,7 @@ def run_experiment(
     overwrite
         Whether results that are already there are replaced.
     jobs
-        Methods judged at once, each in its own process.
+        Methods judged at once, each in its own process; None: one after the other in this one.
     on_event
         Called with (label, fold, "begun", "done" or "died") as the run goes.
     on_warning
@@ -74,7 +74,7 @@ def run_experiment(
         If data, methods or the place cannot be used, or another run is at it.
     """
     out = Path(out)
-    if jobs < 1:
+    if jobs is not None and jobs < 1:
         msg = f"a number of jobs of at least 1 expected, found {jobs}"
         raise InputError(msg)
     if overwrite or not is_same(out, {"experiment": asdict(experiment)}):

@@ -60,7 +60,7 @@ def validate(
     landmarks
         Table of pairs of points that say it instead; of one section.
     overwrite
-        Whether a mended section that is already there is replaced.
+        Whether pictures and mended sections that are already there are replaced, the slides themselves among them.
     on_note
         Called with each sentence on where spots belong; by default they stand with the others.
 
@@ -83,6 +83,9 @@ def validate(
         require_free_file(target, what="the mended section", overwrite=overwrite)
     with _recorded() as told, places_to_be_mended() if mends else nullcontext():
         sections = data.read(tile)
+    pictures = {} if target is None or alone else {s.id: target / f"{file_name(s)}.png" for s in sections}
+    for picture in pictures.values():
+        require_free_file(picture, what="the overlay", overwrite=overwrite)
     said: dict[str, list[str]] = {}
     if mends:
         sections, said = mend(sections, landmarks=landmarks, out=target, overwrite=overwrite)
@@ -96,9 +99,8 @@ def validate(
     ]
     known = {sentence for _, sentences in found for sentence in sentences}
     _warn([warning for warning in told if str(warning.message) not in known])
-    if target is not None and not alone:
-        for section in sections:
-            _draw_overlay(section, target / f"{file_name(section)}.png")
+    for section in sections if pictures else ():
+        _draw_overlay(section, pictures[section.id])
     return found
 
 

@@ -18,8 +18,8 @@ from mclstexp.core.progress import step
 
 
 @app.command
-def demo(*, out: Path, seed: int = 0) -> None:
-    """Show the whole way on made-up tissue: sections, methods, scores, a prediction and its maps.
+def demo(*, out: Path, seed: int = 0, overwrite: Annotated[bool, Parameter(negative="")] = False) -> None:
+    """Show the whole way on made-up tissue: sections, methods, scores, a report, a model and what it predicts.
 
     Parameters
     ----------
@@ -27,10 +27,13 @@ def demo(*, out: Path, seed: int = 0) -> None:
         Folder for the results.
     seed
         Start of the random numbers.
+    overwrite
+        Replace an earlier demo.
     """
+    step("Loading what the demo needs")
     from mclstexp.demo import run_demo
 
-    run_demo(out, seed=seed)
+    run_demo(out, seed=seed, overwrite=overwrite)
 
 
 @app.command

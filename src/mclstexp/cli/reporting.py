@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -24,17 +25,31 @@ class Lie:
     prototype looks like."""
 
 
+@Parameter(name="*", group="The page")
+@dataclass(frozen=True)
+class Page:
+    """What the page shows."""
+
+    method: str | None = None
+    """Method that is looked at; mclstexp by default, of a cohort the bridge beside the clinic."""
+    genes: str | None = None
+    """How many of the best ranked genes, or a file of names, one a line; all by default."""
+    max_mb: float = 30.0
+    """Size that the page must not exceed, MB: the best ranked genes are kept, and the page says so."""
+    domains: str | None = None
+    """How regions are found, as kmeans, spatial_kmeans or stmmc (`mclstexp list`); leiden where it is installed by
+    default."""
+
+
 @app.command
 def report(
     results: Path,
     /,
     *,
     out: Path,
-    method: str | None = None,
-    genes: str | None = None,
-    max_mb: float = 30.0,
-    domains: str | None = None,
+    page: Page = Page(),
     lie: Lie = Lie(),
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Write one page that says which genes to trust, where the prediction fails, and how it was made.
 
@@ -48,33 +63,26 @@ def report(
         Folder that `mclstexp evaluate` or `cohort evaluate` wrote, or an answer (.h5ad) of impute, enhance or domains.
     out
         The page (.html).
-    method
-        Method that is looked at; mclstexp by default, of a cohort the bridge beside the clinic.
-    genes
-        How many of the best ranked genes, or a file of names, one a line; all by default.
-    max_mb
-        Size that the page must not exceed, MB: the best ranked genes are kept, and the page says so.
-    domains
-        How regions are found, as kmeans, spatial_kmeans or stmmc (`mclstexp list`); leiden where it is installed by
-        default.
+    overwrite
+        Replace a page that is already there.
     """
     step(f"Reading {results}")
     from mclstexp.api.answers import report_answer, report_domains, task_of
+    from mclstexp.io.targets import require_free_file
     from mclstexp.report.build_page import write_report
     from mclstexp.report.cohort_page import write_cohort_page
 
+    require_free_file(out, what="the page", overwrite=overwrite)
+    method, genes, max_mb, domains = page.method, page.genes, page.max_mb, page.domains
     if results.suffix == ".h5ad":
-        say(str(report_answer(results, out, data=_measured(lie.data), genes=_number(genes), max_mb=max_mb)))
-        return
-    task = task_of(results) if (results / "experiment.json").is_file() else ""
-    if task == "outcome":
-        say(str(write_cohort_page(results, out, method=method, slides=lie.slides)))
-        return
-    if task == "domains":
-        say(str(report_domains(results, out, method=method, genes=_number(genes), max_mb=max_mb)))
-        return
-    page = write_report(results, out, method=method, genes=genes, max_mb=max_mb, data=lie.data, domains=domains)
-    say(str(page))
+        written = report_answer(results, out, data=_measured(lie.data), genes=_number(genes), max_mb=max_mb)
+    elif (task := task_of(results) if (results / "experiment.json").is_file() else "") == "outcome":
+        written = write_cohort_page(results, out, method=method, slides=lie.slides)
+    elif task == "domains":
+        written = report_domains(results, out, method=method, genes=_number(genes), max_mb=max_mb)
+    else:
+        written = write_report(results, out, method=method, genes=genes, max_mb=max_mb, data=lie.data, domains=domains)
+    say(str(written))
 
 
 def _measured(data: Path | None) -> Path:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 from mclstexp.core.doors import word
@@ -43,6 +44,12 @@ class SyntheticConfig:
     """µm per pixel of the slides."""
     seed: int = 0
     """Start of the random numbers."""
+
+
+@lru_cache(maxsize=1)
+def _made(config: SyntheticConfig, spec: TileSpec) -> tuple[Section, ...]:
+    """Make them once: a run and its report ask for the same, which takes a minute to grow."""
+    return tuple(make_sections(**vars(config), spec=spec))
 
 
 @dataclass(frozen=True)
@@ -107,7 +114,7 @@ class DataConfig:
 
     def _read_own(self, spec: TileSpec) -> list[Section]:
         if self.synthetic is not None:
-            return make_sections(**vars(self.synthetic), spec=spec)
+            return copy.deepcopy([*_made(self.synthetic, spec)])
         return read_sections(
             self.path,
             format=self.format,
@@ -135,6 +142,8 @@ class FoldsConfig:
     or "section" where patients are not known, which the headline says."""
     n_folds: int | None = None
     """Groups of patients; each patient alone by default."""
+    only: tuple[str, ...] | None = None
+    """Names of the folds to run, as patients or sections held out are called; all by default."""
     min_spots: int = MIN_SPOTS
     """Sections with fewer spots that hold counts are learnt from and not scored."""
 
@@ -146,9 +155,16 @@ class FoldsConfig:
             msg = f'n_folds groups patients, found it with by = "section" ({self.n_folds}): leave it out'
             raise InputError(msg)
         common_genes(sections)  # names of another kind are told before folds of which each has its own
-        if by == "patient":
-            return folds_by_patient(sections, n_folds=self.n_folds)
-        return folds_by_section(sections)
+        made = folds_by_patient(sections, n_folds=self.n_folds) if by == "patient" else folds_by_section(sections)
+        return made if self.only is None else self._chosen(made)
+
+    def _chosen(self, folds: Sequence[Fold]) -> list[Fold]:
+        wanted, known = self.only or (), [fold.name for fold in folds]
+        if not wanted or set(wanted) - set(known):
+            found = ", ".join(sorted(set(wanted) - set(known))) or "no name"
+            msg = f"names of folds ({', '.join(known)}) expected in only, found {found}: name what is to be held out"
+            raise InputError(msg)
+        return [fold for fold in folds if fold.name in wanted]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.evaluation.comparison import Comparison, safe_name
 from mclstexp.evaluation.crew import Crew, environment, how_it_ended
 from mclstexp.evaluation.harness import join_scores
+from mclstexp.evaluation.worker import judge_part
 
 _ATTEMPTS: Final = 2
 """A part that is computed and then not found whole is computed again so often in all."""
@@ -21,7 +22,7 @@ OnEvent = Callable[[str, str, str], None]
 """Called with (label, fold, state): "begun", "done" or "died"; first of all with ("", "", "of N") parts to compute."""
 
 
-def run_plan(plan: Comparison, *, jobs: int = 1, on_event: OnEvent | None = None) -> pd.DataFrame:
+def run_plan(plan: Comparison, *, jobs: int | None = 1, on_event: OnEvent | None = None) -> pd.DataFrame:
     """Compute the parts that are missing and return the scores of all.
 
     Parameters
@@ -29,7 +30,8 @@ def run_plan(plan: Comparison, *, jobs: int = 1, on_event: OnEvent | None = None
     plan
         What is run. Parts that are whole in its folder are taken as they are; what is damaged is computed again.
     jobs
-        Methods judged at once, each in a process of its own with its share of the processor's cores.
+        Methods judged at once, each in a process of its own with its share of the processor's cores; None: one after
+        the other in this process, which a method that dies takes with it.
     on_event
         Is told what begins and ends.
 
@@ -51,7 +53,9 @@ def run_plan(plan: Comparison, *, jobs: int = 1, on_event: OnEvent | None = None
         todo = _missing(plan, died)
         if attempt == 0:
             say("", "", f"of {sum(map(len, todo.values()))}")
-        if todo:
+        if jobs is None:
+            _compute_here(plan, todo, say=say)
+        elif todo:
             died |= _compute(plan, todo, jobs=jobs, say=say)
     scores = _collect(plan, died)
     plan.gather_predictions()
@@ -88,6 +92,14 @@ def _compute(plan: Comparison, todo: Mapping[str, list[str]], *, jobs: int, say:
     finally:
         crew.dismiss()
     return died
+
+
+def _compute_here(plan: Comparison, todo: Mapping[str, list[str]], *, say: OnEvent) -> None:
+    for label, folds in todo.items():
+        for fold in folds:
+            say(label, fold, "begun")
+            judge_part(plan, label, fold)
+            say(label, fold, "done")
 
 
 def _chunks(folds: list[str], *, n_chunks: int) -> list[list[str]]:

@@ -1,0 +1,1 @@
+"""Ten figures that `asv` follows over the history of the repository; CONTRIBUTING.md says how."""
