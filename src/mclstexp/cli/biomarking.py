@@ -34,7 +34,7 @@ class Told:
     encoder: str | None = None
     """Image encoder; a small one by default."""
     permutations: int | None = None
-    """Runs with permuted labels, whose AUC must be one half; 5 by default."""
+    """Runs with permuted labels, over all spots (whose AUC must be one half) and within individuals; 5 by default."""
 
 
 @app.command

@@ -24,7 +24,7 @@ from mclstexp.io.gene_positions import read_gene_positions
 from mclstexp.nn.device import torch_device
 from mclstexp.nn.genome import GenomeEncoder, GenomeOrder
 from mclstexp.nn.heads import Reduction
-from mclstexp.nn.trans_modal import Estimator, TransModal, image_traits
+from mclstexp.nn.trans_modal import TransModal, image_traits
 from mclstexp.retrieval.bank import ReferenceBank
 from mclstexp.sight.feature_predictor import FeaturePredictor
 from mclstexp.sight.numerics import numerics
@@ -47,7 +47,7 @@ class GeneticInfoMax(FeaturePredictor):
     The paper embeds brain images and genotypes; here a tile's features and its spot's genes, in the order of the
     genome where `gene_positions` are given. InfoNCE between the two, with variance and covariance terms on the traits;
     then the mean of the spots retrieved by cosine, as in `bleep`. Of the paper abstract and first page could be read,
-    and no code was released: values marked [D] in the options are ours, for the paper's were not available.
+    and no code was released: options marked (ours) have values of our own, for the paper's were not available.
     """
 
     n_components: int | None = 128
@@ -59,27 +59,27 @@ class GeneticInfoMax(FeaturePredictor):
     """Table of gene, chromosome, start and end (.tsv, .csv), for "genome"; genes that it lacks have a window of their
     own."""
     window: int = 32
-    """Genes in a window [D]."""
+    """Genes in a window (ours)."""
     n_traits: int = 32
-    """Length of what is learnt of a tile [D]."""
+    """Length of what is learnt of a tile (ours)."""
     dim: int = 32
-    """Length of the embeddings that are compared [D]."""
+    """Length of the embeddings that are compared (ours)."""
     temperature: float = 0.2
-    """What cosines are divided by in the loss [D]."""
+    """What cosines are divided by in the loss (ours)."""
     spread: float = 0.1
-    """Weight of the variance and covariance terms on the traits [D]."""
-    estimator: Estimator = "infonce"
-    """Bound of mutual information: "infonce" or "jensen_shannon" [D]."""
+    """Weight of the variance and covariance terms on the traits (ours)."""
+    estimator: Literal["infonce", "jensen_shannon"] = "infonce"
+    """Bound of mutual information: "infonce" or "jensen_shannon" (ours)."""
     k: int = 50
     """Spots retrieved for a tile."""
     epochs: int | None = None
     """Passes over the training spots; None: chosen on held-out training sections, 20 where there is but one."""
     batch_size: int = 256
-    """Spots contrasted with each other [D]."""
+    """Spots contrasted with each other (ours)."""
     learning_rate: float = 1e-3
-    """Peak learning rate of AdamW [D]."""
+    """Peak learning rate of AdamW (ours)."""
     weight_decay: float = 1e-2
-    """Decoupled weight decay [D]."""
+    """Decoupled weight decay (ours)."""
     device: str = "auto"
     """Where torch computes: "cpu", "cuda", or "auto" for a GPU where there is one."""
     seed: int = 0

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mclstexp.analysis import find_biomarkers
-from mclstexp.analysis.biomarkers.find import PERMUTED, make_ranker
+from mclstexp.analysis.biomarkers.find import PERMUTED, WITHIN, make_ranker
 from mclstexp.analysis.biomarkers.gmind import GMind
 from mclstexp.analysis.biomarkers.modalities import Modalities
 from mclstexp.analysis.biomarkers.planted import SIZES, average_precision, plant
@@ -57,6 +57,18 @@ def test_true_features_are_found_on_individuals_left_out_and_permuted_labels_tel
     assert sorted(found.scores["group"].unique()) == sorted(set(groups))
     labels[::3] = None
     assert find_biomarkers({"genes": table}, labels, groups, permutations=0).summary().at["ridge", "auc"] > 0.9
+
+
+def test_shares_of_individuals_alone_tell_a_label_where_they_differ():
+    rng = np.random.default_rng(5)
+    label = rng.random(240) < np.repeat([0.1, 0.9, 0.2, 0.8, 0.15, 0.85], 40)
+    table = pd.DataFrame(rng.normal(size=(240, 6)), columns=[f"f{k}" for k in range(6)])
+    table["f1"] += 2 * label
+    groups = np.repeat([f"P{k}" for k in range(6)], 40).tolist()
+    summary = find_biomarkers({"g": table}, pd.Series(label.astype(str)), groups, permutations=6).summary()
+    assert summary.at["ridge", "auc"] > 0.85
+    assert summary.at[WITHIN, "auc"] > 0.75, "whose rows have the label more often is no secret of any row"
+    assert summary.at[PERMUTED, "auc"] == pytest.approx(0.5, abs=0.15)
 
 
 def test_no_row_left_out_moves_a_fit():

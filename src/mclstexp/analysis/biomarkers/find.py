@@ -30,6 +30,9 @@ ONLY: Final = "ridge, {} alone"
 _MOST_TURNS: Final = 10
 """Parts that individuals are left out in, at most."""
 PERMUTED: Final = "ridge, labels permuted"
+WITHIN: Final = "ridge, permuted within individuals"
+"""Knows of each individual how many of its rows have the label, and not which."""
+_FIXED: Final = (1e3,)  # penalty of both
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +84,8 @@ def find_biomarkers(
     methods
         Of `RANKERS`; with several kinds of features each is also judged alone, by ridge. "gmind" takes minutes.
     permutations
-        Runs in which ridge learns labels that were permuted within each individual (over individuals where each has one
-        row): their mean AUC must be ½, or something leaks.
+        Runs in which ridge learns labels that were permuted over all rows, whose mean AUC must be ½ or something leaks;
+        and within each individual, which says how much is told by differences between individuals alone.
     seed
         Of parts and permutations.
 
@@ -116,7 +119,7 @@ def find_biomarkers(
                 found += _judged(name, ranker, test.only(kinds), told[out], of[out])
                 if name == "ridge":
                     signs.append(np.sign(np.concatenate(ranker.scores())))
-            found += _permuted(modalities, told, of, out, n=permutations, seed=seed)
+            found += permuted_scores(modalities, told, of, out, n=permutations, seed=seed)
             on_done(number, "")
         whole = {name: make().fit(modalities, told, of.tolist()).scores() for name, make in makers.items()}
         on_done(len(parts) + 1, "")
@@ -200,20 +203,39 @@ def _judged(
     return rows
 
 
-def _permuted(
+def permuted_scores(
     modalities: Modalities, told: Float[np.ndarray, " n"], of: np.ndarray, out: np.ndarray, *, n: int, seed: int
 ) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = []
+    """Judge ridge on rows left out when the labels it learnt were permuted: over all rows, and within individuals.
+
+    Parameters
+    ----------
+    modalities, told, of
+        Features, labels (0, 1 or NaN) and individual of every row.
+    out
+        (n,) which rows are left out.
+    n, seed
+        Of the permutations.
+
+    Returns
+    -------
+    Rows as of `Biomarkers.scores`; none within individuals where each has one row.
+    """
     kept, test = modalities.take(~out), modalities.take(out)
-    units = of[~out] if len(np.unique(of)) < len(of) else np.full(int((~out).sum()), "")
+    groups = {PERMUTED: np.full(int((~out).sum()), "")}
+    if len(np.unique(of)) < len(of):
+        groups[WITHIN] = of[~out]
+    known = np.isfinite(told[~out])
+    rows: list[dict[str, object]] = []
     for number in range(n):
         rng = np.random.default_rng([seed, number])
-        mixed = told[~out].copy()
-        for unit in np.unique(units):
-            at = np.flatnonzero(units == unit)
-            mixed[at] = mixed[rng.permutation(at)]
-        ranker = Linear(penalties=(1e3,)).fit(kept, mixed, of[~out].tolist())
-        rows += _judged(PERMUTED, ranker, test, told[out], of[out])
+        for name, units in groups.items():
+            mixed = told[~out].copy()
+            for unit in np.unique(units):
+                at = np.flatnonzero((units == unit) & known)
+                mixed[at] = mixed[rng.permutation(at)]
+            ranker = Linear(penalties=_FIXED).fit(kept, mixed, of[~out].tolist())
+            rows += _judged(name, ranker, test, told[out], of[out])
     return rows
 
 
