@@ -113,7 +113,7 @@ def test_of_mmp_the_prototypes_attention_and_a_first_order(patients):
 
 
 def test_a_model_that_sees_no_tiles_is_refused(patients):
-    with pytest.raises(InputError, match="found clinical, which looks at no tiles"):
+    with pytest.raises(InputError, match="a model that looks at tiles expected, found clinical, which does not"):
         tile_values(fitted("clinical", patients), patients[0].subset(["p03"]))
 
 

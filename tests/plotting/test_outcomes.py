@@ -7,7 +7,7 @@ import pytest
 
 from mclstexp.cohort.risk_groups import risk_group_curves
 from mclstexp.core.errors import InputError
-from mclstexp.plotting.outcomes import plot_calibration, plot_differences, plot_foretold, plot_roc
+from mclstexp.plotting.outcomes import plot_foretold, plot_outcome_calibration, plot_outcome_differences, plot_roc
 from mclstexp.plotting.products import plot_products
 from mclstexp.plotting.risk_groups import at_risk, plot_risk_groups
 
@@ -56,24 +56,24 @@ def test_groups_of_two_models_are_not_drawn_as_one(curves):
 def test_differences_are_in_their_order_with_their_intervals():
     rows = {"a": (0.02, -0.01, 0.05), "b": (0.1, 0.05, 0.15), "clinical": (np.nan,) * 3}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["difference", "difference_low", "difference_high"])
-    ax = plot_differences(table)
+    ax = plot_outcome_differences(table)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["b", "a"]
     dots = [line.get_xdata()[0] for line in ax.lines if line.get_gid() == "difference"]
     assert dots == [0.1, 0.02]
     with pytest.raises(InputError, match="models held against clinical expected, found none"):
-        plot_differences(table.loc[["clinical"]])
+        plot_outcome_differences(table.loc[["clinical"]])
 
 
 def test_calibration_of_survival_has_a_line_for_each_horizon_and_of_yes_one():
     groups = pd.DataFrame({"predicted": [0.2, 0.8], "observed": [0.3, 0.7], "low": [0.1, 0.5], "high": [0.5, 0.9]})
     survival = pd.concat([groups.assign(months=12.0), groups.assign(months=36.0)])
-    ax = plot_calibration(survival)
+    ax = plot_outcome_calibration(survival)
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["12 months", "36 months"]
-    ax = plot_calibration(groups.assign(months=np.nan))
+    ax = plot_outcome_calibration(groups.assign(months=np.nan))
     assert ax.get_legend() is None
     assert ax.get_xlabel() == "foretold: yes"
     with pytest.raises(InputError, match="groups of patients"):
-        plot_calibration(survival[:0])
+        plot_outcome_calibration(survival[:0])
 
 
 def test_roc_curves_and_numbers_foretold():

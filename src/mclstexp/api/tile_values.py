@@ -14,7 +14,7 @@ from mclstexp.cohort.feature_files import FileBag
 from mclstexp.cohort.table import Cohort
 from mclstexp.cohort.table import read_cohort as read_from
 from mclstexp.cohort.tile_places import read_places
-from mclstexp.cohort.tile_values import as_slide, tile_values
+from mclstexp.cohort.tile_values import as_slide, require_tiles, tile_values
 from mclstexp.core.cohort import Patients
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
@@ -69,6 +69,7 @@ def explain_slide(
     if out is not None:
         require_free_file(Path(out), what="the tiles' values", overwrite=overwrite)
     fitted = model if isinstance(model, OutcomeModel) else load_outcome_model(model)
+    require_tiles(fitted)
     path = Path(features)
     places = read_places(path)
     if image is not None:

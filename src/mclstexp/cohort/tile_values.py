@@ -65,11 +65,11 @@ def tile_values(model: OutcomeModel, patients: Patients) -> TileValues:
     InputError
         If the model says nothing of single tiles, or as `OutcomeModel.predict`.
     """
+    require_tiles(model)
     risk = float(model.predict(patients).risk[0])
     said = next(iter(model.explain_tiles(patients)), None)
     if said is None:
-        sees = "which looks at tiles together alone" if "bags" in model.takes else "which looks at no tiles"
-        msg = f"a model that says something of single tiles expected, found {model.name}, {sees}: fit another"
+        msg = f"a model that says something of single tiles expected, found {model.name}, which weighs all together"
         raise InputError(msg)
     told = said[1]
     table = pd.DataFrame({RISK: told["risk"] / len(told)})
@@ -85,6 +85,19 @@ def tile_values(model: OutcomeModel, patients: Patients) -> TileValues:
         says=says,
         unit=_UNITS[model.kind_],
     )
+
+
+def require_tiles(model: OutcomeModel) -> None:
+    """Refuse a model that looks at no tiles.
+
+    Raises
+    ------
+    InputError
+        If it is one.
+    """
+    if "bags" not in model.takes:
+        msg = f"a model that looks at tiles expected, found {model.name}, which does not: fit another"
+        raise InputError(msg)
 
 
 def as_slide(

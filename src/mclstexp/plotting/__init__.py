@@ -11,8 +11,11 @@ if TYPE_CHECKING:
     from mclstexp.plotting.figures import draw_figures
     from mclstexp.plotting.gallery import find_spots, plot_gallery
     from mclstexp.plotting.maps import plot_map, plot_slide, plot_truth_and_prediction, robust_limits
+    from mclstexp.plotting.outcomes import plot_foretold, plot_outcome_calibration, plot_outcome_differences, plot_roc
     from mclstexp.plotting.overlay import plot_overlay
+    from mclstexp.plotting.products import plot_products
     from mclstexp.plotting.ranking import plot_gene_ranking
+    from mclstexp.plotting.risk_groups import plot_risk_groups
     from mclstexp.plotting.scores import (
         plot_method_against_method,
         plot_score_against_ceiling,
@@ -30,12 +33,18 @@ __all__ = [
     "find_spots",
     "plot_domains",
     "plot_embedding",
+    "plot_foretold",
     "plot_gallery",
     "plot_gene_correlations",
     "plot_gene_ranking",
     "plot_map",
     "plot_method_against_method",
+    "plot_outcome_calibration",
+    "plot_outcome_differences",
     "plot_overlay",
+    "plot_products",
+    "plot_risk_groups",
+    "plot_roc",
     "plot_score_against_ceiling",
     "plot_score_distributions",
     "plot_slide",
@@ -56,12 +65,18 @@ _HOME = {
     "find_spots": "gallery",
     "plot_domains": "domains",
     "plot_embedding": "embedding",
+    "plot_foretold": "outcomes",
     "plot_gallery": "gallery",
     "plot_gene_correlations": "correlations",
     "plot_gene_ranking": "ranking",
     "plot_map": "maps",
     "plot_method_against_method": "scores",
+    "plot_outcome_calibration": "outcomes",
+    "plot_outcome_differences": "outcomes",
     "plot_overlay": "overlay",
+    "plot_products": "products",
+    "plot_risk_groups": "risk_groups",
+    "plot_roc": "outcomes",
     "plot_score_against_ceiling": "scores",
     "plot_score_distributions": "scores",
     "plot_slide": "maps",

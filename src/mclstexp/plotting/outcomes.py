@@ -19,7 +19,7 @@ _MOST: Final = 4  # horizons in one picture
 _SQUARE_IN: Final = 2.9
 
 
-def plot_differences(summary: pd.DataFrame, *, baseline: str = "clinical", ax: Axes | None = None) -> Axes:
+def plot_outcome_differences(summary: pd.DataFrame, *, baseline: str = "clinical", ax: Axes | None = None) -> Axes:
     """Draw what each model adds to the baseline in C, with its interval; best on top.
 
     Parameters
@@ -51,7 +51,7 @@ def plot_differences(summary: pd.DataFrame, *, baseline: str = "clinical", ax: A
     return ax
 
 
-def plot_calibration(groups: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+def plot_outcome_calibration(groups: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw what came against what was foretold, in quintiles of patients; on the diagonal it came true.
 
     Parameters

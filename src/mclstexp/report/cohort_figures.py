@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 
-from mclstexp.plotting.outcomes import plot_calibration, plot_differences, plot_foretold, plot_roc
+from mclstexp.plotting.outcomes import plot_foretold, plot_outcome_calibration, plot_outcome_differences, plot_roc
 from mclstexp.plotting.products import plot_products
 from mclstexp.plotting.risk_groups import plot_risk_groups
 from mclstexp.plotting.style import style
@@ -34,7 +34,7 @@ def draw_differences(study: CohortStudy) -> list[Drawing]:
         f"{name} {signed(row['difference'])} ({signed(row['difference_low'])} to {signed(row['difference_high'])})"
         for name, row in known.iterrows()
     )
-    ax = plot_differences(
+    ax = plot_outcome_differences(
         study.summary.rename(index=_named), baseline=study.baseline, ax=_axes((6.0, 0.8 + _ROW_IN * len(known)))
     )
     return [
@@ -116,7 +116,7 @@ def draw_calibration(study: CohortStudy) -> list[Drawing]:
         groups = study.of(study.calibration, name)
         if groups.empty or study.kind == "continuous":
             continue
-        ax = plot_calibration(groups, ax=_axes(_SQUARE_IN))
+        ax = plot_outcome_calibration(groups, ax=_axes(_SQUARE_IN))
         ax.set_title(_named(name))
         drawings.append(
             Drawing(
@@ -129,7 +129,9 @@ def draw_calibration(study: CohortStudy) -> list[Drawing]:
     return drawings
 
 
-def draw_products(method: str, mean: pd.DataFrame, same: pd.DataFrame, pairs: Sequence[PairOf]) -> list[Drawing]:
+def draw_products(
+    method: str, mean: pd.DataFrame, same: pd.DataFrame, pairs: Sequence[PairOf], *, more: str
+) -> list[Drawing]:
     """Draw what kinds of tissue and pathways add together."""
     shown = strongest(mean)
     first = pairs[:_MOST_CURVES]
@@ -140,7 +142,7 @@ def draw_products(method: str, mean: pd.DataFrame, same: pd.DataFrame, pairs: Se
         Drawing(
             as_svg(plot_products(shown, same=same).figure),
             alt=f"Coefficients of products of kinds of tissue and pathways by {method}; the largest: {said}.",
-            caption="Orange: more risk where both are high; purple: less; a dot: of one sign in all folds." + left,
+            caption=f"Orange: {more} where both are high; purple: less; a dot: of one sign in all folds.{left}",
         )
     ]
 

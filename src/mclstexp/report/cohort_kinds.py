@@ -10,6 +10,8 @@ import pandas as pd
 from mclstexp.report.cohort_study import CohortStudy
 
 _MOST_PAIRS: Final = 12
+MORE: Final = {"survival": "more risk", "binary": "more of a yes", "continuous": "a higher number"}
+"""What a coefficient above 0 goes with, by kind of outcome."""
 MOST_PATHWAYS: Final = 40
 """Pathways on a map; those of the largest coefficients."""
 _LOOSE: Final = 1.0
@@ -120,7 +122,9 @@ def on_kinds(study: CohortStudy, method: str, kinds: list[Kind]) -> list[str]:
     return said
 
 
-def on_products(method: str, mean: pd.DataFrame, same: pd.DataFrame, pairs: list[PairOf]) -> list[str]:
+def on_products(
+    method: str, mean: pd.DataFrame, same: pd.DataFrame, pairs: list[PairOf], *, more: str = MORE["survival"]
+) -> list[str]:
     """Say what the map shows, and how far folds agree."""
     if not pairs:
         return []
@@ -129,7 +133,7 @@ def on_products(method: str, mean: pd.DataFrame, same: pd.DataFrame, pairs: list
     best = pairs[0]
     return [
         f"What {method} adds where much of a kind of tissue and a high score of a pathway come together, beyond what "
-        "each adds alone; above 0 with more risk.",
+        f"each adds alone; above 0 goes with {more}.",
         f"Largest: {best.kind} with {best.pathway}, {best.coefficient.mean:+.3f} on average, of one sign in "
         f"{best.coefficient.n_same} of {n} folds.".replace(" -", " \u2212"),
         f"{share:.0%} of {mean.size} pairs have one sign in all {n} folds; coins would in {by_chance:.0%}, and folds "

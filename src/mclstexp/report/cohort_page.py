@@ -122,6 +122,7 @@ def _kinds(study: CohortStudy, slides: str | None) -> dict[str, Any] | None:
     return {
         "kinds": kinds,
         "said": cohort_kinds.on_kinds(study, method, kinds),
+        "more": cohort_kinds.MORE[study.kind],
         "pictures": tile_pictures(study.of(study.tiles, method), slides),
     }
 
@@ -131,10 +132,10 @@ def _products(study: CohortStudy) -> dict[str, Any] | None:
     if method is None:
         return None
     mean, same = cohort_kinds.product_map(study, method)
-    pairs = cohort_kinds.first_pairs(study, method)
+    pairs, more = cohort_kinds.first_pairs(study, method), cohort_kinds.MORE[study.kind]
     return {
-        "said": cohort_kinds.on_products(method, mean, same, pairs),
-        "drawn": cohort_figures.draw_products(method, mean, same, pairs),
+        "said": cohort_kinds.on_products(method, mean, same, pairs, more=more),
+        "drawn": cohort_figures.draw_products(method, mean, same, pairs, more=more),
         "pairs": pairs,
         "n_pairs": mean.size,
     }
