@@ -46,6 +46,7 @@ def test_what_is_frozen_cannot_be_written_to():
     [
         ({"xy": [[1.0, 2, 3]] * 3}, r"shape \(n, 2\)"),
         ({"xy": [[np.nan, 1], [2, 3], [4, 5]]}, "NaN or infinity in 1 of 3 rows"),
+        ({"xy": [[1e300, 1], [2, 3], [4, 5]]}, "a place beyond .* in 1 of 3 rows"),
         ({"ids": ["a", "b"]}, "2 ids for 3 tiles"),
         ({"ids": ["a", "b", "a"]}, "'a' 2 times on slide"),
         ({"array_xy": [[1, 2]]}, "array coordinates must have shape"),

@@ -192,9 +192,10 @@ def test_bad_sections_are_sentences(section):
     with pytest.raises(InputError, match="two or more genes counted in 5% of the spots expected, found 1"):
         small("kmeans").find(section.counts[:, :1].copy(), n_domains=3)
     counts = section.counts.copy()
-    counts.obsm["spatial"][2] = np.nan
-    with pytest.raises(InputError, match="finite places expected"):
-        small("spatial_kmeans").find(counts, n_domains=3)
+    for nowhere in (np.nan, 1e300):
+        counts.obsm["spatial"][2] = nowhere
+        with pytest.raises(InputError, match="finite places expected"):
+            small("spatial_kmeans").find(counts, n_domains=3)
 
 
 @pytest.mark.parametrize(

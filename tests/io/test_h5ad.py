@@ -140,6 +140,9 @@ def test_centres_that_lie_nowhere_are_counted(tmp_path):
     xy[3] = np.nan
     with pytest.raises(InputError, match=r"tile centres must be finite, found NaN or infinity in 1 of 30 rows: drop"):
         read_h5ad(_write(tmp_path, _adata(obsm={"spatial": xy})), mpp=2.0)
+    xy[3] = 1e300
+    with pytest.raises(InputError, match=r"tile centres must be finite, found a place beyond 1e\+09 in 1 of 30 rows"):
+        read_h5ad(_write(tmp_path, _adata(obsm={"spatial": xy})), mpp=2.0)
     with pytest.raises(InputError, match=r"\(column, row\) of each spot expected .* found \(30, 1\)"):
         read_h5ad(_write(tmp_path, _adata(obsm={"spatial": XY[:, :1]})), mpp=2.0)
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from mclstexp.core.display import THUMBNAIL_PX, html_of, plural, size
 from mclstexp.core.errors import InputError
 from mclstexp.core.names import require_names
+from mclstexp.core.places import said_of_misplaced
 
 _SCALES_MPP: Final = (1e-3, 1e4)
 """µm per pixel of a picture of tissue; beyond, a unit was mistaken, and a tile would be all of the slide or nothing."""
@@ -174,9 +175,8 @@ class Tiles:
         if xy.ndim != 2 or xy.shape[1] != 2:
             msg = f"tile centres must have shape (n, 2), found {xy.shape}"
             raise InputError(msg)
-        if not np.isfinite(xy).all():
-            n_bad = int((~np.isfinite(xy).all(axis=1)).sum())
-            msg = f"tile centres must be finite, found NaN or infinity in {n_bad} of {len(xy)} rows: drop those rows"
+        if found := said_of_misplaced(xy):
+            msg = f"tile centres must be finite, found {found}: drop those rows"
             raise InputError(msg)
         if ids.shape != (len(xy),):
             msg = f"one id per tile expected, found {ids.size} ids for {len(xy)} tiles"

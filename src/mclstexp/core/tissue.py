@@ -17,6 +17,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.names import require_names
 from mclstexp.core.pairing import TARGET_SUM, log_shares
 from mclstexp.core.panel import by_variability
+from mclstexp.core.places import misplaced
 from mclstexp.core.section import Section, as_counts
 
 MOST_GENES: Final = 3000
@@ -144,7 +145,7 @@ def _places(counts: AnnData, where: str) -> NDArray[np.float64] | None:
         return None
     found = np.asarray(counts.obsm[keys.SPATIAL])
     xy = found.astype(np.float64) if found.dtype.kind in "iufb" else np.full((1, 1), np.nan)
-    if xy.ndim != 2 or xy.shape[1] < 2 or not np.isfinite(xy).all():
+    if xy.ndim != 2 or xy.shape[1] < 2 or misplaced(xy).any():
         msg = f'{where}: finite places expected in obsm["{keys.SPATIAL}"], found others: drop those spots'
         raise InputError(msg)
     return xy

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mclstexp.core import keys
 from mclstexp.core.errors import InputError
+from mclstexp.core.places import misplaced
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles, TileSpec
 from mclstexp.io.counts_alone import read_counts
@@ -67,7 +68,7 @@ def _on_array(counts: AnnData) -> NDArray[np.float64] | None:
 
 def _on_glass(counts: AnnData, path: Path) -> NDArray[np.float64]:
     xy = np.asarray(counts.obsm.get(keys.SPATIAL, np.empty((0, 2))), np.float64)
-    if xy.shape != (counts.n_obs, 2) or not np.isfinite(xy).all():
+    if xy.shape != (counts.n_obs, 2) or misplaced(xy).any():
         msg = (
             f"places of the spots expected in {path} (names as 12x15, array_col and array_row in obs, or "
             'obsm["spatial"]), found none: give a section with its places'

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from mclstexp.core import keys
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
+from mclstexp.core.places import said_of_misplaced
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles, TileSpec
 from mclstexp.io.anndata_scale import array_places, gather, mpp_from_spots, scale_statements
@@ -156,10 +157,9 @@ def centres(adata: AnnData, path: Path) -> Float[np.ndarray, "n 2"]:
         If there are none, or one is not finite.
     """
     xy = _stated_centres(adata, path)
-    bad = int((~np.isfinite(xy).all(axis=1)).sum())
-    if bad:
-        msg = f"{path.name}: tile centres must be finite, found NaN or infinity in {bad} of {len(xy)} rows: "
-        raise InputError(msg + "drop those rows")
+    if found := said_of_misplaced(xy):
+        msg = f"{path.name}: tile centres must be finite, found {found}: drop those rows"
+        raise InputError(msg)
     return xy
 
 

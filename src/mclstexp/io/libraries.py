@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 
 from mclstexp.core import keys
 from mclstexp.core.errors import InputError
+from mclstexp.core.places import misplaced
 
 _COLUMNS: Final = (
     "library_id",
@@ -132,7 +133,7 @@ def _on_each_other(codes: np.ndarray, xy: Float[np.ndarray, "n 2"]) -> bool:
     n_close = 0
     for code in range(codes.max() + 1):
         own, others = xy[codes == code], xy[codes != code]
-        if len(own) < 3 or not np.isfinite(xy).all():
+        if len(own) < 3 or misplaced(xy).any():
             continue
         step = float(np.median(cKDTree(own).query(own, k=2)[0][:, 1]))
         n_close += int((cKDTree(others).query(own)[0] < 0.6 * step).sum())

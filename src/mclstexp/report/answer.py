@@ -19,6 +19,7 @@ from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.pairing import log_shares
 from mclstexp.core.panel import by_variability
 from mclstexp.core.pearson import pearson_per_gene
+from mclstexp.core.places import misplaced
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles
 from mclstexp.domains.agreement import annotated
@@ -94,7 +95,11 @@ def _enhanced(section: Section, said: AnnData) -> Answer:
     space, names = ExpressionSpace.of_prediction(said), pd.Index(section.tiles.ids)
     at = names.get_indexer(said.obs_names)
     xy = np.asarray(said.obsm[keys.SPATIAL], np.float64)
-    if not (at >= 0).any() or not np.allclose(xy[at >= 0], section.tiles.xy[at[at >= 0]], atol=1):
+    if (
+        misplaced(xy).any()
+        or not (at >= 0).any()
+        or not np.allclose(xy[at >= 0], section.tiles.xy[at[at >= 0]], atol=1)
+    ):
         msg = f"places about the spots of section {section.id} expected, found none: give the section it was made from"
         raise InputError(msg)
     truth = np.full(said.shape, np.nan)

@@ -10,6 +10,7 @@ import numpy as np
 
 from mclstexp.core import keys
 from mclstexp.core.errors import InputError
+from mclstexp.core.places import misplaced
 from mclstexp.core.tiles import Slide
 from mclstexp.io.guard import guarded
 from mclstexp.io.predictions import read_prediction
@@ -32,7 +33,7 @@ def read_viewed(path: Path) -> ad.AnnData:
         raise InputError(msg)
     predicted = read_prediction(path, backed=True)
     xy = predicted.obsm.get(keys.SPATIAL)
-    if xy is None or np.ndim(xy) != 2 or np.shape(xy)[1] != 2 or not np.isfinite(xy).all():
+    if xy is None or np.ndim(xy) != 2 or np.shape(xy)[1] != 2 or misplaced(xy).any():
         msg = f'a finite place for each tile in obsm["{keys.SPATIAL}"] expected in {path}, found none'
     elif 0 in predicted.shape:
         msg = f"tiles and genes expected in {path}, found {predicted.n_obs} tiles and {predicted.n_vars} genes"

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from mclstexp.core import keys
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
+from mclstexp.core.places import said_of_misplaced
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Slide, Tiles, TileSpec
 from mclstexp.io.entries import entries
@@ -71,6 +72,9 @@ def section_of(cells: Cells, wanted: Wanted) -> Section:
     InputError
         If there is no H&E image or alignment that can be used, or `wanted` asks for what there is not.
     """
+    if found := said_of_misplaced(cells.xy_um):
+        msg = f"{cells.name}: finite centres of cells expected, found {found}: drop those cells"
+        raise InputError(msg)
     picture = Path(wanted.image) if wanted.image is not None else _find_image(cells)
     if not picture.is_file():
         msg = f"{cells.name}: an H&E image expected at {picture}, found no such file: check {word('image')}"
