@@ -5,6 +5,7 @@ her2st/ and mob_2k/. Codes are learnt without the section, or the patient, that 
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from domains import BULBS, LABELLED, bulb, labelled
 from mclstexp.analysis.states import TissueCodebook
 from mclstexp.core import keys
+from mclstexp.core.panel import common_genes
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles, TileSpec
 from mclstexp.data.folds import folds_by_patient, folds_by_section
@@ -33,7 +35,7 @@ SIZES = (8, 32, 128)
 
 def layers(data):
     """Codes of the first level against five layers of a bulb that was left out."""
-    sections = [bulb(data, name) for name in BULBS]
+    sections = with_common_genes([bulb(data, name) for name in BULBS])
     print("\n| layers, left-out bulb | " + " | ".join(BULBS) + " |\n|---|" + "---|" * len(BULBS))
     rows = {"k-means of the bulb itself, expression": []}
     for asked in sections:
@@ -71,9 +73,7 @@ def agreement(groups, section):
 
 def labels(data):
     """Say how well codes tell a pathologist's label on a patient that was left out: her2st, expression alone."""
-    counts = {name: labelled(data, name) for name in LABELLED}
-    genes = sorted(set.intersection(*(set(found.var_names) for found in counts.values())))
-    sections = [unseen(found[:, genes].copy(), name) for name, found in counts.items()]
+    sections = with_common_genes([unseen(labelled(data, name), name) for name in LABELLED])
     rows = {}
     for asked in sections:
         train = [section for section in sections if section is not asked]
@@ -91,6 +91,12 @@ def labels(data):
     print(f"\n| label of a left-out patient, {len(sections)} patients | share right |\n|---|---|")
     for name, found in rows.items():
         print(f"| {name} | {np.mean(found):.3f} ({np.min(found):.3f} to {np.max(found):.3f}) |", flush=True)
+
+
+def with_common_genes(sections):
+    """Return sections with the genes that all measured."""
+    genes = common_genes(sections)
+    return [replace(section, counts=section.counts[:, genes].copy()) for section in sections]
 
 
 def vote(learnt, told, weights, asked):
@@ -124,7 +130,9 @@ def controls():
 
 def methods(data):
     """PCC of the controls on bulbs left out one by one, animals not told apart."""
-    scored("olfactory bulb, a section left out", folds_by_section([bulb(data, name) for name in BULBS]))
+    scored(
+        "olfactory bulb, a section left out", folds_by_section(with_common_genes([bulb(data, name) for name in BULBS]))
+    )
 
 
 def mice(data):

@@ -214,7 +214,7 @@ def test_hidden_words_and_their_order_are_found():
         path[:, at] = [rng.choice(16, p=step[state]) for state in path[:, at - 1]]
     clean = words[path].reshape(400, -1)
     bases = np.where(rng.random(clean.shape) < 0.05, rng.integers(0, 4, clean.shape), clean)
-    options = TokenizerOptions(patch=8, sizes=(32,), dim=32, width=64, steps=400, batch=64)
+    options = TokenizerOptions(patch=8, sizes=(32,), dim=32, width=64, steps=1500, batch=64)
     tokenizer = fit_words(bases, options)
     codes = tokenizer.tokens(bases)[..., 0]
     purity = sum(np.bincount(path[codes == code]).max() for code in np.unique(codes)) / codes.size
