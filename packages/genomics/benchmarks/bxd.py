@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
+from mclstexp.analysis.association.inflation import inflation
 from mclstexp_genomics.scan import Scanner, principal_components
-from mclstexp_genomics.significance import family_wise, inflation
+from mclstexp_genomics.significance import family_wise
 
 N_PERMUTATIONS = 199
 
@@ -31,9 +32,9 @@ def main() -> None:
         scanner = Scanner(trait, out)
         scan = scanner(genotypes)
         p = scan.p[:, 0]
-        level, error = inflation(p)
+        level, error = inflation(p[None])
         nulls = [
-            (np.nanmax(np.abs(null.t)), inflation(null.p[:, 0])[0])
+            (np.nanmax(np.abs(null.t)), inflation(null.p.T)[0])
             for null in scanner.permuted(genotypes, n=N_PERMUTATIONS)
         ]
         largest, levels = zip(*nulls, strict=True)

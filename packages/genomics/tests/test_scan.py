@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from mclstexp.analysis.association.inflation import inflation
 from mclstexp.core.errors import InputError
 from mclstexp_genomics.scan import Scanner, filled, principal_components
-from mclstexp_genomics.significance import MEDIAN_CHI2, false_discovery, family_wise, inflation, loci
+from mclstexp_genomics.significance import false_discovery, family_wise
 
 
 def column(*values):
@@ -127,39 +128,13 @@ def test_components_tell_ancestry_and_take_its_inflation_out():
     traits = column(*(2 * group + rng.normal(size=200)))
     component = principal_components(iter([(None, genotypes)]), 1)
     assert abs(np.corrcoef(component[:, 0], group)[0, 1]) > 0.95
-    naive, adjusted = (inflation(Scanner(traits, c)(genotypes).p[:, 0])[0] for c in (None, component))
+    naive, adjusted = (inflation(Scanner(traits, c)(genotypes).p.T)[0] for c in (None, component))
     assert naive > 3
     assert 0.5 < adjusted < 1.5
 
 
-def test_inflation_is_one_at_the_median():
-    p = np.full(9, stats.chi2.sf(MEDIAN_CHI2, 1))
-    assert inflation(p) == pytest.approx((1, 0))
-    assert np.isnan(inflation(np.array([np.nan]))).all()
-    level, error = inflation(np.random.default_rng(0).uniform(size=2000))
-    assert abs(level - 1) < 4 * error
-
-
 def test_false_discovery_leaves_out_what_was_not_tested():
     np.testing.assert_allclose(false_discovery(np.array([0.01, np.nan, 0.04])), [0.02, np.nan, 0.04])
-
-
-def test_near_markers_are_one_locus():
-    p, position = np.array([1e-9, 1e-12, 1e-10]), [1_000_000, 1_300_000, 1_600_000]
-
-    def unlinked(numbers):
-        return np.random.default_rng(0).normal(size=(500, len(numbers)))
-
-    (found,) = loci(p, unlinked, chromosome=["1"] * 3, position_bp=position, threshold=5e-8)
-    assert (found.marker, found.n_markers) == (1, 3)
-    far = loci(p, unlinked, chromosome=["1", "1", "2"], position_bp=position, threshold=5e-8)
-    assert [locus.marker for locus in far] == [1, 2]
-    apart = [1_000_000, 1_800_000, 5_000_000]
-    assert len(loci(p, unlinked, chromosome=["1"] * 3, position_bp=apart, threshold=5e-8)) == 3
-    linked = loci(
-        p, lambda n: np.outer([0, 1, 2], np.ones(len(n))), chromosome=["1"] * 3, position_bp=apart, threshold=1.0
-    )
-    assert [locus.marker for locus in linked] == [1, 2]
 
 
 @pytest.mark.data

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mclstexp.analysis.association.inflation import inflation
+from mclstexp.analysis.association.loci import find_loci
 from mclstexp.core.errors import InputError
 from mclstexp.core.progress import counted, step
 from mclstexp.io.atomic import atomic_path
 from mclstexp_genomics.plink import Plink
-from mclstexp_genomics.scan import Residualise, Scan, Scanner, principal_components
-from mclstexp_genomics.significance import Locus, false_discovery, family_wise, inflation, loci
+from mclstexp_genomics.scan import Residualise, Scan, Scanner, filled, principal_components
+from mclstexp_genomics.significance import false_discovery, family_wise
 from mclstexp_genomics.tables import in_order
 
 
@@ -41,8 +43,8 @@ class Association:
     """A row for each marker and trait: chromosome, position, marker, a1, trait, n, r, beta, t, p, q, and p_family."""
     summary: pd.DataFrame
     """A row for each trait: lambda and its standard error, hits by each rule, loci."""
-    loci: dict[str, list[Locus]]
-    """Of each trait."""
+    loci: dict[str, pd.DataFrame]
+    """Of each trait, the smallest p first: number of the marker, chromosome, position, p, n_markers."""
     n_people: int
     """Who was in all tables."""
     threshold: float
@@ -124,20 +126,19 @@ def _laid_out(
         found["p_family"] = family_wise(largest, scan.t)
     table = table.assign(**{name: values.ravel() for name, values in found.items()})
     threshold = max(0.05 / max(1, int(np.isfinite(scan.p).sum())), 5e-8 / n_traits)
-    places: dict[str, Any] = {
-        "chromosome": markers["chromosome"].to_numpy(),
-        "position_bp": markers["position"].to_numpy(),
-    }
-
-    def calls(numbers: list[int]) -> np.ndarray:
-        return np.column_stack([np.nan_to_num(genotypes.read(at, at + 1)[rows], nan=0) for at in numbers])
-
     hits, summary = {}, []
     for column, name in enumerate(traits):
         p = scan.p[:, column]
-        hits[name] = loci(p, calls, threshold=threshold, **places)
-        level, error = inflation(p)
+        hits[name] = _loci(genotypes, np.flatnonzero(p <= threshold), p, rows)
+        level, error = inflation(p[None])
         row = {"trait": name, "lambda": level, "lambda_se": error, "hits": int((p <= threshold).sum())}
         row |= {"q<0.05": int((found["q"][:, column] < 0.05).sum()), "loci": len(hits[name])}
         summary.append(row | ({"p_family<0.05": int((found["p_family"][:, column] < 0.05).sum())} if largest else {}))
     return Association(table, pd.DataFrame(summary), hits, len(rows), threshold)
+
+
+def _loci(genotypes: Plink, hits: np.ndarray, p: np.ndarray, rows: np.ndarray) -> pd.DataFrame:
+    """Return the loci of the markers with these numbers: names of markers may repeat, numbers do not."""
+    calls = {number: filled(genotypes.read(number, number + 1)[rows])[:, 0] for number in hits.tolist()}
+    found = pd.DataFrame({"marker": hits, "p": p[hits]})
+    return find_loci(found, genotypes.markers[["chromosome", "position"]], pd.DataFrame(calls))
