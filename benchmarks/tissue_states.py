@@ -1,6 +1,7 @@
 """Tissue states beside k-means of as many groups, and the method `codebook` beside other controls: docs/tokens.md.
 
-Run `python benchmarks/tissue_states.py DATA [--tables layers labels methods mice]`, DATA the folder that holds mob_st/,
+Run `python benchmarks/tissue_states.py DATA [--tables layers labels methods mice]
+[--on expression joint image]`, DATA the folder that holds mob_st/,
 her2st/ and mob_2k/. Codes are learnt without the section, or the patient, that is asked.
 """
 
@@ -31,19 +32,22 @@ from mclstexp.sight.sight import Sight
 
 ENCODER = "efficientnet_lite0"
 SIZES = (8, 32, 128)
+WAYS = ("expression", "joint", "image")
 
 
-def layers(data):
+def layers(data, ways):
     """Codes of the first level against five layers of a bulb that was left out."""
     sections = with_common_genes([bulb(data, name) for name in BULBS])
     print("\n| layers, left-out bulb | " + " | ".join(BULBS) + " |\n|---|" + "---|" * len(BULBS))
     rows = {"k-means of the bulb itself, expression": []}
     for asked in sections:
         train = [section for section in sections if section is not asked]
-        for on in ("expression", "joint", "image"):
-            codebook = TissueCodebook.fit(train, on=on, sizes=(5,), sight=Sight(ENCODER))
-            rows.setdefault(f"states, {on}", []).append(agreement(codebook.tokens(asked)[:, 0], asked))
-            rows.setdefault(f"k-means, {on}", []).append(agreement(plain(codebook, train, asked, 5), asked))
+        for on in ways:
+            for sizes in ((5,), (8, 32)):
+                codebook = TissueCodebook.fit(train, on=on, sizes=sizes, sight=Sight(ENCODER))
+                found = agreement(codebook.tokens(asked)[:, 0], asked)
+                rows.setdefault(f"states {sizes}, {on}", []).append(found)
+            rows.setdefault(f"k-means of 5, {on}", []).append(agreement(plain(codebook, train, asked, 5), asked))
         own = TissueCodebook.fit([asked], on="expression", sizes=(5,))
         rows["k-means of the bulb itself, expression"].append(agreement(own.tokens(asked)[:, 0], asked))
     for name, found in rows.items():
@@ -71,7 +75,7 @@ def agreement(groups, section):
     return f"{ari:.3f}, {normalized_mutual_info_score(labels.codes[known], groups[known]):.3f}"
 
 
-def labels(data):
+def labels(data, _):
     """Say how well codes tell a pathologist's label on a patient that was left out: her2st, expression alone."""
     sections = with_common_genes([unseen(labelled(data, name), name) for name in LABELLED])
     rows = {}
@@ -128,14 +132,14 @@ def controls():
     return made
 
 
-def methods(data):
+def methods(data, _):
     """PCC of the controls on bulbs left out one by one, animals not told apart."""
     scored(
         "olfactory bulb, a section left out", folds_by_section(with_common_genes([bulb(data, name) for name in BULBS]))
     )
 
 
-def mice(data):
+def mice(data, _):
     """PCC of the controls on a new mouse."""
     sections = read_sections(data / "mob_2k", spec=TileSpec())
     scored("a new mouse", folds_by_patient(sections))
@@ -157,9 +161,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--tables", nargs="+", default=list(TABLES), choices=list(TABLES))
+    parser.add_argument("--on", nargs="+", default=list(WAYS), choices=list(WAYS))
     asked = parser.parse_args()
     for name in asked.tables:
-        TABLES[name](asked.data)
+        TABLES[name](asked.data, asked.on)
 
 
 if __name__ == "__main__":
