@@ -93,5 +93,12 @@ def test_products_have_their_middle_at_nothing_and_dots_where_folds_agree():
     assert image.get_clim() == (-0.4, 0.4)
     dots = by_id(ax, "one sign in all folds")
     assert sorted(zip(dots.get_xdata(), dots.get_ydata(), strict=True)) == [(0, 0), (0, 1), (1, 1)]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["up", "down"]
+    long = mean.set_axis(["HALLMARK_TNFA_SIGNALING_VIA_NFKB", "HALLMARK_EPITHELIAL_MESENCHYMAL_TRANSITION_X"], axis=1)
+    ax = plot_products(long)
+    ax.figure.draw_without_rendering()
+    labels = ax.get_xticklabels()
+    assert labels[0].get_text() == "TNFA_SIGNALING_VIA_NFKB"
+    assert all(label.get_window_extent().y0 >= 0 for label in labels)
     with pytest.raises(InputError, match="coefficients of kinds of tissue"):
         plot_products(mean.iloc[:0])

@@ -15,7 +15,10 @@ from mclstexp.plotting.style import DIFFERENCE, PAGE_IN, style
 
 _CELL_IN: Final = 0.2
 _MARGIN_IN: Final = 1.9
-_LETTERS: Final = 34
+"""Beside the cells: names of kinds, and the colour bar."""
+_LETTER_IN: Final = 0.064
+"""Height of a letter of a pathway's name, which stands aslant beneath."""
+_LETTERS: Final = 28
 
 
 def plot_products(mean: pd.DataFrame, *, same: pd.DataFrame | None = None, ax: Axes | None = None) -> Axes:
@@ -40,11 +43,13 @@ def plot_products(mean: pd.DataFrame, *, same: pd.DataFrame | None = None, ax: A
         raise InputError(msg)
     most = float(np.nanmax(np.abs(mean.to_numpy(np.float64)))) or 1.0
     with style():
+        pathways = _names(mean.columns)
         if ax is None:
-            size = (_MARGIN_IN + _CELL_IN * mean.shape[1], _MARGIN_IN + _CELL_IN * mean.shape[0])
-            ax = plt.subplots(figsize=(max(size[0], PAGE_IN / 2), size[1]))[1]
+            width = _MARGIN_IN + _CELL_IN * mean.shape[1]
+            height = 0.4 + _CELL_IN * mean.shape[0] + _LETTER_IN * max(map(len, pathways))
+            ax = plt.subplots(figsize=(max(width, PAGE_IN / 2), max(height, PAGE_IN / 4)))[1]
         drawn = ax.imshow(mean.to_numpy(np.float64), cmap=DIFFERENCE, vmin=-most, vmax=most, gid="products")
-        ax.set_xticks(range(mean.shape[1]), [_cut(name) for name in mean.columns], rotation=55, ha="right")
+        ax.set_xticks(range(mean.shape[1]), pathways, rotation=55, ha="right")
         ax.set_yticks(range(mean.shape[0]), [str(name) for name in mean.index])
         for label in ax.get_xticklabels():
             label.set_rotation_mode("anchor")
@@ -56,6 +61,10 @@ def plot_products(mean: pd.DataFrame, *, same: pd.DataFrame | None = None, ax: A
     return ax
 
 
-def _cut(name: object) -> str:
-    text = str(name)
-    return text if len(text) <= _LETTERS else f"{text[: _LETTERS - 1]}…"
+def _names(columns: pd.Index) -> list[str]:
+    """Return names without what all begin with ("HALLMARK_"), cut where they are long."""
+    names = [str(name) for name in columns]
+    first = {name.partition("_")[0] for name in names if "_" in name}
+    alike = len(first) == 1 and len(names) > 1 and all("_" in name for name in names)
+    bare = [name.partition("_")[2] if alike else name for name in names]
+    return [name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…" for name in bare]
