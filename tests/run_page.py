@@ -57,6 +57,8 @@ def run_command(words: list[str], block: Block) -> None:
     if words[0] == "mclstexp":
         if words[1:3] == ["fit", "mclstexp"]:
             words = [*words, *(word for option in SMALL for word in ("--option", option))]
+            if "--encoder" not in words:  # the default's weights come from the hub; that of the world's experiments
+                words += ["--encoder", "random:test_efficientnet"]
         code = run(words[1:])
     else:
         code = subprocess.run([sys.executable, *words[1:]], check=False).returncode
