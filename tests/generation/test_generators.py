@@ -11,9 +11,12 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import TileSpec
 from mclstexp.generation import create_generator, list_generators
 from mclstexp.generation.learnt_stage import LearntStage
+from mclstexp.generation.painter import Conditioned
 from mclstexp.generation.patches import Patches, as_signed
 from mclstexp.generation.pictures import pictures_of_tiles, to_bytes
 from mclstexp.io.generators import load_generator, save_generator
+from mclstexp.nn.feature_context import FeatureContext
+from mclstexp.nn.latent_diffusion import noise_kept, noised
 from mclstexp.nn.latent_unet import LatentUNet
 from small_generators import tiny
 from small_methods import small_sections
@@ -152,3 +155,14 @@ def test_what_cannot_be_used_is_said(sections, fitted, features):
         tiny(width=20)
     with pytest.raises(InputError, match="did you mean 'diffusion'"):
         create_generator("difusion")
+
+
+def test_velocity_and_noise_say_the_same_in_two_ways():
+    """A U-Net that says v of a picture and one that says the noise end at the same noise."""
+    clean, noise, time = torch.randn(3, 6, 4, 4), torch.randn(3, 6, 4, 4), torch.tensor([1, 500, 981])
+    kept = torch.tensor(noise_kept(), dtype=torch.float32)[time].view(-1, 1, 1, 1)
+    unet = LatentUNet(6, width=32, mults=(1,), n_blocks=1, attention_at=(), context_dim=4)
+    unet.forward = lambda *_: kept.sqrt() * noise - (1 - kept).sqrt() * clean
+    network = Conditioned(unet, FeatureContext(2, 4), velocity=True)
+    found = network(noised(clean, noise, time), time, torch.ones(3, 2))
+    assert torch.allclose(found, noise, atol=1e-5)

@@ -18,7 +18,7 @@ SIDE = 16
 def learnt(pictures, features, *, epochs, batch_size):
     torch.manual_seed(0)
     unet = LatentUNet(3, width=32, mults=(1, 2), n_blocks=1, attention_at=(2,), context_dim=32)
-    painter = Painter(Conditioned(unet, FeatureContext(features.shape[1], 32)), ema=0.99)
+    painter = Painter(Conditioned(unet, FeatureContext(features.shape[1], 32), velocity=True), ema=0.99)
     options = TrainingOptions(epochs=epochs, batch_size=batch_size, learning_rate=2e-3)
     teach(painter, lambda rows: pictures[rows], features, options=options, workdir=None)
     return painter.mean.eval()

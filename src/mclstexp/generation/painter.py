@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mclstexp.generation.painting import Windows, laid_together, paint, plain_way
 from mclstexp.nn.feature_context import FeatureContext
-from mclstexp.nn.latent_diffusion import N_TIMES, Denoiser, guided, noised, sample
+from mclstexp.nn.latent_diffusion import N_TIMES, Denoiser, guided, noise_kept, noised, sample
 from mclstexp.nn.latent_unet import LatentUNet
 from mclstexp.training.loop import TrainingOptions
 from mclstexp.training.progress import train_shown
@@ -26,18 +26,35 @@ _AT_ONCE: Final = 32
 
 
 class Conditioned(nn.Module):
-    """A U-Net and the map from features to its context."""
+    """A U-Net and the map from features to its context.
 
-    def __init__(self, unet: LatentUNet, context: FeatureContext) -> None:
+    Parameters
+    ----------
+    unet, context
+        The two.
+    velocity
+        Whether the U-Net says v = √ᾱ · noise - √(1 - ᾱ) · clean (Salimans and Ho 2022) in place of the noise itself.
+        Where hardly anything but noise is left, a guess of noise has to be exact to a thousandth before anything can be
+        told from it; a small network never gets there.
+    """
+
+    def __init__(self, unet: LatentUNet, context: FeatureContext, *, velocity: bool) -> None:
         super().__init__()
-        self.unet, self.context = unet, context
+        self.unet, self.context, self.velocity = unet, context, velocity
+
+    def noise(self, values: Tensor, time: Tensor, context: Tensor) -> Tensor:
+        """Say which noise lies on maps, given the tokens of their features."""
+        said: Tensor = self.unet(values, time, context)
+        if not self.velocity:
+            return said
+        kept = _kept_at(time, like=values)
+        return (1 - kept).sqrt() * values + kept.sqrt() * said
 
     def forward(
         self, values: Float[Tensor, "n n_channels h w"], time: Tensor, features: Float[Tensor, "n n_features"]
     ) -> Float[Tensor, "n n_channels h w"]:
         """Say which noise lies on maps of tiles with these features; zeros say nothing of them."""
-        noise: Tensor = self.unet(values, time, self.context(features))
-        return noise
+        return self.noise(values, time, self.context(features))
 
 
 class Painter(nn.Module):
@@ -68,12 +85,22 @@ class Painter(nn.Module):
             old.lerp_(new, 1 - keep)
 
     def loss(self, latent: Float[Tensor, "n n_channels h w"], features: Float[Tensor, "n n_features"]) -> Tensor:
-        """Lay noise on maps, of any of the times, and return how far off the network's guess of it is."""
+        """Lay noise on maps, of any of the times, and return how far off (squared) what the U-Net says of it is."""
         time = torch.randint(N_TIMES, (len(latent),)).to(latent.device)
         noise = torch.randn(latent.shape).to(latent.device)
         untold = (torch.rand(len(latent)) < _UNTOLD).to(latent.device)
-        found = self.network(noised(latent, noise, time), time, features * ~untold[:, None])
-        return ((found - noise) ** 2).mean()
+        context = self.network.context(features * ~untold[:, None])
+        found = self.network.unet(noised(latent, noise, time), time, context)
+        target = noise
+        if self.network.velocity:
+            kept = _kept_at(time, like=latent)
+            target = kept.sqrt() * noise - (1 - kept).sqrt() * latent
+        return ((found - target) ** 2).mean()
+
+
+def _kept_at(time: Tensor, *, like: Tensor) -> Tensor:
+    kept = torch.tensor(noise_kept(), dtype=like.dtype, device=like.device)[time.long()]
+    return kept.view(-1, *[1] * (like.dim() - 1))
 
 
 def teach(
@@ -165,7 +192,7 @@ def paint_canvas(
 def denoiser(network: Conditioned, features: Float[Tensor, "n n_features"], *, guidance: float) -> Denoiser:
     """Return who says which noise lies on maps of tiles with these features."""
     context, nothing = network.context(features), network.context(torch.zeros_like(features[:1]))
-    return guided(network.unet, context, nothing, guidance=guidance)
+    return guided(network.noise, context, nothing, guidance=guidance)
 
 
 def noise_of(shape: tuple[int, ...], *seeds: int) -> Tensor:

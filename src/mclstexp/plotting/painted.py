@@ -31,13 +31,16 @@ def plot_painted(
     """
     n = max(len(measured) for _, measured, _ in rows)
     side = PAGE_IN / (2 * n + 0.5)
+    height = len(rows) * (side + _ROW_IN)
+    grid = {"left": 0.01, "right": 0.99, "bottom": 0.02, "top": 1 - _ROW_IN / height, "wspace": 0.06}
     with style():
         figure, axes = plt.subplots(
             len(rows),
             2 * n + 1,
-            figsize=(PAGE_IN, len(rows) * (side + _ROW_IN) + 0.3),
+            figsize=(PAGE_IN, height),
             squeeze=False,
-            gridspec_kw={"width_ratios": [*[1] * n, 0.5, *[1] * n]},
+            layout="none",  # one that fits words would give the first tile the room of its row's name
+            gridspec_kw={"width_ratios": [*[1] * n, 0.5, *[1] * n], "hspace": _ROW_IN / side, **grid},
         )
         for (name, measured, painted), line in zip(rows, axes, strict=True):
             for ax in line:
