@@ -150,6 +150,13 @@ def test_values_lie_where_the_tiles_do_and_are_read_as_a_prediction(files):
     assert list(back.var["unit"]) == ["log hazard", *["how likely it is one"] * 3]
 
 
+def test_what_does_not_add_up_is_not_added(files, patients):
+    model = fitted("prototype_shares", patients, log_ratio=True, **SHARES)
+    told = explain_slide(model, files / "a.safetensors").uns["mclstexp"]
+    assert not told["adds_up"]
+    assert set(told) & {"risk_of_tiles", "risk_elsewhere"} == set()
+
+
 def test_places_are_read_as_each_kind_of_file_has_them(files):
     old, clam = read_places(files / "old.safetensors"), read_places(files / "clam.h5")
     assert (old.side_px, old.slide_mpp) == (100, 1.28)  # tiles of 128 µm side by side, 100 pixels apart

@@ -57,8 +57,8 @@ def explain_slide(
     -------
     A row for each tile, its centre in ``obsm["spatial"]``; columns "risk contribution", "attention" of networks that
     have one, and "prototype 1", … with how likely the tile is of the kind. ``uns["mclstexp"]`` has the patient's
-    "risk", "risk_of_tiles" (what all its tiles add) and "risk_elsewhere"; "adds_up" and "says" tell whether that is
-    exact.
+    "risk" and, where that is exact ("adds_up"), "risk_of_tiles" (what all its tiles add) and "risk_elsewhere"; "says"
+    has it in sentences.
 
     Raises
     ------

@@ -51,8 +51,10 @@ def explain(
     whose = None if table is None else replace(cohort_config(table, patients), outcome="")
     said = explain_slide(model, features, cohort=whose, image=image, out=out, overwrite=overwrite)
     told = said.uns[keys.PROVENANCE]
-    parts = f"{told['risk_of_tiles']:+.3f} of tiles, {told['risk_elsewhere']:+.3f} of all else"
-    say(f"{said.n_obs} tiles, {told['method']}; risk {told['risk']:+.3f} ({told['unit']}): {parts}")
+    parts = ""
+    if told["adds_up"]:
+        parts = f": {told['risk_of_tiles']:+.3f} of tiles, {told['risk_elsewhere']:+.3f} of all else"
+    say(f"{said.n_obs} tiles, {told['method']}; risk {told['risk']:+.3f} ({told['unit']}){parts}")
     for sentence in told["says"]:
         say(sentence)
     say(f"look at it: mclstexp view SLIDE {out}")

@@ -143,8 +143,7 @@ def as_slide(
         "tile_size_um": side_um,
         "unit": values.unit,
         "risk": values.risk,
-        "risk_of_tiles": values.of_tiles,
-        "risk_elsewhere": values.risk - values.of_tiles,
+        **(_parts(values) if values.exact else {}),
         "adds_up": values.exact,
         "says": list(values.says),
         **about,
@@ -156,6 +155,10 @@ def as_slide(
         obsm={keys.SPATIAL: places.xy},
         uns={keys.PROVENANCE: said},
     )
+
+
+def _parts(values: TileValues) -> dict[str, float]:
+    return {"risk_of_tiles": values.of_tiles, "risk_elsewhere": values.risk - values.of_tiles}
 
 
 def _unit(name: str, values: TileValues) -> str:

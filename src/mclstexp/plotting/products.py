@@ -47,7 +47,7 @@ def plot_products(mean: pd.DataFrame, *, same: pd.DataFrame | None = None, ax: A
         if ax is None:
             width = _MARGIN_IN + _CELL_IN * mean.shape[1]
             height = 0.4 + _CELL_IN * mean.shape[0] + _LETTER_IN * max(map(len, pathways))
-            ax = plt.subplots(figsize=(max(width, PAGE_IN / 2), max(height, PAGE_IN / 4)))[1]
+            ax = plt.subplots(figsize=(max(width, PAGE_IN / 2), max(height, PAGE_IN / 3)))[1]
         drawn = ax.imshow(mean.to_numpy(np.float64), cmap=DIFFERENCE, vmin=-most, vmax=most, gid="products")
         ax.set_xticks(range(mean.shape[1]), pathways, rotation=55, ha="right")
         ax.set_yticks(range(mean.shape[0]), [str(name) for name in mean.index])
@@ -57,7 +57,7 @@ def plot_products(mean: pd.DataFrame, *, same: pd.DataFrame | None = None, ax: A
         if same is not None:
             rows, columns = np.nonzero(same.loc[mean.index, mean.columns].to_numpy(np.float64) >= 1)
             ax.plot(columns, rows, "o", ms=2.2, color="black", gid="one sign in all folds")
-        colour_bar(drawn, [ax], label="coefficient, mean over folds")
+        colour_bar(drawn, [ax], label="mean over folds")
     return ax
 
 
