@@ -6,11 +6,13 @@ import random
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file, save
 
 from mclstexp import load_model, save_model
 from mclstexp.cli import run
 from mclstexp.core.errors import InputError
+from mclstexp.nn.heads import require_as_many
 from small_methods import SPEC, small_methods, small_sections
 
 QUICK = ("mean", "ridge")
@@ -97,3 +99,9 @@ def test_what_a_model_is_can_be_asked_of_any_file(strange, sections, tmp_path, c
         (folder / "model.json").write_text(json.dumps(said | change))
         assert run(["info", str(folder)]) in (0, 2), change
         assert "unexpected" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("mean", "other"), [((3,), (6,)), ((6,), (3, 2)), ((1, 3), (1, 3))])
+def test_moments_of_different_lengths_are_refused(mean, other):
+    with pytest.raises(InputError, match="as many means as features expected in a network"):  # also where types are not
+        require_as_many(torch.zeros(mean), torch.ones(other))

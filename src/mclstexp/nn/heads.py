@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mclstexp.core.errors import InputError
+
 
 class ProjectionHead(nn.Module):
     """LN(p + W₂ GELU(p) + b₂) with p = W₁u + b₁: the head of BLEEP, HECLIP, ST-GCHB and mclSTExp.
@@ -48,6 +50,7 @@ class Reduction(nn.Module):
         self, mean: Float[Tensor, " n_features"], components: Float[Tensor, "n_features n_components"]
     ) -> None:
         super().__init__()
+        require_as_many(mean, components)
         self.register_buffer("mean", mean)
         self.register_buffer("components", components)
 
@@ -70,9 +73,23 @@ class Standardise(nn.Module):
 
     def __init__(self, mean: Float[Tensor, " n"], spread: Float[Tensor, " n"]) -> None:
         super().__init__()
+        require_as_many(mean, spread)
         self.register_buffer("mean", mean)
         self.register_buffer("spread", torch.where(spread > 0, spread, 1.0))
 
     def forward(self, values: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """Standardise."""
         return (values - self.mean) / self.spread
+
+
+def require_as_many(mean: Tensor, other: Tensor) -> None:
+    """Refuse what is subtracted and what it is then divided by, or multiplied with, of different lengths.
+
+    Raises
+    ------
+    InputError
+        If they differ: both come from a file where a model is loaded.
+    """
+    if mean.ndim != 1 or len(mean) != len(other):
+        msg = f"as many means as features expected in a network, found {tuple(mean.shape)} and {tuple(other.shape)}: "
+        raise InputError(msg + "copy the model again")

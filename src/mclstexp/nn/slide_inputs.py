@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mclstexp.core.tiles import Tiles
 from mclstexp.data.neighbours import find_neighbours
+from mclstexp.nn.heads import require_as_many
 from mclstexp.nn.position import array_positions
 
 
@@ -87,6 +88,7 @@ class FeatureEmbedding(nn.Module):
         self, mean: Float[Tensor, " n_features"], spread: Float[Tensor, " n_features"], *, dim: int, dropout: float
     ) -> None:
         super().__init__()
+        require_as_many(mean, spread)
         self.register_buffer("mean", mean)
         self.register_buffer("spread", spread)
         self.dropout = nn.Dropout(dropout)
