@@ -44,6 +44,7 @@ ALONE = {
     "api/doctor.py": "says how to install and to clear, whoever asks",
     "core/display.py": "writes HTML, whose attributes look alike",
     "demo.py": "prints commands",
+    "demo_cohort.py": "prints commands",
     "whole_slide/wsi_tiles.py": "gives a line of LazySlide's Python, to whom uses it from there",
 }
 

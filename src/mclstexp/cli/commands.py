@@ -18,7 +18,13 @@ from mclstexp.core.progress import step
 
 
 @app.command
-def demo(*, out: Path, seed: int = 0, overwrite: Annotated[bool, Parameter(negative="")] = False) -> None:
+def demo(
+    *,
+    out: Path,
+    seed: int = 0,
+    cohort: Annotated[bool, Parameter(negative="")] = False,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
     """Show the whole way on made-up tissue: sections, methods, scores, a report, a model and what it predicts.
 
     Parameters
@@ -27,13 +33,21 @@ def demo(*, out: Path, seed: int = 0, overwrite: Annotated[bool, Parameter(negat
         Folder for the results.
     seed
         Start of the random numbers.
+    cohort
+        Go on to patients: slides of 60 others, their expression, and what becomes of them, command by command; run it
+        again to go on after an interruption.
     overwrite
         Replace an earlier demo.
     """
+    if cohort:
+        from mclstexp.cli.cohort_way import go_the_way
+
+        return go_the_way(out, seed=seed)
     step("Loading what the demo needs")
     from mclstexp.demo import run_demo
 
     run_demo(out, seed=seed, overwrite=overwrite)
+    return 0
 
 
 @app.command

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -62,7 +63,7 @@ class World:
         z = (shares - shares.mean(axis=0)) / shares.std(axis=0)
         risk = self.effect * (1.2 * z[:, 0] * activity[:, 0] + 0.5 * activity[:, 1] + 0.4 * z[:, 1])
         risk += rng.normal(0, 1, N_SITES)[site] * self.site_hazard
-        outcomes = _followed(rng, ids, risk)
+        outcomes = follow_up(rng, ids, risk)
         index = pd.Index(ids, dtype=object)
         genes.index = index
         sets = {name: tuple(genes.columns[genes.columns.str.startswith(f"{name} ")]) for name in pathway_names()}
@@ -113,7 +114,8 @@ def _genes(
     return pd.DataFrame(columns)
 
 
-def _followed(rng: np.random.Generator, ids: tuple[str, ...], risk: Float[np.ndarray, " n"]) -> Outcomes:
+def follow_up(rng: np.random.Generator, ids: Sequence[str], risk: Float[np.ndarray, " n"]) -> Outcomes:
+    """Draw what becomes of patients of known log hazards: Weibull's times, about 60 % with an event."""
     time = 24 * (rng.exponential(size=len(risk)) * np.exp(-risk)) ** (1 / 1.3)
     censored = rng.uniform(0, 1.6 * np.quantile(time, 0.75), len(risk))
     return Outcomes.survival(ids, time=np.minimum(time, censored), event=time <= censored)
