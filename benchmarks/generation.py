@@ -15,6 +15,7 @@ The generator has seen all tiles of the first mouse, and no counts. Scores are o
 """
 
 import argparse
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -151,7 +152,11 @@ def draw_tiles(train: list[Section], test: list[Section], generator: Generator, 
 
 def draw_gene(train: list[Section], generator: Generator, out: Path, gene: str) -> None:
     """Draw what tissue looks like along a gene, as it was measured."""
-    found = mx.generate_gene(generator, train, gene, n=6)
+    try:
+        found = mx.generate_gene(generator, train, gene, n=6)
+    except mx.InputError as error:  # where expression tells nothing of tissue's look
+        print(error)
+        return
     names = [f"{gene} at {quantile:g}" for quantile in found.quantiles]
     rows = [*zip(names, found.measured, found.painted, strict=True)]
     plot_painted(rows, mpp=generator.made_.mpp).savefig(out / "gene.png", dpi=200)
@@ -187,6 +192,7 @@ def main() -> None:
         else mx.fit_generator(first, one, out=given.out / name, spec=SPEC)
         for name, one in made.items()
     }
+    print(f"{time.process_time():.0f} processor seconds until generators were fitted, or read")
     train = first.read(SPEC)
     test = mx.read_sections(given.data / "mob_2k", mpp=MPP, sections=["MOB3", "MOB4"], spec=SPEC)
     if given.only in (None, "quality"):
@@ -199,8 +205,8 @@ def main() -> None:
         print(scores.groupby(["method", "arm"], sort=False)["pcc"].agg(["mean", "min", "max"]).round(3))
     if given.only in (None, "picture"):
         draw_tiles(train, test, fitted["diffusion"], given.out)
-        draw_gene(train, fitted["diffusion"], given.out, GENE)
         draw_slide(test, fitted["diffusion"], given.out)
+        draw_gene(train, fitted["diffusion"], given.out, GENE)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ N_NEAR: Final = 10
 LEAST_TOLD: Final = 0.05
 """Share of features' variance that expression must tell of tissue that was left out; below, a picture would be made
 up."""
+_MOST_NEAR: Final = 50
 _LEAST_SPREAD: Final = 1e-9
 
 
@@ -132,8 +133,9 @@ class Profiles:
     def told(self) -> float:
         """Return how much of features' variance (R²) expression tells of individuals, or sections, that are left out.
 
-        Each spot's features are guessed as the mean of those of the `N_NEAR` spots most like it on the others, and
-        compared with the mean of the others. With one individual it is of sections, and flatters.
+        Each spot's features are guessed as the mean of those of the spots most like it on the others (an eighth of
+        them, 10 to 50: a mean of few is mostly their own noise), and compared with the mean of the others. With one
+        individual it is of sections, and flatters.
         """
         owner, lost, all_of_it = np.array(self.owner)[self.section], 0.0, 0.0
         if len(set(self.owner)) < 2:
@@ -143,8 +145,9 @@ class Profiles:
             held, rest = owner == one, owner != one
             centre, spread = self.expression[rest].mean(axis=0), _spread_of(self.expression[rest])
             known, asked = ((self.expression[part] - centre) / spread for part in (rest, held))
+            n_near = min(max(N_NEAR, int(rest.sum()) // 8), _MOST_NEAR)
             for row, features in zip(asked, self.features[held], strict=True):
-                near = np.argsort(-_correlation(row, known), kind="stable")[:N_NEAR]
+                near = np.argsort(-_correlation(row, known), kind="stable")[:n_near]
                 lost += float((((features - self.features[rest][near].mean(axis=0)) / scale) ** 2).sum())
             all_of_it += float((((self.features[held] - self.features[rest].mean(axis=0)) / scale) ** 2).sum())
         return 1 - lost / all_of_it
