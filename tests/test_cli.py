@@ -25,6 +25,8 @@ from mclstexp.methods import list_methods
 TILE = ("--size-px", "32", "--mpp", "10")
 ENCODER = "efficientnet_lite0"
 COMMANDS = [
+    "associate",
+    "biomarkers",
     "cache",
     "cohort",
     "doctor",
@@ -39,6 +41,8 @@ COMMANDS = [
     "view",
     "evaluate",
     "evaluate-imputation",
+    "export",
+    "generate",
     "report",
     "info",
     "validate",
