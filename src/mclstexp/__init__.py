@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mclstexp import plotting as pl
     from mclstexp.alignment import align
     from mclstexp.api import enhance, find_domains, impute, load_model, predict
+    from mclstexp.api.adaptation import adapt_model
     from mclstexp.api.cohort import evaluate_outcome, fit_outcome, predict_outcome, read_cohort
     from mclstexp.api.exports import export_prediction
     from mclstexp.api.generation import fit_generator, generate, generate_gene, generate_slide
@@ -42,6 +43,7 @@ __all__ = [
     "TileSpec",
     "Tiles",
     "__version__",
+    "adapt_model",
     "align",
     "analysis",
     "as_feature_model",
@@ -89,6 +91,7 @@ _HOME = {
     "SlideSettings": "whole_slide.settings",
     "TileSpec": "core.tiles",
     "Tiles": "core.tiles",
+    "adapt_model": "api.adaptation",
     "align": "alignment",
     "as_feature_model": "whole_slide.lazyslide",
     "augment": "generation.augment",

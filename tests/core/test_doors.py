@@ -11,6 +11,7 @@ import pytest
 
 import mclstexp
 from mclstexp.api import find_domains, predict_files, run_experiment, validate
+from mclstexp.api.adaptation import adapt_model
 from mclstexp.api.exports import export_prediction
 from mclstexp.api.tile_values import explain_slide
 from mclstexp.cli.application import app
@@ -158,7 +159,7 @@ def test_keys_of_files_exist():
 def test_arguments_exist():
     takers = [read_sections, read_h5ad, read_spatialdata, read_visium_hd, predict_files, run_experiment, write_report]
     takers += [find_domains, fine_tiles, SlideSettings, create, FitConfig, Rules, mclstexp.core.doors.Option]
-    takers += [impute_targets, TileSpec, CohortConfig, explain_slide, validate, export_prediction]
+    takers += [impute_targets, TileSpec, CohortConfig, explain_slide, validate, export_prediction, adapt_model]
     known = {name for taker in takers for name in inspect.signature(taker).parameters}
     known |= set(Choices.__annotations__) | {"by"}  # of Fold, a dataclass of the layer above
     assert {option.python for option in OPTIONS.values()} <= known

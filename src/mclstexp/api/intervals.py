@@ -72,6 +72,7 @@ class Intervals:
         if not 0 < level < 1:
             msg = f"a level between 0 and 1 expected, found {level}: 0.8 asks for intervals that hold 80 %"
             raise InputError(msg)
+        _require_as_fitted(model)
         imputed = model.provenance_.get(keys.IMPUTED)
         if imputed is not None:
             msg = (
@@ -109,6 +110,7 @@ class Intervals:
             If the model is of another method, has other options, scale, tiles or encoder weights, or predicts a gene
             without a width.
         """
+        _require_as_fitted(model)
         name, said, terms = _of(model)
         missing = [gene for gene in model.genes_ if gene not in self.widths]
         differ = [term for term in terms | self.terms if terms.get(term) != self.terms.get(term)]
@@ -126,6 +128,14 @@ class Intervals:
         predicted.layers[keys.LOW], predicted.layers[keys.HIGH] = low - width, high + width
         predicted.uns[keys.PROVENANCE][keys.INTERVALS] = {"level": self.level, "scope": self.scope}
         return predicted
+
+
+def _require_as_fitted(model: Predictor) -> None:
+    """Refuse an adapted model: what is learnt by leaving individuals out is of the model as it was fitted."""
+    if keys.ADAPTED in model.provenance_:
+        where = model.provenance_[keys.ADAPTED]["section"]
+        msg = f"a model as it was fitted expected for intervals, found one adapted to {where}: give that it was made of"
+        raise InputError(msg)
 
 
 def _of(model: Predictor) -> tuple[str, dict[str, str], dict[str, str]]:

@@ -10,6 +10,7 @@ from cyclopts import CycloptsError
 from rich.console import Console
 
 from mclstexp.cli import (  # noqa: F401  they register themselves
+    adapting,
     associating,
     biomarking,
     calibrating,

@@ -66,6 +66,7 @@ OPTIONS: Final[Mapping[str, Option]] = MappingProxyType(
         "out": Option("--out", None, "out"),
         "overwrite": Option("--overwrite", None, "overwrite", switch=True),
         "data": Option("--data", None, "data"),
+        "spots": Option("--spots", None, "spots"),
         "to": Option("--to", None, "to"),
         # how spots are put where they belong
         "landmarks": Option("--landmarks", None, "landmarks"),

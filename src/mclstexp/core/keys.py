@@ -42,6 +42,8 @@ SHARE = "share_in_training"
 """var of a prediction on residuals: the gene's share of the panel's counts in training, see `ExpressionSpace`."""
 EXPECTED_COUNTS = "mclstexp_expected_counts"
 """obsm and uns of a training section's counts: what to expect of genes that it lacks, and how that was imputed."""
+ADAPTED = "adapted"
+"""Within `PROVENANCE`: on which measured spots of which slide a model was adapted."""
 IMPUTED = "imputed"
 """var of a prediction: whether the gene was learnt from such counts in place of measured ones; within `PROVENANCE`: by
 what they were imputed."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mclstexp._version import __version__
 from mclstexp.core import identity, keys
+from mclstexp.core.adaptation import Adaptation, warn_if_seen
 from mclstexp.core.code import source_hash
 from mclstexp.core.display import fitted_on
 from mclstexp.core.errors import InputError
@@ -51,6 +52,7 @@ class Predictor(Method):
     """Scale and panel of the predictions; set by `fit`."""
     spec_: TileSpec
     """Size and scale of the tiles it was fitted on; set by `fit`."""
+    adaptation_: Adaptation | None = None  # what `adapt_model` added
     _workdir: Path | None = None
 
     @property
@@ -169,9 +171,9 @@ class Predictor(Method):
             If the method returned a wrong shape.
         """
         self._check_tiles(tiles)
-        expression = np.asarray(self._predict(tiles), dtype=np.float32)
-        expected = (len(tiles), len(self.genes_))
-        if expression.shape != expected:
+        warn_if_seen(self.provenance_, tiles)
+        expression = self._expressed(tiles)
+        if expression.shape != (expected := (len(tiles), len(self.genes_))):
             msg = f"{self.name} returned shape {expression.shape} (expected {expected})"
             raise RuntimeError(msg)
         require_finite(expression, name=self.name)
@@ -232,6 +234,11 @@ class Predictor(Method):
         """
         self._check_tiles(tiles)
         return self._retrievals(tiles)
+
+    def _expressed(self, tiles: Tiles) -> NDArray[np.float32]:
+        """Return what `_predict` does, adapted if the model was."""
+        found = np.asarray(self._predict(tiles), dtype=np.float32)
+        return self.adaptation_.apply(found) if self.adaptation_ else found
 
     def _check_tiles(self, tiles: Tiles) -> None:
         require_tiles(tiles)

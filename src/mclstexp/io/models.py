@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from mclstexp.core import keys
+from mclstexp.core.adaptation import Adaptation
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.options import build, typed_options
@@ -68,7 +70,8 @@ def save_model(model: Predictor, folder: Path | str, *, overwrite: bool = False)
         "provenance": provenance,
         "state": state.meta,
     }
-    write_folder(folder, description, state.arrays, overwrite=overwrite)
+    arrays = state.arrays if model.adaptation_ is None else {**state.arrays, **model.adaptation_.arrays()}
+    write_folder(folder, description, arrays, overwrite=overwrite)
     return folder
 
 
@@ -109,7 +112,11 @@ def load_model(folder: Path | str, *, methods: Mapping[str, type[Predictor]]) ->
         model.space_ = build(ExpressionSpace, description["space"], where=f"{folder}: the space")
         model.spec_ = build(TileSpec, description["spec"], where=f"{folder}: the tiles")
         model.provenance_ = {**description["provenance"], "options": options(model)}
-        model._set_state(State(arrays=arrays, meta=description["state"]))
+        model.adaptation_, own = Adaptation.of_arrays(arrays, n_genes=len(model.genes_))
+        if (model.adaptation_ is None) == (keys.ADAPTED in model.provenance_):
+            msg = f"what a model was adapted by expected whole in {folder}, found a part missing: copy it again"
+            raise InputError(msg)
+        model._set_state(State(arrays=own, meta=description["state"]))
     return model
 
 

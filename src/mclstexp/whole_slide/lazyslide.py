@@ -182,7 +182,7 @@ class FeatureModel:
             _warn_if_unlike(difference(tiles, self._encoder, values), self._encoder)
         # the runner's autocast is for its own networks: ours settle their precision themselves
         with features_kept_in(store), torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
-            expression = np.asarray(self.model._predict(tiles), np.float32)
+            expression = self.model._expressed(tiles)
         return dict(zip(self.model.genes_, expression.T, strict=True))
 
     def get_transform(self) -> None:

@@ -115,7 +115,7 @@ def _predict(
     n_own, slide = len(block.rows), tiles.slide
     with features_kept_in(recent):
         # Predictor.predict would make an AnnData of the rim too
-        expression = np.asarray(model._predict(asked), np.float32)[:n_own]
+        expression = model._expressed(asked)[:n_own]
         distance = model.reference_distance(asked)
     assert isinstance(slide, ReadableSlide)
     unreadable = slide.unreadable(tiles.take(block.rows))
@@ -163,6 +163,6 @@ def run_key(model: Predictor) -> str:
     What was half done on another machine, or in another precision, is not mixed with what is done here.
     """
     here = {name: said for name, said in model._numerics().items() if name != "checkpoint_sha256"}  # is in its state
-    told = model.provenance_.get(keys.VERDICTS)
+    told = {name: said for name, said in model.provenance_.items() if name in (keys.VERDICTS, keys.ADAPTED)}
     key = identity.of("model here", model_key(model), here)
-    return key if told is None else identity.of("told", key, told)
+    return key if not told else identity.of("told", key, told)
