@@ -60,6 +60,12 @@ def test_permutation_and_components_add_their_columns(cohort):
     assert {"p_family<0.05", "lambda"} <= set(association.summary.columns)
 
 
+@pytest.mark.parametrize("option", ["components", "permutations", "seed"])
+def test_impossible_options_are_refused(option):
+    with pytest.raises(InputError, match=f"{option} of 0 or more expected, found -1"):
+        GwasOptions(**{option: -1})
+
+
 def test_whom_traits_were_learnt_from_is_refused(cohort):
     with pytest.raises(InputError, match="test on others"):
         associate(open_plink(cohort / "c"), read_people(cohort / "traits.tsv"), learnt_from=["p5"])
@@ -86,6 +92,8 @@ def test_the_command_prints_a_summary_and_writes_the_table(cohort, tmp_path, cap
     written = pd.read_csv(out, sep="\t")
     assert len(written) == 60
     assert written.loc[written["p"].idxmin(), "marker"] == "rs7"
+    assert run([*map(str, words)]) == 2
+    assert "--overwrite" in capsys.readouterr().err, "what is there is not replaced by mistake"
 
 
 def test_what_cannot_be_used_ends_with_two(cohort, tmp_path, capsys):

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -135,6 +135,7 @@ def gwas(
     covariates: Path | None = None,
     scanning: Scanning = Scanning(),
     learnt_from: Path | None = None,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Test every marker of a cohort against every trait.
 
@@ -150,11 +151,15 @@ def gwas(
         The same, of what is taken out: age, sex, site.
     learnt_from
         Text with the people, one a line, from whom a model learnt the traits: they are refused.
+    overwrite
+        Replace a file that is already there.
     """
+    from mclstexp.io.targets import require_free_file
     from mclstexp_genomics.gwas import GwasOptions, associate
     from mclstexp_genomics.plink import open_plink
     from mclstexp_genomics.tables import read_names, read_people
 
+    require_free_file(out, what="the table", overwrite=overwrite)
     cohort = open_plink(genotypes)
     found = associate(
         cohort,

@@ -34,6 +34,12 @@ class GwasOptions:
     seed: int = 0
     """Start of the random numbers."""
 
+    def __post_init__(self) -> None:
+        for name in ("components", "permutations", "seed"):
+            if getattr(self, name) < 0:
+                msg = f"{name} of 0 or more expected, found {getattr(self, name)}: 0 is none"
+                raise InputError(msg)
+
 
 @dataclass(frozen=True, eq=False)
 class Association:
