@@ -147,7 +147,7 @@ def draw_tiles(train: list[Section], test: list[Section], generator: Generator, 
         some = section.take(np.linspace(20, len(section) - 20, 6).astype(int))
         measured = pictures_of_tiles(some.tiles, generator.made_)
         rows.append((name, measured, mx.generate(generator, some)))
-    plot_painted(rows, mpp=generator.made_.mpp).savefig(out / "painted.png", dpi=200)
+    plot_painted(rows, mpp=generator.made_.mpp)[0, 0].figure.savefig(out / "painted.png", dpi=200)
 
 
 def draw_gene(train: list[Section], generator: Generator, out: Path, gene: str) -> None:
@@ -159,7 +159,7 @@ def draw_gene(train: list[Section], generator: Generator, out: Path, gene: str) 
         return
     names = [f"{gene} at {quantile:g}" for quantile in found.quantiles]
     rows = [*zip(names, found.measured, found.painted, strict=True)]
-    plot_painted(rows, mpp=generator.made_.mpp).savefig(out / "gene.png", dpi=200)
+    plot_painted(rows, mpp=generator.made_.mpp)[0, 0].figure.savefig(out / "gene.png", dpi=200)
     print(f"expression tells R² = {found.told:.3f} of the features of the section that is left out")
 
 
@@ -170,7 +170,7 @@ def draw_slide(test: list[Section], generator: Generator, out: Path) -> None:
     real = real.reshape(4 * SIDE_PX, 4 * SIDE_PX, 3)
     made = mx.generate_slide(generator, test[0], rows=4, columns=4, endless=True).pixels
     row = ("4 by 4 tiles of the second mouse", real[None], made[None])
-    plot_painted([row], mpp=generator.made_.mpp).savefig(out / "slide.png", dpi=100)
+    plot_painted([row], mpp=generator.made_.mpp)[0, 0].figure.savefig(out / "slide.png", dpi=100)
 
 
 def main() -> None:

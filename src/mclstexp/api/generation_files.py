@@ -186,7 +186,7 @@ def _drawn(rows: Sequence[Row], generator: Generator) -> NDArray[np.uint8]:
 
     from mclstexp.plotting.painted import plot_painted  # noqa: PLC0415
 
-    figure = plot_painted(rows, mpp=generator.made_.mpp)
+    figure = plot_painted(rows, mpp=generator.made_.mpp)[0, 0].figure
     figure.set_dpi(200)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()

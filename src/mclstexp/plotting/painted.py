@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from jaxtyping import UInt8
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from mclstexp.plotting.style import COLOURS, PAGE_IN, scale_bar, style
 
@@ -18,8 +18,11 @@ _ROW_IN: Final = 0.22
 
 
 def plot_painted(
-    rows: Sequence[tuple[str, UInt8[np.ndarray, "n side side 3"], UInt8[np.ndarray, "n side side 3"]]], *, mpp: float
-) -> Figure:
+    rows: Sequence[tuple[str, UInt8[np.ndarray, "n side side 3"], UInt8[np.ndarray, "n side side 3"]]],
+    *,
+    mpp: float,
+    axes: NDArray | None = None,
+) -> NDArray:
     """Draw measured tiles on the left and painted ones on the right, a row for each thing asked.
 
     Parameters
@@ -28,20 +31,16 @@ def plot_painted(
         For each its name, measured tiles, and as many painted ones, in the same order.
     mpp
         µm per pixel of all of them.
+    axes
+        Where to draw: for each row one for each tile, with one between measured and painted; made here by default.
+
+    Returns
+    -------
+    The axes (n_rows, 2 · n_tiles + 1).
     """
     n = max(len(measured) for _, measured, _ in rows)
-    side = PAGE_IN / (2 * n + 0.5)
-    height = len(rows) * (side + _ROW_IN)
-    grid = {"left": 0.01, "right": 0.99, "bottom": 0.02, "top": 1 - _ROW_IN / height, "wspace": 0.06}
     with style():
-        figure, axes = plt.subplots(
-            len(rows),
-            2 * n + 1,
-            figsize=(PAGE_IN, height),
-            squeeze=False,
-            layout="none",  # one that fits words would give the first tile the room of its row's name
-            gridspec_kw={"width_ratios": [*[1] * n, 0.5, *[1] * n], "hspace": _ROW_IN / side, **grid},
-        )
+        axes = _lines(len(rows), n) if axes is None else np.atleast_2d(axes)
         for (name, measured, painted), line in zip(rows, axes, strict=True):
             for ax in line:
                 ax.set(xticks=[], yticks=[])
@@ -49,7 +48,21 @@ def plot_painted(
             _row(line[:n], measured, said=f"{name} · measured", colour=COLOURS[6])
             _row(line[n + 1 :], painted, said=f"{name} · synthetic", colour=COLOURS[1])
         scale_bar(axes[0, 0], mpp)
-    return figure
+    return axes
+
+
+def _lines(n_rows: int, n: int) -> NDArray:
+    side = PAGE_IN / (2 * n + 0.5)
+    height = n_rows * (side + _ROW_IN)
+    grid = {"left": 0.01, "right": 0.99, "bottom": 0.02, "top": 1 - _ROW_IN / height, "wspace": 0.06}
+    return plt.subplots(
+        n_rows,
+        2 * n + 1,
+        figsize=(PAGE_IN, height),
+        squeeze=False,
+        layout="none",  # one that fits words would give the first tile the room of its row's name
+        gridspec_kw={"width_ratios": [*[1] * n, 0.5, *[1] * n], "hspace": _ROW_IN / side, **grid},
+    )[1]
 
 
 def _row(axes: Sequence[Axes], pictures: UInt8[np.ndarray, "n side side 3"], *, said: str, colour: str) -> None:
