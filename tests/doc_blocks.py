@@ -73,6 +73,7 @@ ELSEWHERE = {
     "{toctree}": "the site's build",
     "{eval-rst}": "the site's build",
     "{code-cell}": "the site's build: `make docs` runs every tutorial",
+    "r": "Seurat, which is no part of Python: what it reads is tested in tests/io",
     "text": "shown, not typed: what a command prints, or a file",
 }
 """Languages of blocks that are not for the reader to run, and who looks at them."""

@@ -25,6 +25,7 @@ from mclstexp.methods import list_methods
 TILE = ("--size-px", "32", "--mpp", "10")
 ENCODER = "efficientnet_lite0"
 COMMANDS = [
+    "adapt",
     "associate",
     "biomarkers",
     "cache",
