@@ -172,7 +172,7 @@ def _make_evaluation(folder: Path) -> None:
     plan = _half_judged(folder / "all but one")
     parts = [(label, fold) for label in plan.methods for fold in plan.folds]
     for label, fold in parts[:-1]:
-        worker._judge(plan, label, fold)
+        worker.judge_part(plan, label, fold)
     plan.write()
 
 
@@ -183,7 +183,7 @@ def _use_evaluation(folder: Path) -> str:
     def judge(_: Plan, todo: Mapping[str, list[str]], **__: object) -> dict[tuple[str, str], str]:
         for label, folds in todo.items():
             for fold in folds:
-                worker._judge(plan, label, fold)
+                worker.judge_part(plan, label, fold)
         return {}
 
     runner._compute = judge
