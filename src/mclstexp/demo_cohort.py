@@ -111,7 +111,7 @@ def commands(out: Path, *, size: Size) -> list[list[str]]:
         "expression.parquet": ["cohort", "expression", str(out / "predictions"), "--table", cohort, *sets, _ANEW],
         "": ["cohort", "check", cohort, *about],
         "results": ["evaluate", str(out / "outcome.toml"), *at_once],
-        "report.html": ["report", str(out / "results")],
+        "report.html": ["report", str(out / "results"), _ANEW],
         "risk_model": ["cohort", "fit", cohort, *about, "--model", PRODUCTS, f"--option={_kinds(size)}", _ANEW],
     }
     return [[*words, *(("--out", str(out / name)) if name else ())] for name, words in listed.items()]
