@@ -109,7 +109,7 @@ def _judge_here(plan: Plan, todo: Mapping[str, list[str]], **_: object) -> dict[
     """Do in this process what `evaluate` has others do."""
     for label, folds in todo.items():
         for fold in folds:
-            worker._judge(plan, label, fold)
+            worker.judge_part(plan, label, fold)
     return {}
 
 

@@ -47,7 +47,7 @@ def results(tmp_path_factory):
 def _here(plan, todo, **_):
     for label, folds in todo.items():
         for fold in folds:
-            worker._judge(plan, label, fold)
+            worker.judge_part(plan, label, fold)
     return {}
 
 
