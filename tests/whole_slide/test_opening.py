@@ -20,7 +20,7 @@ from mclstexp.whole_slide.pictures import spatial_entry
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "opening.md").read_text(encoding="utf-8")
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 (IN_README,) = [block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "squidpy" in block]
-BLOCKS = dict(re.findall(r"^## (\w+)\n(?:.*\n)*?```python\n((?:.*\n)*?)```", PAGE, re.MULTILINE))
+BLOCKS = dict(re.findall(r"^## (\w+)\n(?:(?!## ).*\n)*?```python\n((?:.*\n)*?)```", PAGE, re.MULTILINE))
 DRAWN = """
 def drawn(ax):
     ax.figure.canvas.draw()  # colours are made then
