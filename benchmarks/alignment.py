@@ -23,7 +23,7 @@ from mclstexp.io.pitch import neighbour_distance_px
 from mclstexp.io.read import read_sections
 from mclstexp.io.synthetic import make_sections
 
-DATA = Path(os.environ.get("MCLSTEXP_DATA", "../shared/data"))
+DATA = Path(os.environ.get("MCLSTEXP_DATA", "data"))
 MIRROR = np.diag([-1.0, 1.0])
 
 
