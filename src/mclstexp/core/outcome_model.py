@@ -37,9 +37,8 @@ class OutcomeRoom(Room["OutcomeModel"]):
         """See `Room.method_class`."""
         if not name.startswith(CLINIC):
             return super().method_class(name)
-        beside = super().method_class(name.removeprefix(CLINIC))
-        made: type[OutcomeModel] = importlib.import_module(f"{self.package}.beside_clinic").beside_clinic(beside)
-        return made
+        beside_clinic = importlib.import_module(f"{self.package}.beside_clinic").beside_clinic
+        return cast("type[OutcomeModel]", beside_clinic(super().method_class(name.removeprefix(CLINIC))))
 
 
 _BASELINE: Final = {"baseline.times": "times", "baseline.hazard": "hazard"}

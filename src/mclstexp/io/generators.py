@@ -7,21 +7,10 @@ from typing import Any, Final
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.generator import ROOM, Generator
-from mclstexp.core.method import State, options
-from mclstexp.core.options import typed_options
-from mclstexp.core.wording import shown
-from mclstexp.io.guard import reading
-from mclstexp.io.model_folder import DESCRIPTION, read_json, read_weights, write_folder
+from mclstexp.io.fitted import load_fitted, read_fitted_description, write_fitted
 from mclstexp.io.remembered import check_generation
 
 QUESTION: Final = "generation"
-_PARTS: Final[dict[str, type]] = {
-    "method": str,
-    "options": dict,
-    "provenance": dict,
-    "state": dict,
-    "weights_sha256": str,
-}
 
 
 def save_generator(generator: Generator, folder: Path | str, *, overwrite: bool = False) -> Path:
@@ -45,16 +34,7 @@ def save_generator(generator: Generator, folder: Path | str, *, overwrite: bool 
     if not generator.is_fitted:
         msg = f"a fitted generator expected, found {generator.name} before fit: call fit(sections) first"
         raise InputError(msg)
-    state, provenance = generator.get_state(), dict(generator.provenance_)
-    description = {
-        "question": provenance.pop("question"),
-        "method": generator.name,
-        "options": provenance.pop("options"),  # as fitted
-        "provenance": provenance,
-        "state": state.meta,
-    }
-    write_folder(folder, description, state.arrays, overwrite=overwrite)
-    return folder
+    return write_fitted(generator, folder, overwrite=overwrite)
 
 
 def load_generator(folder: Path | str) -> Generator:
@@ -68,15 +48,7 @@ def load_generator(folder: Path | str) -> Generator:
     """
     folder = Path(folder)
     description = read_generator_description(folder)
-    name = description["method"]
-    cls = ROOM.method_class(name)
-    arrays = read_weights(folder, sha256=description["weights_sha256"])
-    with reading(folder, f"a saved {name} model"):
-        generator: Generator = cls(**typed_options(cls, description["options"], where=f"method {name}"))
-        generator.set_state(State(arrays, description["state"]))
-        said = {**description["provenance"], "question": QUESTION, "options": options(generator)}
-        generator.provenance_ = said
-    return generator
+    return load_fitted(folder, description, ROOM.method_class(description["method"]))
 
 
 def read_generator_description(folder: Path | str) -> dict[str, Any]:
@@ -87,15 +59,5 @@ def read_generator_description(folder: Path | str) -> dict[str, Any]:
     InputError
         As `load_generator`.
     """
-    folder = Path(folder)
-    description, path = read_json(folder), folder / DESCRIPTION
-    with reading(path, "the description of a saved model"):
-        if description.get("question") != QUESTION:
-            msg = f"a generator (mclstexp generate fit) expected in {folder}, found another model: use its own command"
-            raise InputError(msg)
-        for part, kind in _PARTS.items():
-            if not isinstance(description[part], kind):  # a missing one is said at once
-                msg = f"the {part} of a saved model expected in {path}, found {shown(description[part])}: copy it again"
-                raise InputError(msg)
-        check_generation(description["provenance"], path=path)
-    return description
+    other = f"a generator (mclstexp generate fit) expected in {folder}, found another model: use its own command"
+    return read_fitted_description(Path(folder), question=QUESTION, other=other, check=check_generation)
