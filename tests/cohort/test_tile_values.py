@@ -112,6 +112,32 @@ def test_of_mmp_the_prototypes_attention_and_a_first_order(patients):
     assert (alike > 0).all()
 
 
+@pytest.mark.parametrize(
+    ("name", "options"), [("mcat", {"loss": "cox"}), slowly("mcat", {"n_bins": 2}), slowly("himt", {"n_models": 2})]
+)
+def test_of_coattention_a_few_more_of_a_tile_move_the_risk_as_it_says(name, options, patients):
+    people, drivers = made_patients(40, n_scales=3 if name == "himt" else 1)
+    small = {"width": 8, "n_heads": 2, "hidden": 4, "epochs": 3, "learning_rate": 1e-2} | options
+    model = create_outcome_model(name, **small).fit(people, made_survival(people, drivers[:, 0]))
+    one = people.subset(["p05"])
+    values = tile_values(model, one)
+    assert values.says == (FIRST_ORDER, NO_CAUSE)
+    assert list(values.table) == [RISK, ATTENTION]
+    assert values.table[ATTENTION].mean() == pytest.approx(1)
+    assert values.of_tiles == pytest.approx(0, abs=1e-6), "more of all tiles is more of none"
+    bag = one.bags[0]
+    tiles = np.concatenate(list(bag.chunks()))
+    n, times = len(tiles), 20
+    steps = []
+    for number in range(n):
+        more = np.concatenate([np.repeat(tiles, times, axis=0), tiles[number : number + 1]])
+        moved = model.predict(replace(one, bags=(ArrayBag(more, coarser=bag.coarser),))).risk[0]
+        steps.append((moved - values.risk) * (n * times + 1))  # by the share that it gained
+    told = values.table[RISK] * n
+    assert np.corrcoef(steps, told)[0, 1] > 0.99
+    assert np.abs(steps).sum() == pytest.approx(np.abs(told).sum(), rel=0.1)
+
+
 def test_a_model_that_sees_no_tiles_is_refused(patients):
     with pytest.raises(InputError, match="a model that looks at tiles expected, found clinical, which does not"):
         tile_values(fitted("clinical", patients), patients[0].subset(["p03"]))

@@ -70,6 +70,8 @@ def test_what_a_reader_must_know_is_said(page):
         "how many are at risk",
     ):
         assert said in text, said
+    assert "Shares of kinds of tiles, pathway scores, and the products" in text
+    assert "Parameters ---" not in text, "options stand in a table"
 
 
 def test_nobody_is_named_and_nothing_is_asked_of_the_network(page, results):

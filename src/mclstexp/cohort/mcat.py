@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal
 
+import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from mclstexp.cohort.networks.bags_and_groups import BagsAndGroups
+from mclstexp.cohort.networks.coattended import tile_effects
 from mclstexp.cohort.networks.model import Look
 from mclstexp.core.cohort import Patients
 from mclstexp.core.outcome_model import register
 from mclstexp.nn.device import torch_device
+from mclstexp.nn.himt import Himt
 from mclstexp.nn.mcat import Mcat
 
 
@@ -39,6 +44,29 @@ class McatModel(BagsAndGroups):
     """Weight decay is added to the gradient for "adam", decoupled for "adamw"."""
     schedule: Literal["cosine", "constant"] = "constant"
     """Of the learning rate, after a tenth of warm-up; or none."""
+
+    def explain_tiles(self, patients: Patients) -> Iterator[tuple[str, pd.DataFrame]]:
+        """See `OutcomeModel.explain_tiles`: how the risk moves with a few more of such tiles, and "weight".
+
+        That is how much the groups of genes look at the tile, in their mean, 1 as at the mean tile. Where tiles have
+        several scales, both are of the finest; what wider ones say goes into what is asked of it.
+        """
+        shown = self._shown(patients, fitted=True)
+        look = self._look(shown)
+        for row, (name, bag) in enumerate(zip(shown.ids, shown.bags or (), strict=True)):
+            assert bag is not None
+            slope = self.slope_ * self.read_out_.slope(self._heard(look, torch.tensor([row])))
+            there = slope.float().to(torch_device(self.device))
+            effects, weights = np.zeros(bag.n_tiles), np.zeros(bag.n_tiles)
+            for network in self.networks_:
+                assert isinstance(network, Mcat | Himt)
+                with torch.no_grad():
+                    (tiles,), genes = look(torch.tensor([row]), draw=False)
+                    asked = network.asked(tiles, genes)
+                found = tile_effects(asked, partial(self._chunks, bag, self.scale_, most=None), there)
+                effects += found[0] / self.n_models
+                weights += found[1] / self.n_models
+            yield name, pd.DataFrame({"risk": effects, "weight": weights})
 
     def _look(self, patients: Patients) -> Look:
         bags = patients.bags

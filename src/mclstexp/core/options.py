@@ -71,6 +71,11 @@ def with_options(cls: type[T]) -> type[T]:
     return cls
 
 
+def prose(cls: type) -> str:
+    """Return what a class says of itself, without the options that `with_options` put under it."""
+    return inspect.cleandoc(cls.__doc__ or "").split(f"\n\n{_OPTIONS}")[0]
+
+
 def build(cls: type[T], values: Mapping[str, Any], *, where: str) -> T:
     """Make a dataclass from what a file says; parts that are dataclasses are tables in it.
 

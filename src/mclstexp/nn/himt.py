@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mclstexp.nn.gated_attention import Chunks
-from mclstexp.nn.mcat import Coattention, Head, TokenReader
+from mclstexp.nn.mcat import Asked, Coattention, Head, TokenReader
 from mclstexp.nn.pathway_networks import PathwayNetworks
 
 
@@ -57,16 +57,37 @@ class Himt(nn.Module):
         """Return what is said of each patient, of its patches at each level and its genes."""
         groups = self.groups(genes)
         seen = torch.stack([self.look(own, levels) for own, levels in zip(groups, bags, strict=True)])
-        tokens = (seen + self.level_codes).flatten(1, 2)
-        return self.head(torch.cat([self.read_slide(tokens).vector, self.read_groups(groups).vector], dim=1))
+        return self._said(seen, groups)
+
+    def asked(self, levels: Sequence[Chunks], genes: Float[Tensor, "1 n_values"]) -> Asked:
+        """Return how a patient's finest patches come into what is said of it; those above them are gone through."""
+        groups = self.groups(genes)
+        above, query = self._from_far(groups[0], levels[:-1])
+
+        def say(seen: Float[Tensor, "n_groups width"]) -> Float[Tensor, "1 n_out"]:
+            return self._said(torch.stack([*above, seen])[None], groups)
+
+        coattention = self.coattention[-1]
+        assert isinstance(coattention, Coattention)
+        return Asked(self.project[-1], coattention, query, say)
 
     def look(
         self, groups: Float[Tensor, "n_groups width"], levels: Sequence[Chunks]
     ) -> Float[Tensor, "n_levels n_groups width"]:
         """Return what a patient's groups see at each level."""
+        above, query = self._from_far(groups, levels[:-1])
+        return torch.stack([*above, self.coattention[-1](query, map(self.project[-1], levels[-1]))])
+
+    def _said(
+        self, seen: Float[Tensor, "n n_levels n_groups width"], groups: Float[Tensor, "n n_groups width"]
+    ) -> Float[Tensor, "n n_out"]:
+        tokens = (seen + self.level_codes).flatten(1, 2)
+        return self.head(torch.cat([self.read_slide(tokens).vector, self.read_groups(groups).vector], dim=1))
+
+    def _from_far(self, groups: Tensor, levels: Sequence[Chunks]) -> tuple[list[Tensor], Tensor]:
+        """Return what groups see at the levels above the finest, and what they ask of it."""
         query, found = groups, []
         for level, chunks in enumerate(levels):
             found.append(self.coattention[level](query, map(self.project[level], chunks)))
-            if level < len(self.norms):
-                query = self.norms[level](query + found[-1])
-        return torch.stack(found)
+            query = self.norms[level](query + found[-1])
+        return found, query

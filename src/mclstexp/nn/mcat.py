@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -27,9 +27,17 @@ class Coattention(nn.Module):
         self, groups: Float[Tensor, "n_groups dim"], chunks: Iterable[Float[Tensor, "_ dim"]]
     ) -> Float[Tensor, "n_groups dim"]:
         """Return what each group saw in a bag."""
+        return self.told(self.seen(groups, chunks))
+
+    def seen(
+        self, groups: Float[Tensor, "n_groups dim"], chunks: Iterable[Float[Tensor, "_ dim"]]
+    ) -> Float[Tensor, "n_groups dim"]:
+        """Return the mean patch of a bag as each group weighs it."""
         query = self.to_query(groups)
-        # values of patches are never made: the layer comes after the sums, of which there are few
-        seen = softmax_sum((self._scores(query, patches), patches) for patches in chunks)
+        return softmax_sum((self._scores(query, patches), patches) for patches in chunks)
+
+    def told(self, seen: Float[Tensor, "n_groups dim"]) -> Float[Tensor, "n_groups dim"]:
+        """Return what is made of these means; values of patches are never made, for there are few means."""
         return self.to_out(self.to_value(seen))
 
     def scores(
@@ -79,6 +87,19 @@ class Read(NamedTuple):
     """Raw, of the pooling."""
 
 
+class Asked(NamedTuple):
+    """How one patient's patches, of the finest level, come into what is said of it."""
+
+    project: nn.Module
+    """What is done to a patch first."""
+    coattention: Coattention
+    """By which groups look at them."""
+    groups: Float[Tensor, "n_groups width"]
+    """Who looks."""
+    say: Callable[[Float[Tensor, "n_groups width"]], Float[Tensor, "1 n_out"]]
+    """What is said, of what these saw."""
+
+
 class Head(nn.Sequential):
     """Both vectors beside each other, two layers, the numbers wanted."""
 
@@ -122,6 +143,16 @@ class Mcat(nn.Module):
         """Return what is said of each patient, of its patches and its genes (as `PathwayNetworks` takes them)."""
         groups = self.groups(genes)
         seen = torch.stack([self.look(own, chunks) for own, chunks in zip(groups, bags, strict=True)])
+        return self._said(seen, groups)
+
+    def asked(self, chunks: Chunks, genes: Float[Tensor, "1 n_values"]) -> Asked:  # noqa: ARG002  there is one level
+        """Return how a patient's patches come into what is said of it."""
+        groups = self.groups(genes)
+        return Asked(self.project, self.coattention, groups[0], lambda seen: self._said(seen[None], groups))
+
+    def _said(
+        self, seen: Float[Tensor, "n n_groups width"], groups: Float[Tensor, "n n_groups width"]
+    ) -> Float[Tensor, "n n_out"]:
         return self.head(torch.cat([self.read_slide(seen).vector, self.read_groups(groups).vector], dim=1))
 
     def look(self, groups: Float[Tensor, "n_groups width"], chunks: Chunks) -> Float[Tensor, "n_groups width"]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from mclstexp.core import keys
 from mclstexp.core.errors import InputError
+from mclstexp.core.options import prose
 from mclstexp.core.predictor import ROOM
 from mclstexp.core.rooms import NEIGHBOURS
 from mclstexp.core.section import UNKNOWN
@@ -79,7 +80,7 @@ def chosen_settings(study: Study) -> dict[str, str]:
 def about(method: str, *, question: str = "") -> list[str]:
     """Return the paragraphs that describe a method of a question; none for one that is not installed here."""
     try:
-        text = NEIGHBOURS.get(question, ROOM).method_class(method).__doc__ or ""
+        text = prose(NEIGHBOURS.get(question, ROOM).method_class(method))
     except InputError:
         return []
     return [" ".join(part.split()) for part in text.split("\n\n") if part.strip()]

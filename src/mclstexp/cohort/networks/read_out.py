@@ -96,6 +96,14 @@ class ReadOut:
         found = hazard_risk(logits) if len(self.edges) else logits[:, 0]
         return found.double().numpy() * self.spread + self.mean
 
+    def slope(self, logits: Float[Tensor, "1 n_out"]) -> Float[Tensor, " n_out"]:
+        """Return how a patient's risk moves along each of the numbers."""
+        with torch.enable_grad():
+            given = logits.detach().clone().requires_grad_()
+            found = hazard_risk(given) if len(self.edges) else given[:, 0]
+            (moved,) = torch.autograd.grad(found.sum() * self.spread, given)
+        return moved[0]
+
     def survival(
         self, logits: Float[Tensor, "n n_out"], months: Float[np.ndarray, " n_times"]
     ) -> Float[np.ndarray, "n n_times"]:
