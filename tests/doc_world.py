@@ -11,7 +11,15 @@ from PIL import Image
 from scipy import sparse
 
 from doc_blocks import ROOT
-from made_cohort import made_table
+from doc_materials import (
+    write_associations,
+    write_generator,
+    write_imaging,
+    write_landmarks,
+    write_method,
+    write_patients,
+    write_places,
+)
 from mclstexp.core.section import Section
 from mclstexp.io.models import save_model
 from mclstexp.io.synthetic import make_sections
@@ -42,6 +50,7 @@ n_components = 4
 """Stands for the experiments of the repository, which read real data and take hours; test_configs.py reads those."""
 SLIDES = (
     "biopsy.svs",
+    "SLIDE.svs",
     "CMU-1-Small-Region.svs",
     "slides/a.svs",
     "slides/b.svs",
@@ -65,7 +74,14 @@ def make_world(home: Path) -> Path:
     model = create("mclstexp", encoder=ENCODER, epochs=2, k=5, n_components=8, dim=8, n_models=1)
     save_model(model.fit([renamed(section) for section in sections]), home / "runs" / "her2")
     write_cells(sections, home / "cells.h5ad")
-    write_patients(home)
+    write_patients(home, list(sections[0].genes))
+    write_places(home, (2 * pixels.shape[1], 2 * pixels.shape[0]))
+    write_associations(home)
+    write_imaging(home)
+    write_landmarks(home)
+    write_method(home)
+    write_generator(home, sections)
+    Image.fromarray(pixels).save(home / "HE.tif")
     write_gene_sets(sections[0], home)
     for name in ("experiment.toml", *(f"configs/{path.name}" for path in ROOT.glob("configs/*.toml"))):
         (home / name).parent.mkdir(exist_ok=True)
@@ -78,7 +94,8 @@ def make_world(home: Path) -> Path:
 def renamed(section: Section) -> Section:
     """The section with names of genes that the pages speak of, and a region for each spot."""
     section.counts.var_names = [NAMES.get(name, name) for name in section.counts.var_names]
-    section.counts.obs["label"] = np.where(section.tiles.xy[:, 0] > section.tiles.xy[:, 0].mean(), "right", "left")
+    right = section.tiles.xy[:, 0] > section.tiles.xy[:, 0].mean()
+    section.counts.obs["label"] = np.where(right, "tumour", "stroma")
     return section
 
 
@@ -111,26 +128,6 @@ def write_cells(sections: list[Section], path: Path) -> None:
     )
     counts.obs["cell_type"] = np.where(like[:, 0] > np.median(like[:, 0]), "tumour", "other")
     counts.write_h5ad(path)
-
-
-def write_patients(home: Path) -> None:
-    """Cohorts of eighty and of twenty, with their slides' features, expression and pathways."""
-    table = made_table(100).rename(columns={"os_days": "dss_days", "os_event": "dss_event"})
-    table["cohort"], table["fold"] = "BLCA", np.arange(len(table)) % 4
-    table.iloc[:80].to_csv(home / "cohort.csv", index=False)
-    table.iloc[80:].to_csv(home / "others.csv", index=False)
-    table.to_csv(home / "tcga_clinical.csv", index=False)
-    table.iloc[:80].rename(columns={"dss_days": "days", "dss_event": "event"}).to_csv(
-        home / "patients.csv", index=False
-    )
-    rng = np.random.default_rng(0)
-    (home / "features").mkdir()
-    for patient in table["patient"]:
-        np.save(home / "features" / f"{patient}.npy", rng.normal(size=(12, 8)).astype(np.float32))
-    genes = pd.DataFrame(rng.normal(size=(100, 12)), index=table["patient"], columns=[f"G{i}" for i in range(12)])
-    (home / "tcga_expression").mkdir()
-    genes.to_parquet(home / "tcga_expression" / "BLCA.parquet")
-    pd.DataFrame({"one": genes.columns[:6], "two": genes.columns[6:]}).to_csv(home / "hallmark_sets.csv", index=False)
 
 
 def write_gene_sets(section: Section, home: Path) -> None:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import types
 import warnings
 from pathlib import Path
 
@@ -18,34 +19,34 @@ sys.path.insert(0, str(Path(__file__).parent))
 import tomllib  # noqa: E402
 
 from doc_blocks import RUN, Block, blocks, why_not  # noqa: E402
-from doc_world import EXPERIMENT  # noqa: E402
+from doc_given import WORDS  # noqa: E402
+from doc_world import ENCODER, EXPERIMENT  # noqa: E402
 from mclstexp.cli import run  # noqa: E402
+from small_generators import TINY  # noqa: E402
 
 SMALL = ("epochs=2", "k=5", "n_models=1", "n_components=8", "dim=8")
 """Options that make the flagship of a page small."""
+GENERATED = [
+    word for name in ("encoder", "side_px", "max_steps", "n_steps") for word in ("--option", f"{name}={TINY[name]}")
+]
+"""And a generator."""
 
 
 def given(page: Path) -> dict:
     """What a page's Python takes for granted: the reader's sections, prediction, patients."""
     import mclstexp as mx
 
-    names = {"mx": mx, "section": mx.read_sections("SECTION")[0]}
-    if page.stem == "cohort_networks":
-        from mclstexp.io.synthetic.patients import World
+    make_small(mx)
+    names: dict = {"mx": mx, "section": mx.read_sections("SECTION")[0]}
+    return names | WORDS.get(page.stem, dict)()
 
-        made = World().make(60)
-        names |= {
-            "patients": made.patients,
-            "outcomes": made.outcomes,
-            "others": made.patients.subset(made.patients.ids[:9]),
-        }
-    if page.stem == "analysis":
-        names["adata"] = mx.load_model("runs/her2").predict(names["section"].tiles)
-    if page.stem in ("domains", "opening", "wsi"):
-        assert run(["predict", "runs/her2", "biopsy.svs", "--out", "biopsy.h5ad", "--heatmap", "CD74"]) == 0
-    if page.stem == "trust":
-        assert run(["evaluate", "configs/her2st_c.toml", "--out", "results/her2st_c"]) == 0
-    return names
+
+def make_small(mx: types.ModuleType) -> None:
+    """Let what a page creates be small, where it is not what the page is about."""
+    create, create_generator = mx.create, mx.create_generator
+    options = tomllib.loads("\n".join(SMALL))
+    mx.create = lambda name, **given: create(name, **((options if name == "mclstexp" else {}) | given))
+    mx.create_generator = lambda name, **given: create_generator(name, **({**TINY, **given}))
 
 
 def run_command(words: list[str], block: Block) -> None:
@@ -55,10 +56,13 @@ def run_command(words: list[str], block: Block) -> None:
     if words[:2] == ["mclstexp", "view"]:
         return look(words)
     if words[0] == "mclstexp":
-        if words[1:3] == ["fit", "mclstexp"]:
-            words = [*words, *(word for option in SMALL for word in ("--option", option))]
+        if words[1] == "fit":
+            small = SMALL if words[2] == "mclstexp" else ()
+            words = [*words, *(word for option in small for word in ("--option", option))]
             if "--encoder" not in words:  # the default's weights come from the hub; that of the world's experiments
-                words += ["--encoder", "random:test_efficientnet"]
+                words += ["--encoder", ENCODER]
+        if words[1:3] == ["generate", "fit"]:
+            words = [*words, *GENERATED]
         code = run(words[1:])
     else:
         code = subprocess.run([sys.executable, *words[1:]], check=False).returncode

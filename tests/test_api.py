@@ -96,9 +96,9 @@ def test_a_place_that_is_taken_is_said_before_the_work(tmp_path, monkeypatch):
     monkeypatch.setattr(DataConfig, "read", lambda *_: pytest.fail("read first"))
     (tmp_path / "thesis.txt").write_text("all of it")
     for overwrite in (False, True):
-        with pytest.raises(mx.InputError, match="found other files"):
+        with pytest.raises(mx.InputError, match="holds other files"):
             api.fit_model("mean", FitConfig(), out=tmp_path, overwrite=overwrite)
-        with pytest.raises(mx.InputError, match="found other files"):
+        with pytest.raises(mx.InputError, match="holds other files"):
             api.run_experiment(Experiment(methods={"mean": {}}), out=tmp_path, overwrite=overwrite)
 
 

@@ -337,7 +337,7 @@ def test_a_model_is_replaced_only_on_request(model, data, said):
     before = (model / "model.json").read_bytes()
     code, _, errors = said("fit", "mean", data, "--out", model)
     assert code == 2
-    assert "a free place for the model expected, found one" in errors
+    assert f"the model cannot be written, {model} already exists" in errors
     assert (model / "model.json").read_bytes() == before
     same = ("fit", "mean", data, "--out", model, "--sections", "r1,r2", "--patients", "r1=ann,r2=ben", *TILE)
     assert said(*same)[0] == 0, "and nothing is learnt twice"
@@ -385,7 +385,7 @@ def test_an_experiment_leaves_scores_tables_figures_predictions_and_its_record(d
     (tmp_path / "e.toml").write_text((tmp_path / "e.toml").read_text().replace("heg = 2", "heg = 1"))
     code, _, errors = said("evaluate", tmp_path / "e.toml", "--out", results)
     assert code == 2
-    assert "a free place for the results expected" in errors
+    assert f"the results cannot be written, {results} already exists" in errors
 
 
 OWN = '''

@@ -76,7 +76,7 @@ def test_unfitted_models_are_refused(tmp_path):
 
 def test_a_model_is_replaced_only_where_that_is_allowed(section, saved):
     other = Halves(factors=(9.0,)).fit([section])
-    with pytest.raises(InputError, match="found one at"):
+    with pytest.raises(InputError, match="already exists"):
         save_model(other, saved)
     save_model(other, saved, overwrite=True)
     assert load_model(saved, methods=METHODS).factors == (9.0,)
@@ -84,7 +84,7 @@ def test_a_model_is_replaced_only_where_that_is_allowed(section, saved):
 
 def test_other_files_are_never_replaced(section, tmp_path):
     (tmp_path / "thesis.txt").write_text("all of it")
-    with pytest.raises(InputError, match="found other files"):
+    with pytest.raises(InputError, match="holds other files"):
         save_model(Halves().fit([section]), tmp_path, overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 

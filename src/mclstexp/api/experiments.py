@@ -42,7 +42,7 @@ def run_experiment(
     on_event: OnEvent | None = None,
     on_warning: Callable[[str], None] | None = None,
 ) -> pd.DataFrame:
-    """Run a comparison of methods and write its results; one that was killed goes on where it stopped.
+    """Run a comparison of methods and write its results; one that was killed resumes when it is run again.
 
     Results of the very same comparison that are there already are returned as they are. Finished parts (a method on a
     fold) lie in a hidden folder beside `out` until all are there. What can be checked in seconds is checked before

@@ -46,7 +46,7 @@ def fit_generator(
     spec: TileSpec = TileSpec(),  # noqa: B008  frozen
     overwrite: bool = False,
 ) -> Generator:
-    """Fit a generator on the tiles of sections and save it; a fit that was killed goes on where it stopped.
+    """Fit a generator on the tiles of sections and save it; a fit that was killed resumes when it is run again.
 
     One that is there already, fitted in the same way on the same tiles, is returned as it is. Checkpoints lie in a
     hidden folder beside `out` until the generator is saved.

@@ -53,7 +53,7 @@ def fit_model(
     overwrite: bool = False,
     on_warning: Callable[[str], None] | None = None,
 ) -> Predictor:
-    """Fit a method on sections and save it; a fit that was killed goes on where it stopped.
+    """Fit a method on sections and save it; a fit that was killed resumes when it is run again.
 
     A model that is there already, fitted in the same way on the same sections, is returned as it is. Checkpoints lie in
     a hidden folder beside `out` until the model is saved. Under ``torchrun`` the processes train together and the first

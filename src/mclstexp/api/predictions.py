@@ -174,7 +174,7 @@ def _is_done(target: Path, *, key: str) -> bool:
         return False
     if prediction_key(target) != key:
         advice = f"choose another or give {word('overwrite')}"
-        msg = f"a free place for the prediction expected, found another one at {target}: {advice}"
+        msg = f"the prediction cannot be written, another already exists at {target}: {advice}"
         raise InputError(msg)
     try:
         read_prediction(target)

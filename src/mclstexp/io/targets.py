@@ -46,9 +46,9 @@ def require_free_file(path: Path, *, what: str, overwrite: bool) -> None:
     """
     restore(path)
     if path.is_dir() or (path.exists() and not overwrite):
-        found = "a folder" if path.is_dir() else "a file"
+        found = "is a folder" if path.is_dir() else "already exists"
         advice = "name a file" if path.is_dir() else f"choose another place or give {word('overwrite')}"
-        msg = f"a free place for {what} expected, found {found} at {path}: {advice}"
+        msg = f"{what} cannot be written, {path} {found}: {advice}"
         raise InputError(msg)
     require_writable(path.parent)
 
@@ -75,8 +75,8 @@ def require_free(folder: Path, *, mark: str, what: str, overwrite: bool) -> None
     restore(folder)
     if (folder / mark).is_file():
         if not overwrite:
-            msg = f"a free place for {what} expected, found one at {folder}: choose another or give {word('overwrite')}"
+            msg = f"{what} cannot be written, {folder} already exists: choose another place or give {word('overwrite')}"
             raise InputError(msg)
     elif folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        msg = f"a free place for {what} expected, found other files at {folder}: choose another"
+        msg = f"{what} cannot be written, {folder} holds other files: choose another place"
         raise InputError(msg)

@@ -27,7 +27,7 @@ from mclstexp.whole_slide.manifest import SlideJob
 
 
 def predict_slides(batch: Batch, *, n_processes: int = 1, on_event: OnEvent | None = None) -> pd.DataFrame:
-    """Predict expression over many slides; run again, it goes on where it stopped.
+    """Predict expression over many slides; run again, it resumes.
 
     Slides whose result is there are skipped. One that fails, or whose process dies, is a line in ``failed.csv``; it is
     tried again by the next run.

@@ -112,7 +112,7 @@ def predict_slide_file(
     overwrite: bool = False,
     on_progress: OnProgress | None = None,
 ) -> SlideSummary:
-    """Predict expression over a whole slide and write it; a run that was killed goes on where it stopped.
+    """Predict expression over a whole slide and write it; a run that was killed resumes when it is run again.
 
     Beside `out` come a picture (``NAME.png``), the tissue (``NAME.tissue.geojson``) and a heatmap for each gene asked
     (``NAME.GENE.ome.tif``); `out` itself appears last.
@@ -184,7 +184,7 @@ def _is_done(out: Path, *, key: str, settings: SlideSettings) -> bool:
     if found != key:
         other = "another" if found else "one of unknown origin"
         advice = f"choose another or give {word('overwrite')}"
-        msg = f"a free place for the prediction expected, found {other} at {out}: {advice}"
+        msg = f"the prediction cannot be written, {other} already exists at {out}: {advice}"
         raise InputError(msg)
     return is_whole(out) and all(path.exists() for path in targets(out, settings))
 

@@ -50,7 +50,7 @@ class Streamed:
 
 
 def stream(model: Predictor, tiles: Tiles, *, folder: Path, on_progress: OnProgress | None = None) -> Streamed:
-    """Predict tiles of one slide block by block; a run that was killed goes on where it stopped.
+    """Predict tiles of one slide block by block; a run that was killed resumes when it is run again.
 
     Embeddings of the last blocks stay in memory, so that what the rims of blocks share is computed once; nothing is
     kept in the cache on disk. The result equals that of a run that was never interrupted, and but for the rounding of
