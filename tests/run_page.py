@@ -22,6 +22,7 @@ from doc_blocks import RUN, Block, blocks, why_not  # noqa: E402
 from doc_given import WORDS  # noqa: E402
 from doc_world import ENCODER, EXPERIMENT  # noqa: E402
 from mclstexp.cli import run  # noqa: E402
+from processes import mclstexp, started  # noqa: E402
 from small_generators import TINY  # noqa: E402
 
 SMALL = ("epochs=2", "k=5", "n_models=1", "n_components=8", "dim=8")
@@ -74,11 +75,10 @@ def run_command(words: list[str], block: Block) -> None:
 
 def look(words: list[str]) -> None:
     """Start the viewer, see that it says where it is, and end it as its page says."""
-    command = [sys.executable, "-m", "mclstexp", *words[1:], "--no-open"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with started(mclstexp(*words[1:], "--no-open"), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline().startswith("http://127.0.0.1:"), words
         process.send_signal(signal.SIGINT)
-    assert process.returncode == 130, (words, process.returncode)
+        assert process.wait(timeout=60) == 0, words
 
 
 def run_toml(block: Block) -> None:
@@ -95,10 +95,10 @@ def run_toml(block: Block) -> None:
 
 
 def run_block(block: Block, names: dict) -> None:
-    if block.language == "python":
+    if "@register" in block.text:  # the file that the commands of its page name, and run: a name is given once
+        Path("brightness.py").write_text(block.text, encoding="utf-8")
+    elif block.language == "python":
         exec(compile(block.text, block.where, "exec"), names)
-        if "@register" in block.text:  # the file that the commands of its page name
-            Path("brightness.py").write_text(block.text, encoding="utf-8")
     elif block.language == "toml":
         run_toml(block)
     else:

@@ -48,7 +48,7 @@ def test_what_is_there_is_named_and_kept(command, said, tmp_path):
         words = ("report", tmp_path / "results", "--out", target)
     code, _, errors = said(*words)
     assert code == 2
-    assert f"found a file at {target}: choose another place or give --overwrite" in errors
+    assert f"{target} already exists: choose another place or give --overwrite" in errors
     assert target.read_text() == "mine"
     if command == "validate":
         assert said(*words, "--overwrite")[0] == 0

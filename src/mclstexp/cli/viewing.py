@@ -47,8 +47,8 @@ def view(
     from mclstexp.report.viewer_data import SlideView
 
     with ViewServer(SlideView(slide, prediction, gene=gene), port=port) as server:
-        print(f"{server.address}\nCtrl-C ends it", flush=True)  # at once, also into a pipe
-        try:
+        try:  # whoever reads the line may press Ctrl-C on it
+            print(f"{server.address}\nCtrl-C ends it", flush=True)  # at once, also into a pipe
             if browser and _has_screen():
                 import webbrowser
 
