@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from mclstexp.cli.terminal import cell, complain, print_table, say, show_warning
+from mclstexp.cli.whole_numbers import require_whole
 from mclstexp.core.doors import through
 from mclstexp.core.errors import InputError
 from mclstexp.core.progress import hushed
@@ -27,6 +28,7 @@ app = App(
     help="DNA and genotypes beside tissue. None of it predicts expression from H&E.\n\n"
     "`--debug` anywhere shows where an error came from, `--quiet` says nothing of how far it is.",
     version=__version__,
+    config=require_whole,
     suppress_keyboard_interrupt=False,
 )
 
