@@ -10,6 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 import mclstexp as mx
 from made_bands import made_bands
 from mclstexp.core.errors import InputError
+from mclstexp.domains.image_only import ImageOnly
 from mclstexp.io.predictions import read_prediction, write_prediction
 from small_methods import ENCODER
 
@@ -81,6 +82,30 @@ def test_places_of_an_array_are_in_the_names_of_its_spots(said, tmp_path):
     assert read_prediction(out).obs["domain"].value_counts().tolist() == [75, 75, 75]
 
 
+def test_of_counts_alone_none_looks(counts, said, tmp_path):
+    words = (
+        "--format",
+        "counts",
+        "--k",
+        "3.0",
+        "--method",
+        "stmmc",
+        "--option",
+        "use_image=false",
+        "--option",
+        "n_epochs=2",
+    )
+    assert said("domains", counts, "--out", tmp_path / "d.h5ad", *words)[0] == 0
+    assert read_prediction(tmp_path / "d.h5ad").obs["domain"].cat.categories.tolist() == ["1", "2", "3"]
+
+
+def test_what_can_be_refused_is_refused_before_tiles_are_looked_at(section, said, tmp_path, monkeypatch):
+    monkeypatch.setattr(ImageOnly, "_look", lambda *_: pytest.fail("it looked"))
+    code, _, errors = said("domains", section, "--out", tmp_path / "d.h5ad", "--method", "image_only", "--k", 999)
+    assert code == 2
+    assert "at most 225" in errors
+
+
 def test_python_finds_raw_counts_where_they_are():
     counts = made_bands().counts.copy()
     counts.layers["counts"], counts.X = counts.X.copy(), np.log1p(counts.X.toarray())
@@ -95,6 +120,9 @@ def test_python_finds_raw_counts_where_they_are():
     [
         (("--k", "1"), "--n-domains of 2 or more expected, found 1: leave it out to have it found"),
         (("--k", "999"), "--n-domains of at most 225, the number of spots, expected, found 999"),
+        (("--k", "2.5"), "a whole number expected for --k, found 2.5"),
+        (("--k", "inf"), "a whole number expected for --k, found inf"),
+        (("--format", "counts", "--method", "image_only"), "expected for method image_only, which looks at it"),
         (("--method", "kmens"), "did you mean 'kmeans'?"),
         (("--option", "n_gene=1"), "did you mean 'n_genes'?"),
         (("--method", "image_only"), "image"),

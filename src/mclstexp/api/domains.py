@@ -17,6 +17,7 @@ from mclstexp.core.tiles import TileSpec
 from mclstexp.core.tissue import is_prediction
 from mclstexp.domains import DEFAULT, create_domain_finder
 from mclstexp.evaluation.config import DataConfig
+from mclstexp.evaluation.room_experiment import BARE, is_bare, require_blind
 from mclstexp.io.bare_section import read_bare_section
 from mclstexp.io.counts_alone import holds_counts_alone, read_counts
 from mclstexp.io.h5ad import looks_like_h5ad
@@ -102,9 +103,11 @@ def find_domains_file(
 
 def _read(section: DataConfig, finder: DomainFinder, spec: TileSpec) -> Section | AnnData:
     path = Path(section.path)
-    alone = section.format in (None, "h5ad") and holds_counts_alone(path)
+    alone = section.format in (None, "h5ad", BARE) and holds_counts_alone(path)
     if alone and looks_like_h5ad(path) and (said := _prediction(path)) is not None:
         return said
+    if is_bare(section):
+        require_blind(finder, section, label=finder.name)
     if not alone or finder.looks:
         return read_one(section, spec)
     counts = read_counts(path, what="the section")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Any, ClassVar, Final, final
 
 import anndata as ad
@@ -84,6 +85,8 @@ class DomainFinder(Method):
         """
         tissue, kept = self._tissue(of, features)
         _check_number(n_domains, len(tissue))
+        if self.looks and tissue.features is None:  # what takes minutes comes after what can be refused at once
+            tissue = replace(tissue, features=np.asarray(self.look(of), np.float64)[kept])
         points = self._embed(tissue)
         number = n_domains
         stability: dict[int, float] = {}
@@ -124,12 +127,8 @@ class DomainFinder(Method):
     def _tissue(
         self, of: Section | AnnData, features: Float[np.ndarray, "n_spots dim"] | None
     ) -> tuple[Tissue, Bool[np.ndarray, " n_spots"]]:
-        """Take out of the section what this method may see."""
-        if not self.looks:
-            features = None
-        elif features is None:
-            features = self.look(of)
-        tissue, kept = see(of, features=features)
+        """Take out of the section what this method may see, but for features that are not given."""
+        tissue, kept = see(of, features=features if self.looks else None)
         if self.needs_places and tissue.xy is None:
             msg = f'places in obsm["{keys.SPATIAL}"] expected for {self.name}, found none: add them, or use kmeans'
             raise InputError(msg)

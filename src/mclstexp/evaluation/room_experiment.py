@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from mclstexp.core.errors import InputError
 from mclstexp.core.measured import has_counts
-from mclstexp.core.method import options
+from mclstexp.core.method import Method, options
 from mclstexp.core.section import Section, check_sections
 from mclstexp.core.tiles import TileSpec
 from mclstexp.evaluation.config import DataConfig
@@ -50,7 +50,7 @@ class RoomExperiment(RoomMethods):
         """
         found = []
         for data in (self.data, *self.data.also):
-            if _is_bare(data):
+            if is_bare(data):
                 self._require_blind(data)
                 path = Path(data.path)
                 patient = {**self.data.patients, **data.patients}.get(_stem(path))
@@ -67,16 +67,11 @@ class RoomExperiment(RoomMethods):
     @property
     def bare_ids(self) -> set[str]:
         """Names of the sections that are read without an image."""
-        return {_stem(Path(data.path)) for data in (self.data, *self.data.also) if _is_bare(data)}
+        return {_stem(Path(data.path)) for data in (self.data, *self.data.also) if is_bare(data)}
 
     def _require_blind(self, data: DataConfig) -> None:
         for label, method in self.make_methods().items():
-            if options(method).get("encoder"):
-                msg = (
-                    f"a section with an image expected for method {label}, which looks at it, found counts alone at "
-                    f"{data.path}: give a section, or leave that method out"
-                )
-                raise InputError(msg)
+            require_blind(method, data, label=label)
 
     def _common(self) -> dict[str, Any]:
         return {**super()._common(), "encoder": self.encoder}
@@ -100,7 +95,29 @@ class RoomExperiment(RoomMethods):
         """Lay a method's answers of the turns of one section together, each of what was hidden."""
 
 
-def _is_bare(data: DataConfig) -> bool:
+def looks(method: Method) -> bool:
+    """Whether a method of a question looks at the image: it says so, or it has an encoder."""
+    said = getattr(method, "looks", None)
+    return bool(options(method).get("encoder")) if said is None else bool(said)
+
+
+def require_blind(method: Method, data: DataConfig, *, label: str) -> None:
+    """Refuse counts alone for a method that looks.
+
+    Raises
+    ------
+    InputError
+        If it does.
+    """
+    if looks(method):
+        msg = (
+            f"a section with an image expected for method {label}, which looks at it, found counts alone at "
+            f"{data.path}: give a section, or leave that method out"
+        )
+        raise InputError(msg)
+
+
+def is_bare(data: DataConfig) -> bool:
     """Whether data are counts and places alone: said so, or a table of counts."""
     table = data.path.lower().endswith(_TABLES) and data.format is None and data.image is None
     return data.synthetic is None and (data.format == BARE or table)
