@@ -120,6 +120,10 @@ def test_genes_are_chosen_by_the_score_to_expect(sections, cells):
         imputed(sections, more, least=0.99)
     with pytest.raises(InputError, match="no training section has"):
         imputed(sections, cells[:, list(sections[0].genes)].copy())
+    blank = cells.copy()
+    blank.X = sparse.csr_matrix(cells.shape, dtype=np.float32)
+    with pytest.raises(InputError, match=f"20 cells with counts expected in the reference, found 0 of {cells.n_obs}"):
+        imputed(sections, blank)
     with pytest.raises(InputError, match="lacks expected, found none of 1"):
         imputed(sections, cells, genes=sections[0].genes[:1])
 

@@ -76,7 +76,7 @@ def pair(counts: AnnData, reference: AnnData, *, genes: Sequence[str] | None) ->
         the reference.
     """
     require_shared(counts.var_names, reference.var_names)
-    cells = _cells(reference)
+    cells = cells_with_counts(reference)
     targets = _targets(counts, reference, cells, genes)
     section = counts[:, ~counts.var_names.isin(targets)]
     spots = as_counts(section.X, where="the section").astype(np.float64)
@@ -101,8 +101,14 @@ def log_shares(counts: sparse.csr_matrix, *, target_sum: float = TARGET_SUM) -> 
     return sparse.csr_matrix((np.log1p(target_sum * share), counts.indices, counts.indptr), shape=counts.shape)
 
 
-def _cells(reference: AnnData) -> sparse.csr_matrix:
-    """Return the cells that hold counts, and say aloud how many do not."""
+def cells_with_counts(reference: AnnData) -> sparse.csr_matrix:
+    """Return the raw counts of the cells that hold some, and say aloud how many do not.
+
+    Raises
+    ------
+    InputError
+        If hardly any does.
+    """
     cells = as_counts(reference.X, where="the reference").astype(np.float64)
     kept = np.asarray(cells.sum(axis=1)).ravel() > 0
     if kept.sum() < MIN_CELLS:

@@ -16,8 +16,8 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.imputed import with_expected
 from mclstexp.core.imputer import Imputer
 from mclstexp.core.method import options
-from mclstexp.core.pairing import ASKED_IN, TARGET_SUM, require_shared
-from mclstexp.core.section import Section, as_counts, check_sections
+from mclstexp.core.pairing import ASKED_IN, TARGET_SUM, cells_with_counts, require_shared
+from mclstexp.core.section import Section, check_sections
 from mclstexp.imputation.expected import expected_scores
 
 LEAST: Final = 0.3
@@ -90,7 +90,7 @@ def impute_targets(
 
 
 def _unmeasured(sections: list[Section], reference: AnnData) -> list[str]:
-    cells = as_counts(reference.X, where="the reference").tocsc()
+    cells = cells_with_counts(reference).tocsc()
     often = np.diff(cells.indptr) >= ASKED_IN * cells.shape[0]
     measured = {gene for section in sections for gene in section.genes}
     new = [str(gene) for gene in reference.var_names[often] if gene not in measured]
