@@ -190,18 +190,19 @@ def list_(method: str | None = None, /) -> None:
     """
     from mclstexp.core.options import describe_options
     from mclstexp.core.rooms import ROOMS, room_of
+    from mclstexp.core.wording import unmarked
 
     if method is None:
         for room in ROOMS:
             methods, title = room.methods(), room.question or "image → expression"
-            lines = [[name, (cls.__doc__ or "").partition("\n")[0]] for name, cls in methods.items()]
+            lines = [[name, unmarked((cls.__doc__ or "").partition("\n")[0])] for name, cls in methods.items()]
             print_table(lines, heading=["method", "what it does"], title=title)
         return
     room, name = room_of(method)
     cls = room.method_class(name)
     options = describe_options(cls)
     rows = [
-        [option.name, f"{' '.join(option.text.split())} ({option.type}, default {option.default!r})"]
+        [option.name, f"{unmarked(' '.join(option.text.split()))} ({option.type}, default {option.default!r})"]
         for option in options
     ]
     if rows:

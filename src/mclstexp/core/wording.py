@@ -39,6 +39,11 @@ def sentence(text: str) -> str:
     return shortened(text, SENTENCE)
 
 
+def unmarked(text: str) -> str:
+    """Return a sentence of a docstring as people read it: without the marks around code."""
+    return text.replace("``", "")
+
+
 def shortened(text: str, limit: int) -> str:
     """Return a text of `limit` characters at most, without its middle if it is longer."""
     if len(text) <= limit:

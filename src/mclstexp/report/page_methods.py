@@ -15,6 +15,7 @@ from mclstexp.core.options import prose
 from mclstexp.core.predictor import ROOM
 from mclstexp.core.rooms import NEIGHBOURS
 from mclstexp.core.section import UNKNOWN
+from mclstexp.core.wording import unmarked
 from mclstexp.core.wording import without_places as without_paths
 from mclstexp.io.provenance import code_version
 from mclstexp.report.page_study import Study
@@ -83,7 +84,7 @@ def about(method: str, *, question: str = "") -> list[str]:
         text = prose(NEIGHBOURS.get(question, ROOM).method_class(method))
     except InputError:
         return []
-    return [" ".join(part.split()) for part in text.split("\n\n") if part.strip()]
+    return [unmarked(" ".join(part.split())) for part in text.split("\n\n") if part.strip()]
 
 
 def citations(record: Mapping[str, Any]) -> list[str]:
