@@ -55,6 +55,8 @@ def test_a_space_is_learnt_from_sections():
     sections = small_sections()
     assert len(ExpressionSpace.fit(sections).genes) <= 30
     assert ExpressionSpace.fit(sections, genes=["TUMOUR1"], axis="gene").axis == "gene"
+    with pytest.raises(InputError, match="a panel of two or more genes expected, found 'TUMOUR1' alone"):
+        ExpressionSpace.fit(sections, genes=["TUMOUR1"])
     assert ExpressionSpace.fit(sections, genes=lambda s: s[0].genes[:2]).genes == sections[0].genes[:2]
 
 

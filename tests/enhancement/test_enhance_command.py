@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import st_files as files
+from mclstexp.io.counts_alone import read_counts
 from mclstexp.io.predictions import read_prediction
 
 
@@ -47,9 +48,34 @@ def test_factor_genes_method_and_its_options(section, said, tmp_path):
     assert found.n_obs > 4 * found.obs["in_section"].sum()
 
 
+def test_counts_with_their_places_are_enough_for_what_does_not_look(section, said, tmp_path):
+    table, alone = section / "counts.tsv", tmp_path / "alone.h5ad"
+    assert said("enhance", table, "--out", tmp_path / "t.h5ad")[::2] == (0, "")
+    found, whole = read_prediction(tmp_path / "t.h5ad"), tmp_path / "w.h5ad"
+    assert said("enhance", section, "--out", whole, "--method", "nearest")[0] == 0
+    assert set(read_prediction(whole).var_names) == set(found.var_names)
+    counts = read_counts(table, what="the section")
+    counts.obs["array_col"], counts.obs["array_row"] = np.divmod(np.arange(counts.n_obs), 3)
+    counts.write_h5ad(alone)
+    assert said("enhance", alone, "--out", tmp_path / "a.h5ad", "--genes", found.var_names[0])[0] == 0
+    assert (read_prediction(tmp_path / "a.h5ad").obs["section"] == "alone").all()
+    for path, expected in ((table, "counts alone"), (alone, "spot centres in pixels expected")):
+        code, _, errors = said("enhance", path, "--out", tmp_path / "i.h5ad", "--method", "image_kriging")
+        assert code == 2
+        assert expected in errors
+    del counts.obs["array_col"]
+    counts.obs_names = [f"cell {n}" for n in range(counts.n_obs)]
+    counts.obsm["spatial"] = np.random.default_rng(0).uniform(0, 99, (counts.n_obs, 2))
+    counts.write_h5ad(tmp_path / "cells.h5ad")
+    code, _, errors = said("enhance", tmp_path / "cells.h5ad", "--out", tmp_path / "c.h5ad")
+    assert code == 2
+    assert "cells: spots on a square or hexagonal array expected, found no array coordinates" in errors
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
+        (("--factor", "2.5"), "a whole number expected for --factor, found 2.5"),
         (("--factor", "1"), "--factor of 2 to 8 expected, found 1"),
         (("--method", "kringing"), "did you mean 'kriging'?"),
         (("--option", "lenght_um=1"), "did you mean 'length_um'?"),

@@ -6,6 +6,7 @@ import pytest
 from mclstexp.core.errors import InputError
 from mclstexp.core.fine_lattice import fine_tiles
 from mclstexp.core.tiles import Tiles, TileSpec
+from mclstexp.enhancement.spot_lattice import spot_lattice
 from mclstexp.io.slides import ArraySlide
 
 SLIDE = ArraySlide(np.full((40, 40, 3), 255, np.uint8), mpp=2.0, id="s")
@@ -35,6 +36,15 @@ def test_a_hexagonal_array_has_the_middles_of_neighbours_alone():
     assert places(spots(three)) == {(1, 0), (0.5, 0.5), (1.5, 0.5)}
     assert places(spots([*three, (3, 1)])) == {(1, 0), (0.5, 0.5), (1.5, 0.5), (2, 1), (2.5, 0.5)}
     assert places(spots([(0, 0), (2, 2), (4, 0)])) == set(), "none of these are neighbours"
+
+
+def test_a_hexagonal_array_may_be_counted_from_any_corner():
+    even, odd = [(0, 0), (2, 0), (1, 1)], [(1, 0), (3, 0), (2, 1)]
+    assert places(spots(odd)) == {(x + 1, y) for x, y in places(spots(even))}
+    lattice = spot_lattice(spots(odd))
+    np.testing.assert_array_equal(lattice.array, even)
+    assert lattice.staggered
+    np.testing.assert_allclose(lattice.px(lattice.cell.astype(float)), 10 * np.array(odd), atol=1e-9)
 
 
 def test_thirds_of_a_triangle_hold_its_middle():

@@ -5,9 +5,11 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve
 
 from made_maps import GENES, SIDE, made_maps
+from mclstexp.core.enhancer import measured_beside
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.enhancement import create_enhancer, image_kriging, list_enhancers
@@ -145,6 +147,16 @@ def test_every_spot_is_hidden_three_times_and_given_once(section):
         assert (np.sum(hidden_spots(section, hide=hide), axis=0) == 1).all()
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_of_a_hexagonal_array_three_of_four_spots_are_hidden_wherever_it_begins(section, first):
+    row, column = np.mgrid[:8, :8]
+    array_xy = np.column_stack([(2 * column + (row + first) % 2).ravel(), row.ravel()]).astype(float)
+    tiles = replace(section.tiles.take(np.arange(64)), array_xy=array_xy)
+    turns = hidden_spots(replace(section.take(np.arange(64)), tiles=tiles), hide="between")
+    assert [turn.sum() for turn in turns] == [48] * 4
+    assert len(hidden_spots(replace(section.take(np.arange(64)), tiles=tiles), hide="areas")) == 4
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -156,6 +168,35 @@ def test_every_spot_is_hidden_three_times_and_given_once(section):
 def test_bad_wishes_are_sentences(section, change, said):
     with pytest.raises(InputError, match=said):
         create_enhancer("nearest").enhance(section, **change)
+
+
+@pytest.mark.parametrize("name", ["kriging", "stentrans", "common_map"])
+def test_naming_genes_changes_none_of_their_values(section, name):
+    every = small(name).enhance(section)
+    one = small(name).enhance(section, genes="G3")
+    two = small(name).enhance(section, genes=["G7", "G3"])
+    np.testing.assert_array_equal(one.X, every[:, ["G3"]].X)
+    np.testing.assert_array_equal(two.X, every[:, ["G7", "G3"]].X)
+    assert one.X.std() > 0.01
+    assert (one.obs["in_section"] == every.obs["in_section"]).all()
+    if name == "kriging":
+        np.testing.assert_array_equal(two.layers["variance"], every[:, ["G7", "G3"]].layers["variance"])
+    for told in (one, two, every):
+        measured = ExpressionSpace(tuple(every.var_names))(section.counts)
+        there = every.var_names.get_indexer(told.var_names)
+        np.testing.assert_array_equal(measured_beside(told, section.counts), measured[:, there])
+
+
+def test_a_rare_gene_that_is_named_is_learnt_from_too(section):
+    counts = section.counts.copy()
+    rare = counts.X.toarray()
+    rare[3:, 0] = 0
+    rare[:3, 0] = 2
+    counts.X = sparse.csr_matrix(rare)
+    told = create_enhancer("kriging").enhance(replace(section, counts=counts), genes=["G5", "G0"])
+    assert list(told.var_names) == ["G5", "G0"]
+    assert "G0" in told.uns["mclstexp"]["panel"]
+    assert "G0" not in create_enhancer("kriging").enhance(replace(section, counts=counts)).var_names
 
 
 def test_places_of_another_slide_are_refused(section):

@@ -35,7 +35,7 @@ def test_a_finer_lattice_has_a_truth_at_its_spots_alone(section, tmp_path):
     assert (data["genes"], data["sections"][0]["n_spots"]) == (["G0", "G1"], 17**2)
     np.testing.assert_array_equal(truth[0] != MISSING, said.obs["in_section"])
     assert (predicted != MISSING).all()
-    (low, high), measured = data["scale"]["value"][0], ExpressionSpace(("G0", "G1"))(section.counts)
+    (low, high), measured = data["scale"]["value"][0], ExpressionSpace(tuple(section.genes))(section.counts)
     np.testing.assert_allclose(low + truth[0][:81] / 254 * (high - low), measured[:, 0], atol=(high - low) / 500)
     assert data["rank"][0]["pcc"] is None, "the spots were given"
     assert sum(data["sections"][0]["depth"]) == section.counts.X.sum()

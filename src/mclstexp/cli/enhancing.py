@@ -23,8 +23,8 @@ class Enhancing:
     factor: int = 2
     """How many times finer than the array: 2 adds the middle between neighbouring spots."""
     genes: str | None = None
-    """Which: a file with one gene a line, or names as ESR1,ERBB2; by default what a tenth of the spots
-    have counts of."""
+    """Which are told: a file with one gene a line, or names as ESR1,ERBB2; by default what a tenth of the spots
+    have counts of, which is learnt from in any case."""
     method: str = "kriging"
     """The way; `mclstexp list` shows them."""
     preset: str | None = None
@@ -49,7 +49,7 @@ def enhance(
     Parameters
     ----------
     section
-        One measured section.
+        One measured section; a file of counts with their places is enough for a method that does not look.
     out
         File to write (.h5ad): places by genes, with the variance of each value where the method knows it.
     overwrite
@@ -57,6 +57,7 @@ def enhance(
     """
     step(f"Reading {section}")
     from mclstexp.api.enhancement import enhance_file
+    from mclstexp.core.display import plural
     from mclstexp.core.enhancer import ROOM
 
     enhanced = enhance_file(
@@ -69,5 +70,5 @@ def enhance(
         method=make_method(ROOM, enhancing.method, enhancing.option, preset=enhancing.preset),
     )
     n_spots = int(enhanced.obs["in_section"].sum())
-    say(f"{enhanced.n_vars} genes at {n_spots} spots and {enhanced.n_obs - n_spots} places between them")
+    say(f"{plural(enhanced.n_vars, 'gene')} at {n_spots} spots and {enhanced.n_obs - n_spots} places between them")
     say(str(out))

@@ -59,6 +59,7 @@ def impute(
     """
     step(f"Reading {section} and {reference}")
     from mclstexp.api.imputation import impute_file
+    from mclstexp.core.display import plural
     from mclstexp.core.imputer import ROOM
 
     imputed = impute_file(
@@ -72,7 +73,8 @@ def impute(
     )
     made = imputed.uns["mclstexp"]
     n_learnt, n_cells = made["n_genes_learnt_from"], made["n_cells"]
-    say(f"{imputed.n_vars} genes at {imputed.n_obs} spots, learnt from {n_learnt} shared genes in {n_cells} cells")
+    told = f"{plural(imputed.n_vars, 'gene')} at {imputed.n_obs} spots"
+    say(f"{told}, learnt from {n_learnt} shared genes in {n_cells} cells")
     if imputing.expect and imputed.var["expected_pcc"].notna().any():
         score, given_depth = imputed.var["expected_pcc"], imputed.var["expected_pcc_depth"]
         middle = f"{score.median():.2f} for the middle gene, {given_depth.median():.2f} given depth"

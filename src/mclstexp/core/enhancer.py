@@ -12,7 +12,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.spatial import cKDTree
 
 from mclstexp._version import __version__
@@ -90,13 +90,15 @@ class Enhancer(Method):
         places
             Where instead: tiles of the same slide (`Tiles.grid`).
         genes
-            Which; by default those that a tenth of the spots have counts of.
+            Which are returned; by default those that a tenth of the spots have counts of. A method learns from these
+            and from the named ones, whichever are returned: naming fewer changes no value of a gene among them.
 
         Returns
         -------
-        AnnData (n_places, n_genes): `X` float32 in log10(1 + 10⁴ · share of the genes' counts),
-        ``obs["in_section"]`` (whether a spot with counts lies there), ``obsm["spatial"]`` in pixels of the slide,
-        ``layers["variance"]`` where the method knows it, ``uns["mclstexp"]`` how it was made.
+        AnnData (n_places, n_genes): `X` float32 in log10(1 + 10⁴ · share of the counts of all genes that were learnt
+        from), ``obs["in_section"]`` (whether a spot with counts lies there), ``obsm["spatial"]`` in pixels of the
+        slide, ``layers["variance"]`` where the method knows it, ``uns["mclstexp"]`` how it was made. What was measured
+        stands on this scale in `measured_beside`.
 
         Raises
         ------
@@ -111,7 +113,8 @@ class Enhancer(Method):
         if asked.slide is not slide and asked.slide.fingerprint() != slide.fingerprint():
             msg = f"places on the slide of section {section.id} expected, found some on {asked.slide.id}: use one slide"
             raise InputError(msg)
-        space = ExpressionSpace.fit([section], genes=_genes(section, genes))
+        wanted = _wanted(section, genes)
+        space = ExpressionSpace(_learnt_from(section, wanted))
         kept = has_counts(section, space=space)
         if kept.sum() < MIN_SPOTS:
             msg = (
@@ -123,15 +126,18 @@ class Enhancer(Method):
         counts = given.counts[:, list(space.genes)].copy()
         found = self._enhance(Ground(given.tiles, space(given.counts).astype(np.float64), asked, counts))
         self._check(found, (len(asked), len(space.genes)))
+        columns = pd.Index(space.genes).get_indexer(pd.Index(wanted))
         enhanced = ad.AnnData(
-            X=found.values.astype(np.float32),
+            X=found.values[:, columns].astype(np.float32),
             obs=_obs(section, given.tiles, asked),
-            var=pd.DataFrame(index=pd.Index(space.genes, dtype=object)),
+            var=pd.DataFrame(index=pd.Index(wanted, dtype=object)),
             obsm={keys.SPATIAL: np.asarray(asked.xy)},
             uns={keys.PROVENANCE: self._describe(given, asked, space=space)},
         )
+        if len(wanted) < len(space.genes):
+            enhanced.uns[keys.PROVENANCE][keys.PANEL] = np.array(space.genes, object)
         if found.variance is not None:
-            enhanced.layers[keys.VARIANCE] = found.variance.astype(np.float32)
+            enhanced.layers[keys.VARIANCE] = found.variance[:, columns].astype(np.float32)
         return enhanced
 
     def _check(self, found: Enhanced, shape: tuple[int, int]) -> None:
@@ -164,18 +170,53 @@ class Enhancer(Method):
         """Return (n_asked, n_genes) values; all that may be looked at is in `ground`."""
 
 
-def _genes(section: Section, genes: Sequence[str] | None) -> tuple[str, ...]:
-    if genes is not None:
-        names = (genes,) if isinstance(genes, str) else tuple(map(str, genes))
-        if not names:
-            msg = f"genes to enhance expected, found none: name some with {word('genes')}, or leave it out"
+def measured_beside(enhanced: AnnData, counts: AnnData) -> Float[np.ndarray, "n_spots n_genes"]:
+    """Return what was measured of an enhanced section's genes, on its scale.
+
+    Parameters
+    ----------
+    enhanced
+        What `Enhancer.enhance` returned, with all or some of its genes.
+    counts
+        (n_spots, n) raw counts of the section it was made from, or of some of its spots.
+
+    Raises
+    ------
+    InputError
+        If a gene was not measured.
+    """
+    made = enhanced.uns[keys.PROVENANCE]
+    panel = pd.Index(map(str, made.get(keys.PANEL, enhanced.var_names)), dtype=object)
+    space = dataclasses.replace(ExpressionSpace.of_record(made["space"]), genes=tuple(panel))
+    return space(counts)[:, panel.get_indexer(enhanced.var_names)]
+
+
+def _wanted(section: Section, genes: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the genes that are told; of those that are named, ones that were measured."""
+    if genes is None:
+        usual = tuple(map(str, section.counts.var_names[_often(section)]))
+        if not usual:
+            msg = f"section {section.id}: genes counted in {DETECTED:.0%} of the spots expected, found none: name genes"
             raise InputError(msg)
-        return names
-    often = np.diff(section.counts.X.tocsc().indptr) > DETECTED * len(section)
-    if not often.any():
-        msg = f"section {section.id}: genes counted in {DETECTED:.0%} of the spots expected, found none: name genes"
+        return usual
+    names = (genes,) if isinstance(genes, str) else tuple(map(str, genes))
+    if not names:
+        msg = f"genes to enhance expected, found none: name some with {word('genes')}, or leave it out"
         raise InputError(msg)
-    return tuple(map(str, section.counts.var_names[often]))
+    ExpressionSpace(names).panel(section.counts[:0])  # refuses names twice, and genes that were not measured
+    return names
+
+
+def _learnt_from(section: Section, wanted: Sequence[str]) -> tuple[str, ...]:
+    """Return the genes that a method sees, in the section's order: those that are told, and those told by default.
+
+    Shares of a few genes' own counts would say which of them a spot has most of, and of a single one nothing.
+    """
+    return tuple(map(str, section.counts.var_names[_often(section) | section.counts.var_names.isin(list(wanted))]))
+
+
+def _often(section: Section) -> Bool[np.ndarray, " n_genes"]:
+    return np.diff(section.counts.X.tocsc().indptr) > DETECTED * len(section)
 
 
 def _obs(section: Section, given: Tiles, asked: Tiles) -> pd.DataFrame:

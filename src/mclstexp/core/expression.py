@@ -125,13 +125,19 @@ class ExpressionSpace:
         Raises
         ------
         InputError
-            If a named gene is missing from a section.
+            If a named gene is missing from a section, or the panel is a single gene that each spot is scaled to.
         """
         sections = check_sections(sections)
         panel = tuple(genes(sections)) if callable(genes) else tuple(genes)
         space = cls(genes=panel, target_sum=target_sum, log_base=log_base, axis=axis, theta=theta)
         for section in sections:
             space.panel(section.counts[:0])
+        if len(panel) == 1 and axis == "spot":
+            msg = (
+                f"a panel of two or more genes expected, found {panel[0]!r} alone: a spot is scaled to its counts of "
+                "the panel, of which one gene has all everywhere: add genes, those that vary most at best"
+            )
+            raise InputError(msg)
         return space.on_residuals(sections) if scale == "residual" else replace(space, scale=scale)
 
     def on_residuals(self, sections: Sequence[Section]) -> Self:

@@ -51,9 +51,10 @@ def fine_tiles(spots: Tiles, *, factor: int) -> Tiles:
         msg = f"{word('factor')} of 2 to {FINEST} expected, found {factor}: it is how many times finer the lattice is"
         raise InputError(msg)
     array_xy = array_places(spots)
-    hexagonal = bool(((array_xy[:, 0] - array_xy[:, 1]) % 2 == 0).all())
-    fine = _between(_axial(array_xy) if hexagonal else array_xy, factor=factor, hexagonal=hexagonal) / factor
-    fine = np.column_stack([2 * fine[:, 0] + fine[:, 1], fine[:, 1]]) if hexagonal else fine
+    hexagonal, shift = is_staggered(array_xy), off_even(array_xy)
+    steps = _axial(array_xy - shift) if hexagonal else array_xy
+    fine = _between(steps, factor=factor, hexagonal=hexagonal) / factor
+    fine = np.column_stack([2 * fine[:, 0] + fine[:, 1], fine[:, 1]]) + shift if hexagonal else fine
     fine = fine[np.lexsort((fine[:, 0], fine[:, 1]))]
     ids = [f"{row:g}x{column:g}" for column, row in fine.round(6)]
     return Tiles(
@@ -63,6 +64,21 @@ def fine_tiles(spots: Tiles, *, factor: int) -> Tiles:
         spec=spots.spec,
         array_xy=np.concatenate([array_xy, fine]),
     )
+
+
+def is_staggered(array_xy: Shaped[np.ndarray, "n 2"]) -> bool:
+    """Whether an array's rows are shifted against each other, as Visium's: columns are two apart within a row.
+
+    All columns then differ from their rows by an even number, or, where an array is counted from another corner, by an
+    odd one.
+    """
+    apart = np.rint(array_xy[:, 0]) - np.rint(array_xy[:, 1])
+    return bool((apart % 2 == apart[0] % 2).all())
+
+
+def off_even(array_xy: Steps) -> Int[np.ndarray, " 2"]:
+    """Return how far a staggered array is from one whose columns and rows are even, or odd, together."""
+    return np.array([(array_xy[0, 0] - array_xy[0, 1]) % 2 if is_staggered(array_xy) else 0, 0])
 
 
 def array_places(spots: Tiles) -> Steps:

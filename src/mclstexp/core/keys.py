@@ -75,6 +75,8 @@ EXPECTED_PCC_DEPTH = "expected_pcc_depth"
 SD = "sd"
 """layers: how far a method's own draws of each value differ (standard deviation)."""
 
+PANEL = "panel"
+"""In ``uns["mclstexp"]`` of an enhancement: genes that were learnt from, where fewer are told."""
 VARIANCE = "variance"
 """layers of an enhancement: how far the expression at a place may lie from what is said (squared)."""
 

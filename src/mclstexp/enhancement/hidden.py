@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final, Literal, get_args
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from mclstexp.core.enhancer import DETECTED, MIN_SPOTS, Enhancer
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
+from mclstexp.core.fine_lattice import is_staggered
 from mclstexp.core.measured import has_counts
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles
@@ -55,7 +57,7 @@ def hidden_spots(section: Section, *, hide: Hide, seed: int = 0) -> list[Bool[np
         msg = f"section {section.id}: array coordinates expected to hide spots {hide}, found none: hide random ones"
         raise InputError(msg)
     column, row = np.rint(section.tiles.array_xy - section.tiles.array_xy.min(axis=0)).astype(int).T
-    if ((column - row) % 2 == 0).all():  # hexagonal: columns are two apart within a row
+    if is_staggered(section.tiles.array_xy):  # columns are two apart within a row
         column = column // 2
     if hide == "between":
         return [~turn for turn in _turns(2 * (row % 2) + column % 2)]
@@ -139,6 +141,10 @@ def require_enough(section: Section, hidden: Bool[np.ndarray, " n_spots"]) -> No
 
 
 def ask_hidden(method: Enhancer, given: Section, asked: Tiles, *, genes: Sequence[str]) -> AnnData:
-    """Have a method say what is expressed at hidden spots: it is told where they lie, and nothing else of them."""
+    """Have a method say what is expressed at hidden spots: it is told where they lie, and nothing else of them.
+
+    The given section holds these genes alone, so that shares are of their counts, as those of the truth are.
+    """
     places = Tiles(slide=asked.slide, xy=asked.xy, ids=asked.ids, spec=asked.spec)
-    return method.enhance(given, places=places, genes=genes)
+    scored = replace(given, counts=given.counts[:, list(genes)].copy())
+    return method.enhance(scored, places=places, genes=genes)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from mclstexp.core.errors import InputError
-from mclstexp.core.fine_lattice import affine, array_places
+from mclstexp.core.fine_lattice import affine, array_places, off_even
 from mclstexp.core.tiles import Tiles
 
 MOST_CELLS: Final = 16
@@ -22,7 +22,7 @@ class SpotLattice:
     """Where each spot lies on the coarsest lattice that has a place for all of them."""
 
     array: Int[np.ndarray, "n_spots 2"]
-    """(array column, array row) of the spots."""
+    """(array column, array row) of the spots; of a staggered array so that both are even, or odd, together."""
     basis: Int[np.ndarray, "2 2"]
     """The two steps of the lattice, short ones, in steps of the array."""
     cell: Int[np.ndarray, "n_spots 2"]
@@ -58,6 +58,7 @@ def spot_lattice(spots: Tiles) -> SpotLattice:
         If there are none, or so few of the lattice's places have a spot that it is none.
     """
     array = array_places(spots)
+    array = array - off_even(array)
     apart = array - array[0]
     step_px = affine(array, spots.xy)[:2]
     basis = _short(_steps(apart), step_px)

@@ -30,7 +30,16 @@ from mclstexp.io.visium import IMAGE_SUFFIXES
 from mclstexp.io.witnesses import Statement, settle_mpp, tell, weigh
 from mclstexp.io.zarr_store import read_anndata_zarr
 
-__all__ = ["array_places", "centres", "load", "looks_like_h5ad", "mpp_from_spots", "raw_counts", "read_h5ad"]
+__all__ = [
+    "array_places",
+    "centres",
+    "images_named",
+    "load",
+    "looks_like_h5ad",
+    "mpp_from_spots",
+    "raw_counts",
+    "read_h5ad",
+]
 
 _PIXEL_COLUMNS: Final = (("pixel_x", "pixel_y"), (keys.PXL_COL, keys.PXL_ROW))
 
@@ -248,7 +257,7 @@ def _find_image(path: Path, image: Path | str | None) -> Path:
             msg = f"{path.name}: an image expected at {picture}, found no such file: check {word('image')}"
             raise InputError(msg)
         return picture
-    found = _named(path, path.stem)
+    found = images_named(path, path.stem)
     if len(found) != 1:
         listed = f"{len(found)} ({', '.join(other.name for other in found[:4])})" if found else "none"
         named = f"{path.stem}.* or {path.stem}_*.*"
@@ -259,11 +268,11 @@ def _find_image(path: Path, image: Path | str | None) -> Path:
 
 def _library_image(path: Path, name: str) -> Path | None:
     """Return the one image beside the file that is named after a library, alone or after the file."""
-    found = _named(path, name) or _named(path, f"{path.stem}_{name}")
+    found = images_named(path, name) or images_named(path, f"{path.stem}_{name}")
     return found[0] if len(found) == 1 else None
 
 
-def _named(path: Path, stem: str) -> list[Path]:
+def images_named(path: Path, stem: str) -> list[Path]:
     """List the images beside `path` called `stem`, or else those whose names go on after it."""
     beside = [other for other in entries(path.absolute().parent) if other.suffix.lower() in IMAGE_SUFFIXES]
     found = [other for other in beside if other.stem == stem]

@@ -14,6 +14,7 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 
 from mclstexp.core import keys
+from mclstexp.core.enhancer import measured_beside
 from mclstexp.core.errors import InputError
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.pairing import log_shares
@@ -103,7 +104,7 @@ def _enhanced(section: Section, said: AnnData) -> Answer:
         msg = f"places about the spots of section {section.id} expected, found none: give the section it was made from"
         raise InputError(msg)
     truth = np.full(said.shape, np.nan)
-    truth[at >= 0] = space(section.counts[at[at >= 0]])
+    truth[at >= 0] = measured_beside(said, section.counts[at[at >= 0]])
     there = sparse.csr_matrix((np.ones((at >= 0).sum()), (np.flatnonzero(at >= 0), at[at >= 0])), (len(at), len(names)))
     counts = AnnData(sparse.csr_matrix(there @ section.counts.X), obs=said.obs[[]].copy(), var=section.counts.var)
     apart = cKDTree(xy).query(xy, k=2)[0][:, 1]
