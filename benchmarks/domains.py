@@ -19,7 +19,15 @@ from anndata import AnnData
 from mclstexp.core import keys
 from mclstexp.domains import create_domain_finder
 from mclstexp.domains.agreement import agree, annotated
-from mclstexp.domains.judge import judge_domains, summarise_domains
+from mclstexp.domains.judge import (
+    divide,
+    judge_domains,
+    labels_to_meet,
+    places_of,
+    score_divisions,
+    shown_to,
+    summarise_domains,
+)
 from mclstexp.domains.refine import vote
 from mclstexp.io.counts_alone import read_counts
 from mclstexp.io.read import read_sections
@@ -67,7 +75,7 @@ def predicted(data, asked):
         )
         guess = model.predict(sections[name].tiles)
         guess.obs[keys.LABEL] = sections[name].counts.obs[keys.LABEL].to_numpy()
-        show(f"mob_st {name}, predicted by ridge", guess, {n: create_domain_finder(n) for n in EXPRESSION}, asked)
+        show(f"mob_st {name}, predicted by ridge", guess, finders(*EXPRESSION, "stmmc"), asked, image=sections[name])
 
 
 def released(data, asked):
@@ -103,11 +111,31 @@ def labelled(data, name):
     return counts
 
 
-def show(title, of, methods, asked, **how):
+def show(title, of, methods, asked, *, image=None, **how):
     methods = {name: methods[name] for name in asked.methods or methods}
-    scores = judge_domains(of, methods, seeds=asked.seeds, on_event=tell, **how)
+    apart = {name: method for name, method in methods.items() if image is not None and method.looks}
+    methods = {name: method for name, method in methods.items() if name not in apart}
+    tables = [judge_domains(of, methods, seeds=asked.seeds, on_event=tell, **how)] if methods else []
+    tables += [with_image(name, method, of, image, asked) for name, method in apart.items()]
+    scores = pd.concat(tables, ignore_index=True)
     spots = scores["n_spots"].iloc[0]
     print(f"\n{title}, {spots} spots scored\n{summarise_domains(scores).round(3).to_string()}", flush=True)
+
+
+def with_image(label, finder, of, image, asked):
+    """Judge a method that looks on a prediction, which brings no image, by the section's own."""
+    labels, features = labels_to_meet(of), finder.look(image)
+    how, tables = {"number": labels.categories.size}, []
+    for seen in shown_to(finder):
+        begun, divisions = time.perf_counter(), []
+        for seed in range(asked.seeds):
+            divisions.append(divide(finder, of, features, seen=seen, seed=seed, **how).obs[keys.DOMAIN].array)
+            tell(label, f"{seen}, seed {seed}", "done")
+        seconds = (time.perf_counter() - begun) / asked.seeds
+        tables.append(
+            score_divisions(divisions, labels, places_of(of)).assign(method=label, seen=seen, seconds=seconds)
+        )
+    return pd.concat(tables, ignore_index=True)
 
 
 def tell(method, what, state):

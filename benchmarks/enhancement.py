@@ -1,8 +1,10 @@
 """What lies between spots, told by spots that were hidden from everything: the tables of docs/enhance.md.
 
 Run `python benchmarks/enhancement.py DATA [--sections B1 C3 …] [--hide between random areas] [--methods kriging …]`,
-with DATA the folder that holds her2st/. A section without an image is judged by methods that do not look. Scores are
-means over 600 genes that a tenth of the spots have counts of (drawn, by seed), over all turns, on hidden spots alone.
+with DATA the folder that holds her2st/ and mouse_colon_visium/. A section without an image is judged by methods that do
+not look. "colon" is the Visium section of mouse colon, "made" a made-up one of --spots and 1,000 genes; neither is
+looked at. Scores are means over 600 genes that a tenth of the spots have counts of (drawn, by seed), over all turns, on
+hidden spots alone.
 `python benchmarks/enhancement.py --time METHOD [--spots 3969]` measures instead a method on 1,000 genes at the places
 between the spots of a made-up Visium section, whose slide is noise.
 """
@@ -16,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from anndata import AnnData
+from scipy.spatial import cKDTree
 
 from mclstexp.core.enhancer import ROOM, Enhancer
 from mclstexp.core.errors import InputError
@@ -23,6 +26,7 @@ from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles, TileSpec
 from mclstexp.enhancement import create_enhancer, list_enhancers
 from mclstexp.enhancement.hidden import score_hidden
+from mclstexp.io.counts_alone import read_counts
 from mclstexp.io.read import read_sections
 from mclstexp.io.slides import ArraySlide
 from mclstexp.io.tables import read_st_counts
@@ -73,8 +77,8 @@ def table(section: Section, labels: list[str], *, hide: str, seeds: int, turns: 
     return pd.concat(scores).groupby(level=0).mean().sort_values("pcc").round(3)
 
 
-def timed(label: str, n_spots: int, n_genes: int = 1000) -> None:
-    """Enhance a made-up Visium section."""
+def made_section(n_spots: int, n_genes: int = 1000) -> Section:
+    """Make up a Visium section whose genes rise and fall along one axis, each over a length of its own."""
     rng, n_side = np.random.default_rng(0), round(n_spots**0.5)
     row, step = (axis.ravel() for axis in np.mgrid[:n_side, :n_side])
     array_xy = np.column_stack([2 * step + row % 2, row]).astype(float)
@@ -83,7 +87,30 @@ def timed(label: str, n_spots: int, n_genes: int = 1000) -> None:
     counts = AnnData(rng.poisson(rate).astype(np.float32), obs=pd.DataFrame(index=names))
     slide = ArraySlide(rng.integers(0, 256, (n_side * 44, n_side * 50 + 50, 3), np.uint8), mpp=2.0, id="made")
     tiles = Tiles(slide=slide, xy=25 + array_xy * [25, 43.3], ids=names, spec=TileSpec(), array_xy=array_xy)
-    section = Section("made", None, tiles, counts)
+    return Section("made", None, tiles, counts)
+
+
+def colon(folder: Path) -> Section:
+    """Read the Visium section of mouse colon; its array is told from where its spots lie."""
+    counts = read_counts(folder / "section1.h5ad", what="the section")
+    xy = np.asarray(counts.obsm["spatial"], float)
+    one, other = cKDTree(xy).query_pairs(1.3 * np.median(cKDTree(xy).query(xy, k=2)[0][:, 1]), output_type="ndarray").T
+    apart = np.concatenate([xy[other] - xy[one], xy[one] - xy[other]])
+    angle = np.degrees(np.arctan2(apart[:, 1], apart[:, 0]))
+    basis = np.stack([apart[np.abs(angle - towards) < 20].mean(axis=0) for towards in (0, 60)])
+    along, row = np.rint((xy - xy[0]) @ np.linalg.inv(basis)).T
+    array_xy = np.column_stack([2 * along + row, row])
+    array_xy -= 2 * np.floor(array_xy.min(axis=0) / 2)
+    tiles = Tiles(
+        slide=ArraySlide(BLANK, mpp=1.0, id="colon"), xy=xy, ids=np.asarray(counts.obs_names, str), spec=TileSpec(),
+        array_xy=array_xy,
+    )  # fmt: skip
+    return Section("colon", None, tiles, counts)
+
+
+def timed(label: str, n_spots: int) -> None:
+    """Enhance a made-up Visium section."""
+    section = made_section(n_spots)
     begun = time.perf_counter()
     enhanced = make(label).enhance(section)
     seconds, peak = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -107,10 +134,13 @@ def main() -> None:
         timed(given.time, given.spots)
         return
     for name in given.sections:
-        try:
-            section, looking = read_sections(given.data / "her2st", sections=[name])[0], True
-        except InputError:
-            section, looking = without_image(given.data / "her2st", name), False
+        if looking := name not in ("made", "colon"):
+            try:
+                section = read_sections(given.data / "her2st", sections=[name])[0]
+            except InputError:
+                section, looking = without_image(given.data / "her2st", name), False
+        else:
+            section = made_section(given.spots) if name == "made" else colon(given.data / "mouse_colon_visium")
         labels = [label for label in given.methods if looking or label.split()[0] not in LOOKING]
         for hide in given.hide:
             print(f"\n{name}, {len(section)} spots, hidden {hide}")
