@@ -186,7 +186,7 @@ def measured_beside(enhanced: AnnData, counts: AnnData) -> Float[np.ndarray, "n_
         If a gene was not measured.
     """
     made = enhanced.uns[keys.PROVENANCE]
-    panel = pd.Index(map(str, made.get(keys.PANEL, enhanced.var_names)), dtype=object)
+    panel = pd.Index([str(gene) for gene in made.get(keys.PANEL, enhanced.var_names)], dtype=object)
     space = dataclasses.replace(ExpressionSpace.of_record(made["space"]), genes=tuple(panel))
     return space(counts)[:, panel.get_indexer(enhanced.var_names)]
 
