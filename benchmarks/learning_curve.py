@@ -1,15 +1,13 @@
 """How many sections are needed: scores over the number of training sections, in a table and a figure.
 
-`python benchmarks/learning_curve.py DATA OUT [her2st|mice]`. her2st: every choice of one to five of C2 to C6 predicts
-those of the same patient that it left out, and B4 of another. mice: every choice of one to three sections of `mob_2k`,
-two mice with two sections each, predicts the rest. `mclstexp` is as it comes; `pls` and `knn` see what it sees. Fits
-that OUT holds already are not made again; in the end the figure is drawn.
+`python benchmarks/learning_curve.py DATA OUT [her2st|mice]`. her2st: some choices of one to five of C2 to C6
+(`--choices` of each number, neighbours in the block) predict those of the same patient that they left out, and B4 of
+another. mice: every choice of one to three sections of `mob_2k`, two mice with two sections each, predicts the rest.
+`mclstexp` is as it comes; `pls` and `knn` see what it sees. Fits that OUT holds already are not made again.
 """
 
 import argparse
 import warnings
-from collections.abc import Iterator
-from functools import partial
 from itertools import combinations
 from pathlib import Path
 
@@ -20,12 +18,12 @@ from matplotlib.figure import Figure
 
 from figures_paper import save
 from mclstexp.core.expression import ExpressionSpace
+from mclstexp.core.measured import learnable
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
-from mclstexp.data.folds import Fold
 from mclstexp.evaluation.ceiling import ceiling_of, reliability
 from mclstexp.evaluation.controls import COMMON, make_control
-from mclstexp.evaluation.exam import Exam, Rules, mark, prepare
+from mclstexp.evaluation.metrics import pcc, pcc_depth
 from mclstexp.io.read import read_sections
 from mclstexp.methods import create
 from mclstexp.plotting.style import COLOURS, PAGE_IN, style
@@ -34,64 +32,58 @@ SPEC = TileSpec(224, 0.5)
 ENCODER = "efficientnet_lite0"
 METHODS = ("mclstexp", "pls", "knn", "colour")
 METRICS = {"pcc": "PCC", "pcc_depth": "PCC given depth"}
-SAME, OTHER = "same", "other"
 
 
-def read(data: Path, name: str) -> tuple[list[Section], list[str], int]:
-    """Return sections, the genes that all of them measured of the panel, and how many are learnt from at most."""
+def read(data: Path, name: str) -> tuple[list[Section], list[str]]:
+    """Return sections, and the genes of the panel that all of them measured."""
     if name == "mice":
         sections = read_sections(data / "mob_2k", mpp=3.5, spec=SPEC)
-        return sections, [gene for gene in sections[0].genes if all(gene in s.genes for s in sections)], 3
+        return sections, [gene for gene in sections[0].genes if all(gene in s.genes for s in sections)]
     names = ["C2", "C3", "C4", "C5", "C6", "B4"]
     sections = read_sections(data / "her2st", format="her2st", sections=names, spec=SPEC)
     panel = (data / "gene_lists" / "her2st_785.txt").read_text().split()
-    return sections, [gene for gene in panel if all(gene in section.genes for section in sections)], 5
+    return sections, [gene for gene in panel if all(gene in section.genes for section in sections)]
 
 
-def choices(sections: list[Section], most: int) -> Iterator[Fold]:
-    """Yield every choice of training sections, few first; all others are predicted. B4 is not learnt from."""
-    learnt = [section for section in sections if section.id != "B4"]
-    for n_train in range(1, most + 1):
-        for train in combinations(learnt, n_train):
-            test = tuple(section for section in sections if section not in train)
-            yield Fold("+".join(section.id for section in train), train=train, test=test, by="section")
+def choices(sections: list[Section], name: str, n_choices: int) -> list[list[Section]]:
+    """Return choices of training sections, few first. B4 is not learnt from."""
+    if name == "mice":
+        return [list(some) for n in range(1, len(sections)) for some in combinations(sections, n)]
+    ring = [section for section in sections if section.id != "B4"] * 2
+    n_ring = len(ring) // 2
+    windows = [ring[start : start + n] for n in range(1, n_ring) for start in range(n_choices)]
+    return [*windows, ring[:n_ring]]
 
 
-def score(exam: Exam, name: str) -> list[dict[str, object]]:
+def score(train: list[Section], test: list[Section], genes: list[str], name: str) -> list[dict[str, object]]:
     """Fit a method and score it on each section that was left out."""
     method = create("mclstexp", encoder=ENCODER)
     if name != method.name:
         method = make_control(name if name == "colour" else name + COMMON, encoder=ENCODER, sight=method.sight)
-    model = method.fit(exam.fold.train, space=exam.space)
+    space = ExpressionSpace.fit(train, genes=genes)
+    model = method.fit(train, space=space)
     rows = []
-    for section in exam.judged:
-        table = mark(exam, section, model.predict(section.tiles).X, label=name, method=model)
-        rows.append(row(exam, section, name, table))
+    for section in learnable(test, space=space):
+        truth, said = space(section.counts).astype(np.float64), model.predict(section.tiles).X.astype(np.float64)
+        of = {"train": "+".join(s.id for s in train), "n_train": len(train)}
+        of |= {"n_same": sum(s.patient == section.patient for s in train), "section": section.id}
+        given_depth = pcc_depth(truth, said, depth=np.asarray(section.counts.X.sum(axis=1)).ravel())
+        rows.append({"method": name, **of, "pcc": np.nanmean(pcc(truth, said)), "pcc_depth": np.nanmean(given_depth)})
     return rows
 
 
-def row(exam: Exam, section: Section, label: str, table: pd.DataFrame) -> dict[str, object]:
-    """Return the means over genes of one section's scores, and whom they are of."""
-    train = exam.fold.train
-    of_patient = sum(other.patient == section.patient for other in train)
-    means = {metric: float(table.loc[table["metric"] == metric, "value"].mean()) for metric in METRICS}
-    of = {"train": exam.fold.name, "n_train": len(train), "n_same": of_patient, "section": section.id}
-    return {"method": label, **of, **means}
-
-
-def measure(sections: list[Section], genes: list[str], most: int, path: Path) -> pd.DataFrame:
+def measure(sections: list[Section], genes: list[str], trains: list[list[Section]], path: Path) -> pd.DataFrame:
     """Make the fits that are missing, writing after each, and return all rows."""
     table = pd.read_csv(path) if path.is_file() else pd.DataFrame({"method": [], "train": []})
     done = set(zip(table["method"], table["train"], strict=True))
-    for fold in choices(sections, most):
-        missing = [method for method in METHODS if (method, fold.name) not in done]
-        if not missing:
-            continue
-        exam = prepare(fold, Rules(space=partial(ExpressionSpace.fit, genes=genes)))
-        for method in missing:
-            table = pd.concat([table, pd.DataFrame(score(exam, method))], ignore_index=True)
-            table.to_csv(path, index=False)
-        print(fold.name, flush=True)
+    for train in trains:
+        label = "+".join(section.id for section in train)
+        for method in METHODS:
+            if (method, label) not in done:
+                test = [section for section in sections if section not in train]
+                table = pd.concat([table, pd.DataFrame(score(train, test, genes, method))], ignore_index=True)
+                table.to_csv(path, index=False)
+        print(label, flush=True)
     return table.astype({"n_train": int, "n_same": int})
 
 
@@ -179,14 +171,16 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("name", choices=["her2st", "mice", "both"], nargs="?", default="both")
+    parser.add_argument("--choices", type=int, default=3)
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     given.out.mkdir(parents=True, exist_ok=True)
     found: dict[str, pd.DataFrame] = {}
     ceilings: dict[str, dict[str, float]] = {}
     for name in ("her2st", "mice") if given.name == "both" else (given.name,):
-        sections, genes, most = read(given.data, name)
-        table = measure(sections, genes, most, given.out / f"learning_curve_{name}.csv")
+        sections, genes = read(given.data, name)
+        trains = choices(sections, name, given.choices)
+        table = measure(sections, genes, trains, given.out / f"learning_curve_{name}.csv")
         for title, rows in curves(table, name).items():
             found[title] = rows
             ceilings[title] = ceiling([s for s in sections if s.id in set(rows["section"])], genes)

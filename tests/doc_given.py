@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 
 def _run(*words: str) -> None:
@@ -102,7 +103,20 @@ def _four_animals() -> dict:
     return {}
 
 
+def _large() -> dict:
+    import mclstexp as mx
+    from doc_world import write_section
+    from mclstexp.io.synthetic import make_sections
+
+    shutil.rmtree("SECTION")
+    (section,) = make_sections(1, n_spots_side=14, n_genes=40, mpp=2.0, seed=1)
+    write_section(section, Path("SECTION"))
+    Image.open(f"SECTION/{section.id}.png").save("HE.tif")
+    return {"section": mx.read_sections("SECTION")[0]}
+
+
 WORDS: dict[str, Callable[[], dict]] = {
+    "align": _large,
     "analysis": _prediction,
     "associations": _associations,
     "biomarkers": _labelled,
