@@ -76,14 +76,14 @@ def measure(sections: list[Section], genes: list[str], trains: list[list[Section
     """Make the fits that are missing, writing after each, and return all rows."""
     table = pd.read_csv(path) if path.is_file() else pd.DataFrame({"method": [], "train": []})
     done = set(zip(table["method"], table["train"], strict=True))
-    for train in trains:
-        label = "+".join(section.id for section in train)
-        for method in METHODS:
+    for method in reversed(METHODS):  # the quick ones first
+        for train in trains:
+            label = "+".join(section.id for section in train)
             if (method, label) not in done:
                 test = [section for section in sections if section not in train]
                 table = pd.concat([table, pd.DataFrame(score(train, test, genes, method))], ignore_index=True)
                 table.to_csv(path, index=False)
-        print(label, flush=True)
+                print(method, label, flush=True)
     return table.astype({"n_train": int, "n_same": int})
 
 

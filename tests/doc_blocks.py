@@ -40,20 +40,15 @@ IN_PARTS = (
     "README.md",
     "docs/analysis.md",
     "docs/cohort.md",
-    "docs/cohort_networks.md",
-    "docs/extending.md",
     "docs/figures.md",
     "docs/generate.md",
     "docs/genomics.md",
-    "docs/machines.md",
     "docs/questions.md",
     "docs/report.md",
     "docs/robustness.md",
-    "docs/tokens.md",
     "docs/trust.md",
     "docs/tutorials/comparing.md",
     "docs/tutorials/visium.md",
-    "docs/viewing.md",
 )
 """Pages that were not yet seen to run from first to last: their commands are parsed, their Python is compiled."""
 
