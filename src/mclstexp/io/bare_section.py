@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 
 from mclstexp.core import keys
 from mclstexp.core.errors import InputError
+from mclstexp.core.fine_lattice import is_staggered
 from mclstexp.core.places import misplaced
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles, TileSpec
+from mclstexp.io.anndata_scale import array_places
 from mclstexp.io.counts_alone import read_counts
+from mclstexp.io.pitch import VISIUM_PITCH_UM, hexagonal_um
 from mclstexp.io.slides import ArraySlide
 
 LEGACY_PITCH_UM: Final = 200.0
@@ -36,7 +39,7 @@ def read_bare_section(
     spec
         Size and scale of tiles, which are blank.
     pitch_um
-        Distance between neighbours of the array; 200 by default.
+        Distance between neighbours of the array; by default 200, and 100 of a staggered one, which Visium's is.
     patient
         Whom the section comes from.
 
@@ -48,9 +51,18 @@ def read_bare_section(
     path = Path(path)
     name = path.name.partition(".")[0]
     counts = read_counts(path, what=f"section {name}")
-    mpp = (pitch_um or LEGACY_PITCH_UM) / _PX
+    if counts.n_obs == 0:
+        msg = f"section {name}: at least one spot expected, found none: give its raw counts"
+        raise InputError(msg)
     array_xy = _on_array(counts)
-    xy = _on_glass(counts, path) / mpp if array_xy is None else _PX * array_xy
+    staggered = array_xy is not None and is_staggered(array_xy)
+    mpp = (pitch_um or (VISIUM_PITCH_UM if staggered else LEGACY_PITCH_UM)) / _PX
+    if array_xy is None:
+        xy = _on_glass(counts, path) / mpp
+    elif staggered:
+        xy = hexagonal_um(array_xy[:, 1], array_xy[:, 0]) * (_PX / VISIUM_PITCH_UM)
+    else:
+        xy = _PX * array_xy
     xy = xy - xy.min(axis=0) + _PX
     width, height = np.ceil(xy.max(axis=0) + _PX).astype(int)
     slide = ArraySlide(np.full((height, width, 3), 255, np.uint8), mpp=mpp, id=name)
@@ -60,8 +72,8 @@ def read_bare_section(
 
 def _on_array(counts: AnnData) -> NDArray[np.float64] | None:
     """Return (array column, array row) of each spot; None where nobody says."""
-    if {keys.ARRAY_COL, keys.ARRAY_ROW} <= set(counts.obs):
-        return counts.obs[[keys.ARRAY_COL, keys.ARRAY_ROW]].to_numpy(np.float64)
+    if (said := array_places(counts.obs)) is not None:
+        return said
     parts = counts.obs_names.to_series().astype(str).str.extract(r"^(\d+(?:\.\d+)?)x(\d+(?:\.\d+)?)$")
     return None if parts.isna().to_numpy().any() else np.rint(parts.to_numpy(np.float64))
 
