@@ -232,6 +232,8 @@ def test_a_model_of_patients_is_asked_with_expression_of_the_same_origin(made, t
     mx.summarise_expression(slides(60, names=list(table["patient"]), method="pls"), gene_sets=SETS, out=other)
     with pytest.raises(InputError, match=r"learnt from \(predicted .* by ridge .* found predicted by another"):
         mx.predict_outcome(model, config(table, other, tmp_path))
+    with pytest.raises(InputError, match="pathways of each patient expected for pathway_scores, found none of all"):
+        mx.predict_outcome(model, mx.read_cohort(written(table, tmp_path)))
     with pytest.raises(InputError, match="genes and pathways predicted by one model expected"):
         mx.read_cohort(
             written(table, tmp_path), expression=str(other), pathways=str(out.with_suffix(".pathways.parquet"))

@@ -269,7 +269,7 @@ def predict_outcome(
     if isinstance(cohort, CohortConfig) and cohort.covariates is None:
         cohort = replace(cohort, covariates=fitted.columns_.get("covariates", ()))
     read = read_from(cohort) if isinstance(cohort, CohortConfig) else cohort
-    require_same_origin(fitted, read.origin)
+    require_same_origin(fitted, read)
     months = tuple(at_months) or tuple(fitted.provenance_.get(HORIZONS, ()))
     if any(not month > 0 for month in months):
         msg = f"times above 0 (months) expected, found {list(months)}"

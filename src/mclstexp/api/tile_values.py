@@ -102,7 +102,7 @@ def _whose(model: OutcomeModel, path: Path, cohort: CohortConfig | Cohort | None
     if isinstance(cohort, CohortConfig) and cohort.covariates is None:
         cohort = replace(cohort, covariates=model.columns_.get("covariates", ()))
     read = read_from(cohort) if isinstance(cohort, CohortConfig) else cohort
-    require_same_origin(model, read.origin)
+    require_same_origin(model, read)
     name = next((name for name, slides in read.slides.items() if path.stem in slides), None)
     if name is None:
         every = [slide for slides in read.slides.values() for slide in slides]

@@ -78,19 +78,22 @@ def entry_of(origin: Origin) -> dict[str, str]:
     return {"model": origin.model, "said": str(origin)}
 
 
-def require_same_origin(model: OutcomeModel, asked: Origin | None) -> None:
+def require_same_origin(model: OutcomeModel, asked: Cohort) -> None:
     """Refuse expression of another origin than a model of patients learnt from: it is on another scale.
+
+    Where there is none, the model says itself that it needs some.
 
     Raises
     ------
     InputError
         If one was predicted and the other measured, or they were predicted by two models.
     """
-    if not model.takes & {"genes", "pathways"}:
+    read = [part for part in ("genes", "pathways") if part in model.takes]
+    if all(getattr(asked.patients, part) is None for part in read):
         return
-    learnt = model.provenance_.get(EXPRESSION)
-    if (None if learnt is None else learnt["model"]) != (None if asked is None else asked.model):
+    learnt, origin = model.provenance_.get(EXPRESSION), asked.origin
+    if (None if learnt is None else learnt["model"]) != (None if origin is None else origin.model):
         was = "measured" if learnt is None else learnt["said"]
-        found = "measured, or of unknown origin" if asked is None else "predicted by another model"
+        found = "measured, or of unknown origin" if origin is None else "predicted by another model"
         msg = f"expression as {model.name} learnt from ({was}) expected, found {found}: make it in the same way"
         raise InputError(msg)
