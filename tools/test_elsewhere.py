@@ -44,11 +44,14 @@ TOLERANT = (
     "ignore::FutureWarning",
 )
 """With versions that nobody pinned, what packages announce to each other is no error."""
+SECOND = ("--editable", "packages/genomics")
+"""The second distribution, whose tests run as well."""
+TESTS = ("tests", "packages/genomics/tests")
 INSTALLS: Mapping[str, tuple[str, ...]] = {
-    "pinned": ("--constraint", "constraints.txt", "--editable", ".[dev]"),
-    "lowest": ("--resolution", "lowest-direct", "--editable", ".[dev]"),
-    "lowest, no extras": ("--resolution", "lowest-direct", "--editable", "."),
-    "newest": ("--upgrade", "--editable", ".[dev]"),
+    "pinned": ("--constraint", "constraints.txt", "--editable", ".[dev]", *SECOND),
+    "lowest": ("--resolution", "lowest-direct", "--editable", ".[dev]", *SECOND),
+    "lowest, no extras": ("--resolution", "lowest-direct", "--editable", ".", *SECOND),
+    "newest": ("--upgrade", "--editable", ".[dev]", *SECOND),
 }
 OWN: tuple[str, ...] = (
     "HOME",
@@ -167,12 +170,13 @@ def environment(row: Row, log: IO[bytes]) -> Path | str:
     """Make the row's environment if it is not there; return its interpreter, or why there is none."""
     folder = BUILD / f"{row.python}-{row.versions.replace(', ', '-').replace(' ', '-')}"
     words = [*INSTALLS[row.versions]]
-    if not words[-1].endswith("]"):  # without the extras the tools of the tests are named one by one
+    if ".[dev]" not in words:  # without the extras the tools of the tests are named one by one
         dev = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["dev"]
         words += [need for need in dev if need.startswith(("pytest", "hypothesis", "beartype"))]
     made_from = " ".join([row.python, *words])
     digest = hashlib.sha256(made_from.encode())
-    digest.update((ROOT / "pyproject.toml").read_bytes() + (ROOT / "constraints.txt").read_bytes())
+    for name in ("pyproject.toml", "constraints.txt", "packages/genomics/pyproject.toml"):
+        digest.update((ROOT / name).read_bytes())
     stamp, python = folder / "made-from", folder / "bin" / "python"
     if stamp.exists() and stamp.read_text() == digest.hexdigest():
         return python
@@ -223,7 +227,7 @@ def pytest_words(row: Row, python: Path, report: Path, *, jobs: int, more: Seque
     words += TOLERANT if row.versions != "pinned" else ()
     # what is named from here is not there in another working directory
     tests = [str(ROOT / word) if (ROOT / word.partition("::")[0]).exists() else word for word in more]
-    return [*words, *(tests or [str(ROOT / "tests")])]
+    return [*words, *(tests or [str(ROOT / folder) for folder in TESTS])]
 
 
 def run(row: Row, *, jobs: int, more: Sequence[str]) -> Outcome:

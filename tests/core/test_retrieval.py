@@ -50,7 +50,8 @@ def test_the_prediction_is_what_its_spots_say(label):
     for part in retrievals:
         assert len(part.spots) == len(expression)
         np.testing.assert_allclose(part.shares.sum(axis=1), 1, rtol=1e-5)
-        total += part.weight * np.einsum("tk,tkg->tg", part.shares, expression[part.rows])
+        shares = part.shares * np.broadcast_to(part.weight, len(asked))[:, None]
+        total += np.einsum("tk,tkg->tg", shares, expression[part.rows])
     if not getattr(model, "regression_share", 0):
         np.testing.assert_allclose(total, model.predict(asked).X, rtol=1e-4, atol=1e-5)
     found = strongest(retrievals, n=4)
