@@ -376,7 +376,7 @@ def test_an_experiment_leaves_scores_tables_figures_predictions_and_its_record(d
     assert sorted(path.name for path in (results / "predictions").rglob("r1.h5ad")) == ["r1.h5ad"] * 6
     assert np.asarray(Image.open(results / "figures" / "summary.png")).std() > 10
     record = json.loads((results / "experiment.json").read_text())
-    assert record["experiment"]["folds"] == {"by": "section", "n_folds": None, "min_spots": 10}
+    assert record["experiment"]["folds"] == {"by": "section", "n_folds": None, "min_spots": 10, "only": None}
     assert list(record["sections"]) == list(record["images"]) == ["r1", "r2", "r3"]
     assert record["methods"]["zero"] == {"method": "mean"}
     assert record["folds"]["r1"] == {"by": "section", "train": ["r2", "r3"], "test": ["r1"]}

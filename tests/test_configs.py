@@ -57,7 +57,7 @@ def test_the_small_one_is_run(tmp_path):
     experiment = read_experiment(Path(__file__).parents[1] / "configs" / "synthetic.toml")
     summary = run_experiment(experiment, out=tmp_path / "results")
     assert set(summary.index) == {
-        *("mean", "coordinates", "density", "knn", "ridge"),
+        *("mean", "coordinates", "colour", "density", "knn", "ridge", "pls, common sight"),
         *("noise ceiling", "depth oracle"),
     }
     assert summary.loc["mean", "pcc"] == 0

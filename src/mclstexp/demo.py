@@ -19,6 +19,7 @@ from mclstexp.api.predictions import predict
 from mclstexp.api.verdicts import read_verdicts, tell
 from mclstexp.core.expression import ExpressionSpace
 from mclstexp.core.section import Section
+from mclstexp.core.tiles import TileSpec
 from mclstexp.core.wording import print_width
 from mclstexp.data.folds import Fold
 from mclstexp.evaluation.config import DataConfig, FoldsConfig, GeneSetConfig, SyntheticConfig
@@ -126,6 +127,8 @@ def _experiment(*, seed: int, quick: bool) -> Experiment:
         folds=FoldsConfig(by="patient", only=("P4",)),
         gene_sets={"heg50": GeneSetConfig(heg=50)},
         encoder=ENCODER,
+        # no finer than the pictures, or their slides would be refused
+        tile=TileSpec(size_px=56, mpp=2.0) if quick else TileSpec(),
         methods={FLAGSHIP: quickly if quick else {}},
     )
 

@@ -84,6 +84,16 @@ def test_parts_that_do_not_fit_are_refused(small, sections, tmp_path):
     assert tiles.spec == SPEC
 
 
+@pytest.mark.parametrize("encoder", [{}, None])
+def test_a_model_of_features_that_names_no_encoder_is_refused(encoder, sections, tmp_path):
+    small = next(small for small in small_methods() if small.name == "knn")
+    folder = save_model(small.create().fit(sections[:2]), tmp_path / "model")
+    said = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(said | {"state": said["state"] | {"encoder": encoder}}))
+    with pytest.raises(InputError, match="encoder of a saved knn expected, found none|saved model's encoder expected"):
+        load_model(folder)
+
+
 @pytest.mark.parametrize("strange", _STRANGE)
 def test_what_a_model_is_can_be_asked_of_any_file(strange, sections, tmp_path, capsys):
     small = next(small for small in small_methods() if small.name == "mean")

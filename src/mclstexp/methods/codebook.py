@@ -15,6 +15,7 @@ from mclstexp.core.predictor import State, register
 from mclstexp.core.section import Section
 from mclstexp.core.stored import stored_arrays
 from mclstexp.core.tiles import Tiles
+from mclstexp.core.wording import shown
 from mclstexp.data.folds import tuning_units
 from mclstexp.methods.ridge import ALPHAS, fit_probe, tuning_splits
 from mclstexp.sight.feature_predictor import FeaturePredictor
@@ -156,7 +157,8 @@ class CodebookPredictor(FeaturePredictor):
         for level, codes in enumerate(levels_of(self.quantiser_)):
             arrays |= {f"codes.{level}": codes, f"paths.{level}": self.paths_[level]}
             arrays[f"means.{level}"] = self.means_[level]
-        return State(arrays=arrays, meta={}).joined(self._sight_state())
+        n_codes = [len(codes) for codes in levels_of(self.quantiser_)]
+        return State(arrays=arrays, meta={"n_codes": n_codes}).joined(self._sight_state())
 
     def _set_state(self, state: State) -> None:
         self._take_sight(state)
@@ -166,6 +168,10 @@ class CodebookPredictor(FeaturePredictor):
             layout[f"means.{level}"] = f"paths{level} genes"
         coef, intercept, self.usual_, self.mean_, *levels = stored_arrays(state, layout, genes=len(self.genes_), one=1)
         self.directions_ = Directions(coef, intercept)
+        found = [len(codes) for codes in levels[::3]]
+        if found != state.meta.get("n_codes", found):  # models of older versions do not say
+            msg = f"{shown(state.meta['n_codes'])} codes of a saved model expected, found {found}: copy the model again"
+            raise InputError(msg)
         self.quantiser_ = quantiser_of(levels[::3])
         self.paths_, self.means_ = levels[1::3], levels[2::3]
         if not all((np.diff(seen) > 0).all() for seen in self.paths_):

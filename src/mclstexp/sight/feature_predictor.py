@@ -72,6 +72,11 @@ class FeaturePredictor(Predictor):
         """Whether its encoder is fitted or comes fitted, so that no frozen features are looked at."""
         return False
 
+    @property
+    def _sees_features(self) -> bool:
+        """Whether what it predicts from are frozen features, and not the pixels themselves."""
+        return not self._tuned
+
     def _numerics(self) -> dict[str, str]:
         return numerics(self, encoder=self.encoder, tuned=self._tuned)
 
@@ -100,13 +105,18 @@ class FeaturePredictor(Predictor):
     ) -> Float[np.ndarray, "n_tiles n_features"]:
         """Return the features of tiles of one slide, float32; they must be as many as a model takes."""
         values = self._seen(tiles, symmetry=symmetry).values
-        if n_features not in (None, values.shape[1]):
+        if n_features is not None:
+            self._require_features(values, n_features)
+        return values
+
+    def _require_features(self, values: Float[np.ndarray, "n_tiles n"], n_features: int) -> None:
+        """Refuse a model that takes another number of features than its encoder gives."""
+        if n_features != values.shape[1]:
             msg = (
                 f"a model of {values.shape[1]} features expected for {self.encoder}, found one of {n_features}: "
                 "copy it again"
             )
             raise InputError(msg)
-        return values
 
     def _look_at(self, sections: Sequence[Section]) -> Float[np.ndarray, "n_spots n_features"]:
         """Return the features of all spots, section by section."""
@@ -121,8 +131,12 @@ class FeaturePredictor(Predictor):
         return State(arrays={}, meta={"encoder": {}}) if self.seen_ is None else self.seen_.state()
 
     def _take_sight(self, state: State) -> None:
-        """Set `seen_` from a saved state."""
-        self.seen_ = FittedSight.from_state(self.sight, state) if stored_encoder(state) else None
+        """Set `seen_` from a saved state, which must say what was seen where features are predicted from."""
+        said = stored_encoder(state)
+        if self._sees_features and not said:
+            msg = f"name and hash of the encoder of a saved {self.name} expected, found none: copy the model again"
+            raise InputError(msg)
+        self.seen_ = FittedSight.from_state(self.sight, state) if said else None
 
 
 def learns_from_pixels(options: Mapping[str, Any]) -> bool:

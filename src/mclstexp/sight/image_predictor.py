@@ -45,14 +45,18 @@ class ImagePredictor(FeaturePredictor):
         """How far (µm) a tile's prediction looks at other tiles: over the whole section."""
         return math.inf
 
+    @property
+    def _sees_features(self) -> bool:
+        return self.image == "features"
+
     def _numerics(self) -> dict[str, str]:
         return numerics(self, encoder=self.encoder if self.image == "features" else None)
 
     def _learn_sight(self, sections: Sequence[Section], *, frozen: bool = True) -> None:
-        super()._learn_sight(sections, frozen=frozen and self.image == "features")
+        super()._learn_sight(sections, frozen=frozen and self._sees_features)
 
     def _show(self, tiles: Tiles, *, size_px: int) -> Tensor:
         """Return (n_tiles, n_features) float32 or (n_tiles, 3, size_px, size_px) uint8, on the CPU."""
-        if self.image == "features":
+        if self._sees_features:
             return torch.from_numpy(self._look(tiles))
         return torch.from_numpy(read_patches(tiles, size_px=size_px))

@@ -195,6 +195,7 @@ class Strict:
         """Embed tiles from their features."""
         head = model.eval().image_encoder
         head = head.head if isinstance(head, TunedTileEncoder) else head
+        self.options._require_features(values, len(reduction.mean))
         reduced = reduction(torch.from_numpy(values)).to(_device(model))
         return functional.normalize(head(reduced), dim=-1).cpu().numpy()
 
