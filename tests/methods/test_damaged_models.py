@@ -90,7 +90,7 @@ def test_a_model_of_features_that_names_no_encoder_is_refused(encoder, sections,
     folder = save_model(small.create().fit(sections[:2]), tmp_path / "model")
     said = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps(said | {"state": said["state"] | {"encoder": encoder}}))
-    with pytest.raises(InputError, match="encoder of a saved knn expected, found none|saved model's encoder expected"):
+    with pytest.raises(InputError, match=r"encoder of a saved knn expected, found none|saved model's encoder expected"):
         load_model(folder)
 
 
