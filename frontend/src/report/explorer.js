@@ -1,5 +1,6 @@
 // The explorer: what is chosen, and the views that show it.
 
+import { save } from "../shared/canvas_text.js";
 import { GeneBox } from "../shared/genes.js";
 import { Places } from "../shared/places.js";
 import { picture } from "./download.js";
