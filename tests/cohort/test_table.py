@@ -51,8 +51,8 @@ def test_months_and_years_are_units_too(tmp_path):
     table = made_table(30)
     days = read(written(table, tmp_path)).outcomes.time
     for unit, per in (("months", 30.4375), ("years", 365.25)):
-        path = written(table.assign(os_days=table["os_days"] / per), tmp_path, f"{unit}.csv")
-        np.testing.assert_allclose(read(path, unit=unit).outcomes.time, days)
+        path = written(table.assign(os=table["os_days"] / per), tmp_path, f"{unit}.csv")
+        np.testing.assert_allclose(read(path, unit=unit, outcome="os:os,os_event").outcomes.time, days)
 
 
 def test_slides_are_gathered_by_patient(tmp_path):
@@ -157,7 +157,7 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(tmp_path, change, more, sa
         ("patient;os_days\nA;1\n", "found columns separated by semicolons: save it with commas"),
         ("", "expected in"),
         ('patient,os_days\n"A,1\n', "damaged or of another kind"),
-        ("patient,os_days\n\xff,1\n", "damaged or of another kind"),
+        ("patient,os_days\n\xff,1\n", "text that is not in UTF-8, or another kind of file: save it as UTF-8"),
     ],
 )
 def test_tables_that_are_none_are_refused(tmp_path, content, said):

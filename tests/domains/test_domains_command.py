@@ -54,7 +54,8 @@ def test_domains_are_written(counts, said, tmp_path):
 def test_a_section_with_its_image(section, said, tmp_path):
     out = tmp_path / "d.h5ad"
     words = ("--method", "image_only", "--k", 3, "--option", f"encoder={ENCODER}", "--size-px", 32, "--mpp", 3)
-    assert said("domains", section, "--out", out, *words)[0] == 0
+    code, _, errors = said("domains", section, "--out", out, *words)
+    assert (code, errors) == (0, "")
     found = read_prediction(out)
     assert adjusted_rand_score(found.obs["label"], found.obs["domain"].astype(str)) > 0.8, "bands differ in brightness"
 

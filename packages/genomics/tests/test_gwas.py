@@ -10,7 +10,9 @@ from mclstexp_genomics.cli import run
 from mclstexp_genomics.gwas import GwasOptions, associate
 from mclstexp_genomics.plink import open_plink
 from mclstexp_genomics.scan import Scanner
-from mclstexp_genomics.tables import read_people
+from mclstexp_genomics.tables import read_names, read_people
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*people of the genotypes are not in every table")
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +120,48 @@ def test_tables_that_are_none_are_refused(tmp_path, text, said):
     (tmp_path / "t.tsv").write_text(text)
     with pytest.raises(InputError, match=said):
         read_people(tmp_path / "t.tsv")
+
+
+def written(folder, text, name="people.tsv"):
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("id\ty\np0\t-9\np1\t3.5\np2\t4\n", "-9 as the only number below 0 of column y.*write NA"),
+        ("FID\tIID\ty\n1\t1\t3.5\n2\t2\t4\n", "one column of people expected in .*, found FID and IID"),
+        ("id\ty\ty\np0\t1\t2\n", "each column of .* once expected, found y twice"),
+        ("id\ty\np0\t1\n".encode("utf-16"), "save it as UTF-8"),
+        ("y\np0\t1\np1\t2\n", "a tab-separated table of people expected"),
+    ],
+)
+def test_tables_that_would_be_read_wrong_are_refused(tmp_path, text, said):
+    with pytest.raises(InputError, match=said):
+        read_people(written(tmp_path, text))
+
+
+def test_a_number_of_minus_nine_among_others_below_zero_is_a_number(tmp_path):
+    text = "\ufeffid\ty\r\np0\t-9\r\np1\t-3.5\r\np2\tNA\r\n"
+    np.testing.assert_array_equal(read_people(written(tmp_path, text))["y"], [-9, -3.5, np.nan])
+
+
+def test_a_mark_before_the_first_name_does_not_hide_who_was_learnt_from(tmp_path, cohort):
+    seen = read_names(written(tmp_path, "\ufeffp0\n", "seen.txt"))
+    with pytest.raises(InputError, match="found p0"):
+        associate(open_plink(cohort / "c"), read_people(cohort / "traits.tsv"), learnt_from=seen)
+
+
+def test_a_trait_that_is_the_same_for_all_is_refused(cohort):
+    traits = read_people(cohort / "traits.tsv").assign(luck=1.1)
+    with pytest.raises(InputError, match="found one that does not"):
+        associate(open_plink(cohort / "c"), traits)
+
+
+def test_who_is_left_out_is_said_aloud(cohort):
+    with pytest.warns(UserWarning, match="11 of 200 people of the genotypes are not in every table"):
+        found(cohort)
+    with pytest.raises(InputError, match="no such file: give the name that three files share"):
+        open_plink(cohort / "d")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -200,6 +201,9 @@ def _read_people(traits: Path | str, markers: Path | str, *, covariates: Sequenc
         what = f"no column {lacking[0]!r} in {traits}" if lacking else "nobody who is in both"
         msg = f"individuals in both tables, and the columns that are named, expected, found {what}: name them alike"
         raise InputError(msg)
+    n_all = len(set(left.index) | set(right.index))
+    if len(names) < n_all:
+        warnings.warn(f"{len(names)} of {n_all} individuals are in both tables: the others are left out", stacklevel=3)
     left, right = left.loc[names], right.loc[names]
     given = left[list(covariates)] if covariates else None
     return _People(left.drop(columns=others), right, given, None if strata is None else left[strata])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,7 +14,7 @@ import pandas as pd
 from mclstexp.api.experiments import run_experiment
 from mclstexp.cohort import create_outcome_model
 from mclstexp.cohort.bridge.overlap import EXPRESSION, entry_of, learnable, notes_on, require_same_origin
-from mclstexp.cohort.checks import check_cohort, overview
+from mclstexp.cohort.checks import check_cohort, notes_on_covariates, overview
 from mclstexp.cohort.config import CohortConfig
 from mclstexp.cohort.experiment import Division, Intervals, OutcomeExperiment
 from mclstexp.cohort.marks import horizons_of
@@ -270,10 +271,9 @@ def predict_outcome(
         cohort = replace(cohort, covariates=fitted.columns_.get("covariates", ()))
     read = read_from(cohort) if isinstance(cohort, CohortConfig) else cohort
     require_same_origin(fitted, read)
-    months = tuple(at_months) or tuple(fitted.provenance_.get(HORIZONS, ()))
-    if any(not month > 0 for month in months):
-        msg = f"times above 0 (months) expected, found {list(months)}"
-        raise InputError(msg)
+    months = _months(fitted, at_months)
+    for note in notes_on_covariates(read.patients.covariates, fitted):
+        warnings.warn(note, stacklevel=2)
     said = fitted.predict(read.patients, at_months=months)
     known = sorted(set(fitted.provenance_["patients"]) & set(said.ids))
     if known:
@@ -292,6 +292,19 @@ def predict_outcome(
         with atomic_path(Path(out)) as path:
             table.to_csv(path, index=False)
     return table
+
+
+def _months(fitted: OutcomeModel, asked: Sequence[float]) -> tuple[float, ...]:
+    """Return the times at which survival is asked for; says aloud which lie beyond all events that were learnt."""
+    months = tuple(dict.fromkeys(asked)) or tuple(fitted.provenance_.get(HORIZONS, ()))
+    if any(not 0 < month < math.inf for month in months):
+        msg = f"times above 0 (months) expected, found {list(months)}"
+        raise InputError(msg)
+    last = None if fitted.baseline_ is None else float(fitted.baseline_.times.max())
+    if last is not None and (late := [month for month in asked if month > last]):
+        text = f"survival at {late[0]:g} months is asked for, and the last event of the training patients came at"
+        warnings.warn(f"{text} {last:.0f}: what comes after is not known, and stays as it is there", stacklevel=3)
+    return months
 
 
 __all__ = ["OnEvent", "evaluate_outcome", "fit_outcome", "look_at_cohort", "predict_outcome", "read_cohort"]

@@ -15,6 +15,7 @@ from mclstexp.core import keys
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.core.imputer import ROOM, Imputer
+from mclstexp.core.names import require_distinct
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import TileSpec
 from mclstexp.evaluation.config import DataConfig
@@ -82,6 +83,7 @@ def impute(
 
 
 def _require_one(counts: AnnData) -> None:
+    require_distinct(counts.obs_names, where="the section")
     parts = list(libraries_of_counts(counts, where="the section"))
     if len(parts) > 1:
         msg = (
@@ -147,6 +149,7 @@ def _one_of(counts: AnnData, path: Path, *, sections: Sequence[str] | None) -> t
     """Choose the one section that is asked for of a file that holds several; one that holds one is it."""
     parts = libraries_of_counts(counts, where=path.name)
     if len(parts) == 1:
+        require_distinct(counts.obs_names, where=path.name)
         return path.name.partition(".")[0], counts
     chosen = [name for name in parts if sections is None or name in sections]
     if len(chosen) != 1:

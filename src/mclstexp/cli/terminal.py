@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 import traceback
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from mclstexp.whole_slide.ledger import SlideEvent
 
 
+_OF_LIBRARIES: Final = re.compile(r"(Observation|Variable) names are not unique")
+"""Warnings whose advice is a call in Python; what it matters for is said by whom it matters to."""
 _WHOLE: Final = 24
 """Letters of a cell that is not broken."""
 
@@ -180,5 +183,5 @@ def show_warning(  # noqa: PLR0917  the signature of warnings.showwarning
     line: str | None = None,  # noqa: ARG001
 ) -> None:
     """Show what concerns the user; libraries' words to developers are not for them."""
-    if issubclass(category, UserWarning):
+    if issubclass(category, UserWarning) and not _OF_LIBRARIES.match(str(message)):
         print(f"warning: {visible(str(message))}", file=sys.stderr)

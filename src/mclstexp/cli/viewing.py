@@ -11,6 +11,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from mclstexp.cli.application import app
+from mclstexp.cli.flags import Whole
 from mclstexp.cli.signals import Terminated
 from mclstexp.core.progress import step
 
@@ -22,7 +23,7 @@ def view(
     /,
     *,
     gene: str | None = None,
-    port: int = 0,
+    port: Whole = 0,
     browser: Annotated[bool, Parameter(name="--open", negative="--no-open")] = True,
 ) -> int:
     """Look at a whole slide and its prediction in the browser: deep zoom, any gene; Ctrl-C ends it.

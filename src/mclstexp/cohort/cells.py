@@ -15,7 +15,7 @@ from mclstexp.core.wording import shown
 _MOSTLY: Final = 0.5
 _MOST_KINDS: Final = 20
 _YES: Final = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
-_STAGE: Final = re.compile(r"(?:stage)?\s*(iv|i{1,3}|[1-4])\s*[a-d]?[0-9]?", re.IGNORECASE)
+_STAGE: Final = re.compile(r"(?:stage)?\s*(iv|i{1,3}|[1-4])\s*(?:[a-d][0-9]?)?", re.IGNORECASE)
 _GRADE: Final = re.compile(r"(?:grade)?\s*g?([1-4])", re.IGNORECASE)
 _ORDERED: Final = {"stage": _STAGE, "grade": _GRADE}
 _ROMAN: Final = {"i": 1.0, "ii": 2.0, "iii": 3.0, "iv": 4.0}

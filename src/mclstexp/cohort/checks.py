@@ -13,11 +13,17 @@ from mclstexp.cohort.survival.concordance import harrell
 from mclstexp.cohort.survival.kaplan_meier import median_follow_up
 from mclstexp.cohort.table import Cohort
 from mclstexp.core.cohort import Outcomes
+from mclstexp.core.doors import word
+from mclstexp.core.outcome_model import RANGES, OutcomeModel
 
 MIN_EVENTS: Final = 40
 """Events below which models can hardly be told apart."""
 MIN_SITES, MOST_OF_SITE = 10, 0.2
 """Sites of which there must be so many, none with more than this share of the patients, to hold sites out."""
+_SHORT_MONTHS, _LONG_MONTHS = 12.0, 600.0
+"""Longest follow-up below or above which its unit is asked for."""
+_FAR: Final = 25.0
+"""Median distances from the median beyond which a value of a covariate is pointed at."""
 _PER_PARAMETER: Final = 10
 _TELLS: Final = 0.95
 _LATER: Final = re.compile(
@@ -39,6 +45,7 @@ def check_cohort(cohort: Cohort) -> list[str]:
     """
     notes = list(cohort.notes)
     if cohort.outcomes is not None:
+        notes += _follow_up(cohort.outcomes)
         notes += _events(cohort.outcomes, n_parameters=cohort.patients.covariates.shape[1])
         notes += _tell_tales(cohort.patients.covariates, cohort.outcomes)
     return [*notes, *_covariates(cohort.patients.covariates), *_sites(cohort.patients.sites), *_namesakes(cohort)]
@@ -71,6 +78,33 @@ def sites_can_be_held_out(sites: tuple[str, ...] | None) -> bool:
         return False
     counts = pd.Series(sites).value_counts()
     return len(counts) >= MIN_SITES and counts.iloc[0] <= MOST_OF_SITE * len(sites)
+
+
+def notes_on_covariates(covariates: pd.DataFrame, model: OutcomeModel) -> list[str]:
+    """Say which covariates of patients to predict are not what a model learnt from: in another unit, or not known."""
+    notes = []
+    for name, (low, high) in model.provenance_.get(RANGES, {}).items():
+        column = covariates[name].dropna() if name in covariates else pd.Series(dtype=float)
+        if name in covariates and "covariates" in model.takes and column.empty:
+            notes.append(f"covariate {name!r} is not known of any patient: the model takes the training mean")
+        if not pd.api.types.is_numeric_dtype(column):
+            continue
+        off = (column < low - (high - low)) | (column > high + (high - low))
+        if off.any():
+            text = f"covariate {name!r} lies far from what the model learnt from ({low:g} to {high:g}) for {off.sum()}"
+            notes.append(f"{text} of {len(covariates)} patients, as {column[off].iloc[0]:g}: is it in another unit?")
+    return notes
+
+
+def _follow_up(outcomes: Outcomes) -> list[str]:
+    """Say where follow-up is so short or long that it may be in another unit."""
+    if outcomes.time is None:
+        return []
+    longest = float(outcomes.time.max())
+    if _SHORT_MONTHS <= longest <= _LONG_MONTHS:
+        return []
+    said = f"{longest:.1f} months" if longest < _LONG_MONTHS else f"{longest / 12:.0f} years"
+    return [f"the longest follow-up is {said}: if it is in another unit, say so with {word('unit')}"]
 
 
 def _events(outcomes: Outcomes, *, n_parameters: int) -> list[str]:
@@ -139,7 +173,23 @@ def _covariates(covariates: pd.DataFrame) -> list[str]:
                 f"covariate {str(name)!r} is missing for {n} of {len(column)} patients: models take the training mean"
             )
             notes.append(f"{text} there")
+        if far := _far_off(column):
+            notes.append(far)
     return notes
+
+
+def _far_off(column: pd.Series) -> str:
+    """Say which value lies far from all others, as what stands for "not known" does (-9999)."""
+    if not pd.api.types.is_numeric_dtype(column):
+        return ""
+    known = column.dropna().to_numpy(np.float64)
+    off = np.abs(known - np.median(known)) if len(known) else known
+    usual = float(np.median(off)) if len(off) else 0.0
+    if not usual or not (far := off > _FAR * usual).any():
+        return ""
+    worst = known[np.argmax(off)]
+    text = f"covariate {str(column.name)!r} lies far from the others for {far.sum()} patients, as {worst:g} where"
+    return f"{text} {np.median(known):g} is usual: leave the cell empty if it stands for not known"
 
 
 def _sites(sites: tuple[str, ...] | None) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from safetensors import safe_open
 
-from mclstexp.core.bag import CHUNK, Bag
+from mclstexp.core.bag import CHUNK, Bag, made_alike
 from mclstexp.core.errors import InputError
 from mclstexp.io.guard import reading
 from mclstexp.io.hdf5 import opened_hdf5
@@ -19,6 +19,9 @@ from mclstexp.io.hdf5 import opened_hdf5
 _ENDINGS: Final = (".h5", ".npy", ".safetensors")
 _WHAT: Final = "features of a slide's tiles (n_tiles, dim)"
 _NAME: Final = "features"
+_MADE: Final = ("encoder", "mpp", "size_px")
+"""What a file says of how its features were made."""
+_KINDS: Final = "fiu"
 _FEW: Final = 20
 """One tile in so many, or fewer, are read one by one."""
 
@@ -35,9 +38,12 @@ class FileBag(Bag):
     def __init__(self, files: Sequence[Path], *, coarser: Sequence[Bag] = ()) -> None:
         self.files, self.coarser = tuple(files), tuple(coarser)
         shapes = []
+        made = []
         for file in self.files:
             with _opened(file) as table:
                 shapes.append(tuple(table.shape))
+                made.append((file.name, table.made))
+        self.made = made_alike(made)
         if len({shape[1] for shape in shapes}) > 1:
             msg = f"features of one width for all slides of a patient expected, found {shapes[:3]}: embed them alike"
             raise InputError(msg)
@@ -109,24 +115,33 @@ def _opened(path: Path) -> Iterator[Any]:
     with reading(path, _WHAT):
         if path.suffix.lower() == ".npy":
             table = np.load(path, mmap_mode="r", allow_pickle=False)
-            yield _Rows(table, table.shape, path)
+            yield _Rows(table, table.shape, path, numbers=table.dtype.kind in _KINDS)
         elif path.suffix.lower() == ".safetensors":
             with safe_open(path, framework="numpy") as file:
                 table = file.get_slice(_NAME)
-                yield _Rows(table, tuple(table.get_shape()), path)
+                numbers = table.get_dtype()[0] in "FIU"  # F32, I64, U8
+                yield _Rows(table, tuple(table.get_shape()), path, numbers=numbers, said=file.metadata() or {})
         else:
             with opened_hdf5(path, _WHAT) as file:
-                yield _Rows(file[_NAME], file[_NAME].shape, path)
+                table = file[_NAME]
+                said = {**file.attrs, **table.attrs}
+                yield _Rows(table, table.shape, path, numbers=table.dtype.kind in _KINDS, said=said)
 
 
 class _Rows:
     """A table in a file, whatever the file's kind."""
 
-    def __init__(self, table: Any, shape: tuple[int, ...], path: Path) -> None:
+    def __init__(
+        self, table: Any, shape: tuple[int, ...], path: Path, *, numbers: bool, said: Mapping[str, Any] | None = None
+    ) -> None:
         if len(shape) != 2 or not shape[1]:
             msg = f"{_WHAT} expected in {path}, found shape {shape}: give a row for each tile"
             raise InputError(msg)
+        if not numbers:
+            msg = f"{_WHAT} as real numbers expected in {path}, found another kind: embed it again"
+            raise InputError(msg)
         self._table, self.shape = table, shape
+        self.made = {part: value for part in _MADE if isinstance(value := (said or {}).get(part), str)}
 
     def __getitem__(self, rows: slice) -> Any:
         return self._table[rows.start : min(rows.stop, self.shape[0])]  # safetensors refuses to go beyond

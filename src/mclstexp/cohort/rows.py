@@ -69,7 +69,7 @@ def require_column(rows: pd.DataFrame, column: str, *, what: str, path: Path | s
 def _read_separated(path: Path, mark: str) -> pd.DataFrame:
     require_separator(path, mark, what=_WHAT)
     with reading(path, _WHAT):
-        reader = csv.reader(io.StringIO(read_text(path)), delimiter=mark, strict=True)
+        reader = csv.reader(io.StringIO(read_text(path), newline=None), delimiter=mark, strict=True)
         numbered = ((reader.line_num, cells) for cells in reader)
         lines = {number: cells for number, cells in numbered if any(cell.strip() for cell in cells)}
     header, *found = lines.values() or [[]]

@@ -15,6 +15,7 @@ from mclstexp.cohort.bridge.origin import Origin
 from mclstexp.cohort.bridge.overlap import notes_on, origin_of
 from mclstexp.cohort.cells import covariate, numbers, yes_or_no
 from mclstexp.cohort.config import DAYS_PER, CohortConfig, OutcomeColumns
+from mclstexp.cohort.follow_up import require_events, require_unit
 from mclstexp.cohort.rows import read_rows, require_column
 from mclstexp.core.cohort import Outcomes, Patients
 from mclstexp.core.doors import word
@@ -273,8 +274,16 @@ def _outcomes(first: pd.DataFrame, ids: tuple[str, ...], outcome: OutcomeColumns
         column = first[outcome.columns[0]]
         if column.str.lower().isin(("0", "1", "0.0", "1.0", "true", "false", "yes", "no")).all():
             return Outcomes.binary(ids, yes_or_no(column, path=path))
+        if len(answers := sorted(set(column))) == 2:  # no measured number has two values alone
+            msg = (
+                f"1 and 0, or numbers of more than two values, expected in column {column.name!r} of {path}, found "
+                f"{shown(answers[0], 20)} and {shown(answers[1], 20)}: write 1 for yes and 0 for no"
+            )
+            raise InputError(msg)
         return Outcomes.continuous(ids, numbers(column, path=path))
     time, event = (first[name] for name in outcome.columns)
+    require_unit(str(time.name), config.unit, path=path)
+    require_events(str(event.name), path=path)
     days = numbers(time, path=path) * DAYS_PER[config.unit]
     if config.zero_time == "half_day":
         days = days.where(days != 0, _HALF_A_DAY)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, final
 
 import numpy as np
@@ -26,6 +27,8 @@ class Bag(ABC):
     """How many."""
     dim: int
     """Length of a tile's features."""
+    made: Mapping[str, str] = MappingProxyType({})
+    """How the features were made, as far as their files say: "encoder", "mpp", "size_px"."""
     coarser: tuple[Bag, ...] = ()
     """The same tissue in wider tiles, the widest first; none where it is seen at one scale."""
 
@@ -71,3 +74,29 @@ class ArrayBag(Bag):
     def take(self, numbers: Sequence[int] | np.ndarray) -> Float[np.ndarray, "n dim"]:
         """See `Bag.take`."""
         return self._features[np.asarray(numbers, np.intp)]
+
+
+def made_alike(found: Iterable[tuple[str, Mapping[str, str]]]) -> dict[str, str]:
+    """Return how features were made, of what several sources say.
+
+    Parameters
+    ----------
+    found
+        What each source is called, and what it says; one that says nothing of a part agrees with any.
+
+    Raises
+    ------
+    InputError
+        If two differ: features of two encoders or scales mean different things, though they be of one width.
+    """
+    said: dict[str, tuple[str, str]] = {}
+    for name, made in found:
+        for part, value in made.items():
+            other, known = said.setdefault(part, (name, value))
+            if known != value:
+                msg = (
+                    f"tile features made alike expected, found {part} {known} of {other} and {value} of {name}: embed "
+                    "all slides alike"
+                )
+                raise InputError(msg)
+    return {part: value for part, (_, value) in said.items()}

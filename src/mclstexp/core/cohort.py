@@ -12,7 +12,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
-from mclstexp.core.bag import ArrayBag, Bag
+from mclstexp.core.bag import ArrayBag, Bag, made_alike
 from mclstexp.core.errors import InputError
 from mclstexp.core.names import require_names
 
@@ -68,6 +68,7 @@ class Patients:
             if len(widths := sorted({bag.dim for bag in self.bags or () if bag is not None})) > 1:
                 msg = f"tiles of one encoder expected, found features of width {widths}: embed all slides alike"
                 raise InputError(msg)
+            _ = self.made  # refuses those that were made differently
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -76,6 +77,21 @@ class Patients:
     def dim(self) -> int:
         """Length of a tile's features; 0 where there are no tiles."""
         return next((bag.dim for bag in self.bags or () if bag is not None), 0)
+
+    @property
+    def made(self) -> list[dict[str, str]]:
+        """How tile features were made, as far as it is known: of the widest scale first, of the tiles themselves last.
+
+        Raises
+        ------
+        InputError
+            If those of two patients were made differently.
+        """
+        scales: dict[int, list[tuple[str, Mapping[str, str]]]] = {}
+        for name, bag in zip(self.ids, self.bags or (), strict=False):
+            for number, one in enumerate(() if bag is None else (*bag.coarser, bag)):
+                scales.setdefault(number, []).append((name, one.made))
+        return [made_alike(scales[number]) for number in sorted(scales)]
 
     def subset(self, ids: Sequence[str]) -> Self:
         """Return the patients of these names, in that order.

@@ -78,6 +78,7 @@ OPTIONS: Final[Mapping[str, Option]] = MappingProxyType(
         # what becomes of patients
         "outcome": Option("--outcome", "data.outcome", "outcome"),
         "cohort": Option("--table", None, "cohort"),
+        "unit": Option("--unit", "data.unit", "unit"),
         "zero_time": Option("--zero-time", "data.zero_time", "zero_time"),
         # which regions there are
         "n_domains": Option("--n-domains", None, "n_domains"),

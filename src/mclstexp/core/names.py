@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+import pandas as pd
+
 from mclstexp.core.errors import InputError
 from mclstexp.core.wording import shown
 
@@ -30,6 +32,23 @@ def require_names(names: Iterable[object], *, of: str) -> None:
                 f"{of}: names without NUL characters expected, found {shown(name)}: the file is damaged, fetch it again"
             )
             raise InputError(msg)
+
+
+def require_distinct(names: pd.Index, *, where: str) -> None:
+    """Refuse spots of one name: sections that were put together share barcodes.
+
+    Raises
+    ------
+    InputError
+        If two have one.
+    """
+    if not names.is_unique:
+        twice = names[names.duplicated()][0]
+        msg = (
+            f"{where}: each spot once expected, found {shown(str(twice), 40)} twice, as where sections were put "
+            "together: give one section, or name spots apart"
+        )
+        raise InputError(msg)
 
 
 def meant(missing: Sequence[str], names: Iterable[str]) -> str:

@@ -26,6 +26,12 @@ CLINIC: Final = "clinical+"
 """What stands before the name of a model that is put beside the clinic's covariates."""
 
 
+FEATURES: Final = "features"
+"""Entry of a model's provenance: how the tile features that it learnt from were made, of each scale."""
+RANGES: Final = "ranges"
+"""Entry of a model's provenance: lowest and highest value of each covariate that is a number."""
+
+
 class OutcomeRoom(Room["OutcomeModel"]):
     """The models of outcomes, each of which may stand beside the clinic: ``clinical+abmil``."""
 
@@ -151,6 +157,8 @@ class OutcomeModel(Method):
             "patients": sorted(patients.ids),
             "n_patients": len(patients),
             "n_events": outcomes.n_events,
+            **({FEATURES: shown.made} if any(shown.made) else {}),
+            RANGES: _ranges(shown.covariates),
         }
         return self
 
@@ -244,7 +252,10 @@ class OutcomeModel(Method):
     def _shown(self, patients: Patients, *, fitted: bool = False) -> Patients:
         """Leave only what the model takes, and of a fitted one the columns that it knows, in their order."""
         shown = show(patients, takes=self.takes, may_lack=self.may_lack, name=self.name)
-        return shown if not fitted else as_fitted(shown, columns=self.columns_, dim=self.dim_, name=self.name)
+        if not fitted:
+            return shown
+        made = getattr(self, "provenance_", {}).get(FEATURES, ())
+        return as_fitted(shown, columns=self.columns_, dim=self.dim_, name=self.name, made=made)
 
     def _checked(
         self, risk: Float[np.ndarray, " n_patients"] | None, patients: Patients
@@ -294,6 +305,15 @@ class OutcomeModel(Method):
     @abstractmethod
     def _set_state(self, state: State) -> None:
         """Take back what `_get_state` returned."""
+
+
+def _ranges(covariates: pd.DataFrame) -> dict[str, list[float]]:
+    known = {str(name): column.dropna() for name, column in covariates.items()}
+    return {
+        name: [float(column.min()), float(column.max())]
+        for name, column in known.items()
+        if len(column) and pd.api.types.is_numeric_dtype(column)
+    }
 
 
 def _probability(log_odds: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -41,13 +41,20 @@ def show(patients: Patients, *, takes: frozenset[Part], may_lack: frozenset[Part
     return replace(patients, **kept, bags=patients.bags if "bags" in takes else None)
 
 
-def as_fitted(patients: Patients, *, columns: Mapping[Part, tuple[str, ...]], dim: int, name: str) -> Patients:
+def as_fitted(
+    patients: Patients,
+    *,
+    columns: Mapping[Part, tuple[str, ...]],
+    dim: int,
+    name: str,
+    made: Sequence[Mapping[str, str]] = (),
+) -> Patients:
     """Order the columns as a model was fitted on them; others are left out.
 
     Raises
     ------
     InputError
-        If one is not there, or tiles have another width.
+        If one is not there, or tiles have another width, or were made by another encoder or at another scale.
     """
     kept = {}
     for part, names in columns.items():
@@ -63,6 +70,14 @@ def as_fitted(patients: Patients, *, columns: Mapping[Part, tuple[str, ...]], di
     if patients.dim not in (0, dim):
         msg = f"tile features of width {dim} expected for this {name}, found {patients.dim}: embed alike"
         raise InputError(msg)
+    for was, found in zip(made, patients.made, strict=False):
+        if other := [part for part in was if found.get(part, was[part]) != was[part]]:
+            what = other[0]
+            msg = (
+                f"tile features as this {name} learnt from ({what} {was[what]}) expected, found {what} {found[what]}: "
+                "embed alike"
+            )
+            raise InputError(msg)
     return replace(patients, **kept)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mclstexp.core import keys
 from mclstexp.core.errors import InputError
-from mclstexp.core.names import require_names
+from mclstexp.core.names import require_distinct, require_names
 from mclstexp.core.pairing import TARGET_SUM, log_shares
 from mclstexp.core.panel import by_variability
 from mclstexp.core.places import misplaced
@@ -84,6 +84,7 @@ def see(
     if features is not None:
         features = _checked(features, counts.n_obs)
     require_names(counts.var_names, of=f"genes of {where}")
+    require_distinct(counts.obs_names, where=where)
     if not counts.var_names.is_unique:
         twice = counts.var_names[counts.var_names.duplicated()][0]
         msg = f"{where}: each gene once expected, found {twice!r} twice: rename or add up those columns"

@@ -34,7 +34,7 @@ def read_genes(path: Path | str) -> list[str]:
     path = Path(path)
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, ValueError) as error:
+    except FileNotFoundError as error:
         msg = f"a list of genes (text, one name a line) expected at {path}, found none: check the path"
         raise InputError(msg) from error
     genes = [name for line in lines if (name := line.partition("#")[0].strip())]

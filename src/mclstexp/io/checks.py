@@ -15,7 +15,7 @@ from mclstexp.core import keys
 from mclstexp.core.doors import word
 from mclstexp.core.measured import MIN_COUNTS, blank_spots, has_counts
 from mclstexp.core.section import Section
-from mclstexp.io.witnesses import tell, weigh_section
+from mclstexp.io.witnesses import grey_findings, tell, weigh_section
 
 SHALLOW_COUNTS: Final = 500
 """Median counts per spot below which little but the commonest genes can be learnt."""
@@ -66,7 +66,11 @@ def check_section(section: Section, *, min_counts: int = MIN_COUNTS) -> list[str
     """
     placed = weigh_section(section)
     tell([finding for finding in placed if finding.refused], where=section.id)
-    found = [*(finding.text for finding in placed), *_depth(section, min_counts=min_counts), *_scale(section)]
+    found = [
+        *(finding.text for finding in (*placed, *grey_findings(section))),
+        *_depth(section, min_counts=min_counts),
+        *_scale(section),
+    ]
     return [f"{section.id}: {sentence}" for sentence in found]
 
 

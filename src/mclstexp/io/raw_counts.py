@@ -22,6 +22,8 @@ _LAYERS: Final = ("raw_counts", "raw", "count", "umi")
 """What layers of counts are called beside ``counts``."""
 _TRUE: Final = frozenset({"1", "1.0", "true", "t", "yes", "y", "in", "in_tissue", "in tissue", "tissue"})
 _FALSE: Final = frozenset({"0", "0.0", "false", "f", "no", "n", "out", "out_tissue", "background", "off"})
+_MANY, _DEEP = 20, 200.0
+"""Spots, and counts of each, from which on their totals tell something."""
 _BLANK: Final = frozenset({"", "nan", "na", "none", "<na>"})
 
 
@@ -106,14 +108,14 @@ def _choose(adata: AnnData, *, where: str) -> tuple[Any, pd.DataFrame]:
             "values: save the unnormalised counts into layers['counts']"
         )
         raise InputError(msg)
-    like = [name for name, (counts, _) in whole.items() if _vary_as_counts(counts)]
-    chosen = like[0] if like else next(iter(whole))
+    doubts = {name: _unlike_counts(counts) for name, (counts, _) in whole.items()}
+    chosen = next((name for name, doubt in doubts.items() if not doubt), next(iter(whole)))
     counts, var = whole[chosen]
-    if not like:
-        text = f"{where}: {chosen} holds whole numbers that vary less than counts do, as rounded logarithms: save the"
-        warnings.warn(f"{text} raw counts into layers['counts']", stacklevel=4)
+    if doubts[chosen]:
+        text = f"{where}: {chosen} holds whole numbers that {doubts[chosen]}: save the raw counts into"
+        warnings.warn(f"{text} layers['counts']", stacklevel=4)
     elif chosen != "X" and "X" in whole and not _equal(whole["X"][0], counts):
-        why = "vary less than counts do" if "X" not in like else "differ from them"
+        why = doubts["X"].partition(",")[0] or "differ from them"
         warnings.warn(f"{where}: counts are taken from {chosen}; the whole numbers in X {why}", stacklevel=4)
     return counts, var
 
@@ -123,6 +125,20 @@ def _whole(matrix: object, var: pd.DataFrame, where: str) -> tuple[sparse.csr_ma
         return as_counts(matrix, where=where), var
     except InputError:
         return None
+
+
+def _unlike_counts(counts: sparse.csr_matrix) -> str:
+    """Say what about whole numbers is not as of counts; "" if nothing is."""
+    if not _vary_as_counts(counts):
+        return "vary less than counts do, as rounded logarithms"
+    totals = np.asarray(counts.sum(axis=1), np.float64).ravel()
+    totals = totals[totals > 0]
+    if len(totals) >= _MANY and totals.max() <= 1.02 * totals.min() and totals.mean() > _DEEP:
+        return f"add up to nearly {totals.mean():.0f} at every spot, as normalised and rounded ones"
+    step = int(np.gcd.reduce(counts.data[:1000])) if len(counts.data) >= _MANY else 1
+    if step > 1 and (step := int(np.gcd.reduce(counts.data))) > 1:
+        return f"are all multiples of {step}, as scaled ones"
+    return ""
 
 
 def _vary_as_counts(counts: sparse.csr_matrix) -> bool:

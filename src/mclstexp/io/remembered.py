@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import Annotated, Any, Final, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from mclstexp.core.errors import InputError
 
@@ -95,6 +95,8 @@ class _OfOutcome(_OfAnyFit):
     outcome_name: str = ""
     expression: _Origin | None = None
     horizons: list[FiniteFloat] = []
+    features: list[dict[str, str]] = []
+    ranges: dict[str, Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]] = {}
 
 
 def check_expression(provenance: Mapping[str, Any], *, n_genes: int, path: Path) -> None:

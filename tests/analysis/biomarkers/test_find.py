@@ -143,12 +143,31 @@ def test_slips_are_sentences():
         ({"tables": {"g": table * np.nan}}, "at least one kind"),
         ({"labels": labels.iloc[:5]}, "5 labels for 120 rows"),
         ({"label": "stroma"}, "name a label"),
-        ({"labels": pd.Series(["a"] * 120)}, "two kinds"),
+        ({"labels": pd.Series(["a"] * 120)}, "two kinds .* found a: name a label"),
+        ({"labels": pd.Series([np.nan] * 120)}, "found no label: name a label"),
+        ({"permutations": -1}, "permutations of 0 or more"),
         ({"groups": ["P"] * 120}, "two individuals"),
         ({"methods": ["rigde"]}, "ridge"),
     ):
         with pytest.raises(InputError, match=words):
             ask(**given)
+
+
+def test_a_label_that_is_the_individual_is_not_judged_and_that_is_said():
+    table, labels, groups = _study(np.random.default_rng(4))
+    whose = pd.Series(np.where(np.asarray(groups) == np.asarray(groups)[0], "tumour", "rest"), index=labels.index)
+    with pytest.warns(UserWarning, match="they may tell the individuals instead"):
+        found = find_biomarkers({"g": table}, whose, groups, permutations=0)
+    assert found.summary().empty
+
+
+def test_labels_that_differ_in_capitals_alone_are_pointed_at():
+    table, labels, groups = _study(np.random.default_rng(4))
+    kinds = labels.map(str)
+    one = kinds.iloc[0]
+    mixed = kinds.where((kinds != one) | (np.arange(len(kinds)) % 2 == 0), f"{one} ".upper())
+    with pytest.warns(UserWarning, match="differ in capitals or blanks alone"):
+        find_biomarkers({"g": table}, mixed, groups, label=one, permutations=0)
 
 
 def test_the_command_ranks_genes_of_labelled_sections(tmp_path, capsys, monkeypatch):

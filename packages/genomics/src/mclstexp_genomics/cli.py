@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
+from mclstexp.cli.flags import Whole
 from mclstexp.cli.terminal import cell, complain, print_table, say, show_warning
 from mclstexp.cli.whole_numbers import require_whole
 from mclstexp.core.doors import through
@@ -75,7 +76,7 @@ def tokens(data: Path, /, *, out: Path, preset: Preset = "tiny", part: str | Non
 
 
 @app.command
-def classify(data: Path, /, *, preset: Preset = "tiny", vocabulary: Path | None = None, seed: int = 0) -> None:
+def classify(data: Path, /, *, preset: Preset = "tiny", vocabulary: Path | None = None, seed: Whole = 0) -> None:
     """Learn a task from labelled sequences, by a learnt vocabulary and beside it by counts of short words.
 
     Parameters
@@ -117,13 +118,13 @@ def classify(data: Path, /, *, preset: Preset = "tiny", vocabulary: Path | None 
 class Scanning:
     """How a cohort is scanned."""
 
-    components: int = 0
+    components: Whole = 0
     """Principal components of the genotypes that are taken out too: they tell ancestry."""
     residualise: Literal["both", "traits"] = "both"
     """Which side covariates are taken out of; traits alone as TorchGWAS does."""
-    permutations: int = 0
+    permutations: Whole = 0
     """How many times individuals are exchanged for a p over the whole scan."""
-    seed: int = 0
+    seed: Whole = 0
     """Start of the random numbers."""
 
 

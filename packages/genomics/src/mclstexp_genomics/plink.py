@@ -121,6 +121,9 @@ def _table(path: Path, names: tuple[str, ...]) -> pd.DataFrame:
     if path.is_file() and (size := path.stat().st_size) > MOST_TEXT_BYTES:
         msg = f"at most {MOST_TEXT_BYTES} bytes expected in {path}, found {size}: split the data by chromosome"
         raise InputError(msg)
+    if not path.is_file():
+        msg = f"rows of {len(names)} words expected at {path}, found no such file: give the name that three files share"
+        raise InputError(msg)
     try:
         found = pd.read_csv(path, sep=r"\s+", header=None, dtype=str, keep_default_na=False, quoting=3)
     except (OSError, ValueError) as error:  # pandas' own errors of parsing and decoding are values'

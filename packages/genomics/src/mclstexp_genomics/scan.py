@@ -94,7 +94,8 @@ class Scanner:
             raise InputError(msg)
         spread = np.std(traits, axis=0)
         self.traits = self.without(np.asarray(traits, np.float64))
-        if (np.linalg.norm(self.traits, axis=0) <= 1e-9 * np.sqrt(n) * np.maximum(spread, 1e-300)).any():
+        rounding = 1e-9 * spread + 1e-14 * np.abs(traits).max(axis=0, initial=0)
+        if (np.linalg.norm(self.traits, axis=0) <= np.sqrt(n) * rounding).any():
             msg = "traits that vary beyond their covariates expected, found one that does not: leave it out"
             raise InputError(msg)
 

@@ -85,7 +85,7 @@ def _text(path: Path) -> str:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
         if len(content) <= MOST_BYTES:
-            return content.decode()
+            return content.decode("utf-8-sig")
     except (OSError, EOFError, UnicodeDecodeError) as error:
         msg = f"text at {path} expected, found what cannot be read ({error}): check the file"
         raise InputError(msg) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -100,6 +101,9 @@ def find_biomarkers(
         If tables are no tables of the same rows, there are not two labels with rows in two individuals, or a method is
         unknown.
     """
+    if permutations < 0:
+        msg = f"permutations of 0 or more expected, found {permutations}: 0 is none"
+        raise InputError(msg)
     modalities = Modalities.of_tables(tables)
     names = [_known(name) for name in methods]
     told, which = _binary(labels, label, n=len(modalities))
@@ -123,7 +127,11 @@ def find_biomarkers(
             on_done(number, "")
         whole = {name: make().fit(modalities, told, of.tolist()).scores() for name, make in makers.items()}
         on_done(len(parts) + 1, "")
-    return Biomarkers(_ranked(modalities, whole, signs), pd.DataFrame(found), which)
+    scores = pd.DataFrame(found)
+    if scores["auc"].isna().all():
+        text = f"no individual that was left out has rows with {which} and without: how well features tell it from the"
+        warnings.warn(f"{text} rest is not known, and they may tell the individuals instead", stacklevel=2)
+    return Biomarkers(_ranked(modalities, whole, signs), scores, which)
 
 
 def make_ranker(name: str) -> Ranker:
@@ -161,11 +169,20 @@ def _binary(labels: pd.Series, label: str | None, *, n: int) -> tuple[Float[np.n
     text = text.where(text.isna(), text.astype(str))
     kinds = sorted(text.dropna().unique())
     if len(text) != n or len(kinds) < 2 or (label is None and len(kinds) > 2) or (label or kinds[-1]) not in kinds:
-        found = f"{len(text)} labels for {n} rows" if len(text) != n else f"{label!r} and {', '.join(kinds[:5])}"
+        found = f"{len(text)} labels for {n} rows" if len(text) != n else ", ".join(kinds[:5]) or "no label"
+        found += "" if label in {None, *kinds} else f" and {label!r} asked for"
         msg = f"a label for each row, two kinds or one to be told from the rest, expected, found {found}: name a label"
         raise InputError(msg)
     which = label or kinds[-1]
+    alike = [name for name in kinds if name != which and _bare(name) == _bare(which)]
+    if alike:
+        text_ = f"labels {which!r} and {alike[0]!r} differ in capitals or blanks alone, and are told apart: name alike"
+        warnings.warn(f"{text_} what is the same", stacklevel=3)
     return np.where(text.isna(), np.nan, (text == which).astype(float)), which
+
+
+def _bare(name: str) -> str:
+    return "".join(name.split()).casefold()
 
 
 def _parts(of: np.ndarray, told: Float[np.ndarray, " n"], *, seed: int) -> list[np.ndarray]:

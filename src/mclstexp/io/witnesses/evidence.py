@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from mclstexp.core.tiles import Slide
 
+Kind = Literal["scale", "spots", "size", "orientation", "outside", "swapped", "mirrored", "shared", "tissue", "colour"]
+
 
 @dataclass(frozen=True)
 class Statement:
@@ -66,7 +68,7 @@ class Evidence:
 class Finding:
     """Two witnesses that disagree, or something dropped, blank or assumed."""
 
-    kind: Literal["scale", "spots", "size", "orientation", "outside", "swapped", "mirrored", "shared", "tissue"]
+    kind: Kind
     """What it is about."""
     text: str
     """One sentence with both numbers and what settles it, without the section's name."""

@@ -84,7 +84,16 @@ def orientation_findings(evidence: Evidence) -> list[Finding]:
     if as_is > 0 and max(as_is, alike[best]) < _LIKE:
         text = f"the image looks unlike {stored.name} (correlation {alike['as it is']:.2f}): check that it is of this"
         return [Finding("orientation", f"{text} section, or {_use_right_image()}")]
-    return []
+    return _colour_findings(evidence, picture, name=stored.name)
+
+
+def _colour_findings(evidence: Evidence, picture: NDArray[np.uint8], *, name: str) -> list[Finding]:
+    """Say where red and blue of the image are those of a stored picture exchanged."""
+    alike = _alike(_red_over_blue(thumbnail(evidence.slide)), _red_over_blue(picture))
+    if not alike < -_LIKE:
+        return []
+    text = f"the image shows {name} with red and blue exchanged (correlation of their difference {alike:.2f})"
+    return [Finding("colour", f"{text}: save it with its colours as red, green, blue")]
 
 
 def _stated(evidence: Evidence) -> list[tuple[str, tuple[float, float]]]:
@@ -112,10 +121,19 @@ def _use_right_image() -> str:
 
 def _ink(picture: NDArray[np.uint8]) -> Float[np.ndarray, "rows columns"]:
     """Reduce a picture to how dark it is in its darkest colour, where stain shows most."""
+    return 255.0 - _small(picture).min(axis=2)
+
+
+def _red_over_blue(picture: NDArray[np.uint8]) -> Float[np.ndarray, "rows columns"]:
+    small = _small(picture)
+    return small[..., 0] - small[..., 2]
+
+
+def _small(picture: NDArray[np.uint8]) -> Float[np.ndarray, "rows columns 3"]:
     shrink = max(1.0, max(picture.shape[:2]) / _SIDE_PX)
     size = (max(1, round(picture.shape[1] / shrink)), max(1, round(picture.shape[0] / shrink)))
-    small = np.asarray(Image.fromarray(np.ascontiguousarray(picture[..., :3])).resize(size, Image.Resampling.BOX))
-    return 255.0 - small.min(axis=2).astype(np.float64)
+    small = Image.fromarray(np.ascontiguousarray(picture[..., :3])).resize(size, Image.Resampling.BOX)
+    return np.asarray(small, np.float64)
 
 
 def _alike(image: Float[np.ndarray, "rows columns"], picture: Float[np.ndarray, "r c"]) -> float:

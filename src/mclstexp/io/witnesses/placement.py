@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from scipy import ndimage
 
 from mclstexp.core import keys
+from mclstexp.core.doors import word
 from mclstexp.core.section import Section
 from mclstexp.core.tiles import Tiles
 from mclstexp.io.witnesses.evidence import Finding
@@ -18,6 +19,14 @@ _TISSUE_SATURATION: Final = 0.07
 """Saturation (HSV) above which a pixel is taken for stained tissue rather than glass."""
 _GREY: Final = 0.005
 """Share of saturated pixels below which a picture has no colours to tell tissue by."""
+_BLACK: Final = 12
+"""Brightness (of 255) of spots below which a picture shows nothing."""
+_BRIGHTEST: Final = 98
+"""Percentile that stands for a picture's brightest."""
+_LIT: Final = 110
+"""Brightness of the darkest colour that glass, or the palest of stained tissue, exceeds."""
+_GREY_STEPS: Final = 6
+"""Steps of 255 by which the colours of a grey picture differ at most, once it was saved as a JPEG."""
 _LARGEST: Final = 256
 """Rows or columns beyond those of any array of spots: Visium's has 224 at most, Visium HD's bins of 16 µm 419."""
 _DARK: Final = 0.85
@@ -34,7 +43,7 @@ def weigh_section(section: Section) -> list[Finding]:
     found = [_swapped(shares, mirrored=mirrored)]
     if outside.any():
         found.append(Finding("outside", f"{_outside_text(section, outside)}: their tiles are white there"))
-    found += [_shared(section), _turned(shares, mirrored=mirrored)]
+    found += [_shared(section), _turned(shares, mirrored=mirrored), _colourless(section)]
     return [finding for finding in found if finding is not None]
 
 
@@ -111,6 +120,40 @@ def _turned(shares: dict[str, float], *, mirrored: bool) -> Finding | None:
     if given < 0.5:
         return Finding("tissue", f"only {given:.0%} of spots lie on stained tissue: look at the overlay")
     return None
+
+
+def _colourless(section: Section) -> Finding | None:
+    """Say where the image is black, or dark where glass is bright: methods learn from a hundred black tiles too.
+
+    Tissue that fills a picture may be as dark as a picture in fluorescence, but absorbs green most, whatever of
+    haematoxylin and eosin is in it.
+    """
+    xy, size = section.tiles.xy, np.array(section.tiles.slide.size_px)
+    picture = thumbnail(section.tiles.slide)
+    at = (xy[_inside(xy, section)] / size * np.array(picture.shape[1::-1])).astype(int)
+    under = picture[at[:, 1], at[:, 0]] if len(at) else np.full((1, 3), 255, np.uint8)
+    red, green, blue = under.mean(axis=0)
+    brightest = float(np.percentile(picture.min(axis=2), _BRIGHTEST))
+    if np.median(under.max(axis=1)) < _BLACK:
+        text = "the image is black under most spots: check that its pixels were read"
+    elif brightest < _LIT and green > min(red, blue) - 1:
+        text = "the image is dark where H&E on glass is bright, as fluorescence or inverted colours are"
+    else:
+        return None
+    return Finding("colour", f"{text}: {_use_stained()}")
+
+
+def grey_findings(section: Section) -> list[Finding]:
+    """Say where the image has no colours; a blank one has none to lack."""
+    picture = thumbnail(section.tiles.slide)
+    if np.ptp(picture) <= _BLACK or (picture.max(axis=2) - picture.min(axis=2)).max() > _GREY_STEPS:
+        return []
+    text = "the image has no colours, as one stain in fluorescence or a picture saved in grey"
+    return [Finding("colour", f"{text}: {_use_stained()}")]
+
+
+def _use_stained() -> str:
+    return f"give the H&E image ({word('image')}) if there is one"
 
 
 def _mirrored(section: Section) -> bool:

@@ -1,0 +1,97 @@
+"""What would be read wrong without a word: pictures that are none of H&E, whole numbers that are no counts, doubles."""
+
+import warnings
+from dataclasses import replace
+
+import anndata as ad
+import numpy as np
+import pytest
+from scipy import sparse
+
+from mclstexp.api.domains import find_domains
+from mclstexp.api.imputation import impute
+from mclstexp.core.errors import InputError
+from mclstexp.core.tiles import TileSpec
+from mclstexp.evaluation.toml import read_genes
+from mclstexp.io.checks import check_section
+from mclstexp.io.raw_counts import raw_counts
+from mclstexp.io.slides import ArraySlide
+from mclstexp.io.synthetic import make_sections
+from mclstexp.io.witnesses.evidence import Evidence, Statement, StoredPicture
+from mclstexp.io.witnesses.pictures import orientation_findings
+
+
+@pytest.fixture(scope="module")
+def section():
+    return make_sections(1, n_spots_side=9, n_genes=30, mpp=2.0, spec=TileSpec(size_px=32, mpp=4.0))[0]
+
+
+def shown(section, picture):
+    """The section on another picture."""
+    slide = ArraySlide(np.ascontiguousarray(picture), mpp=2.0, id=section.id)
+    return replace(section, tiles=replace(section.tiles, slide=slide))
+
+
+def grey(picture):
+    return np.repeat(picture.mean(axis=2, keepdims=True), 3, axis=2).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (np.zeros_like, "the image is black under most spots"),
+        (lambda a: 255 - a, "dark where H&E on glass is bright"),
+        (grey, "the image has no colours"),
+    ],
+)
+def test_a_picture_that_is_none_of_stained_tissue_is_pointed_at(section, change, said):
+    found = check_section(shown(section, change(section.tiles.slide.pixels)))
+    assert any(said in one for one in found)
+    assert not [one for one in check_section(section) if "H&E" in one]
+
+
+def test_red_and_blue_exchanged_are_told_by_the_stored_picture(section):
+    pixels = section.tiles.slide.pixels
+    stored = StoredPicture("tissue_hires_image.png", (pixels.shape[1], pixels.shape[0]), 1.0, pixels)
+
+    def found(picture):
+        slide = ArraySlide(np.ascontiguousarray(picture), mpp=2.0, id="picture")
+        scales = (Statement("the image's header", 2.0),)
+        return orientation_findings(Evidence(slide, section.tiles.xy, scales, pictures=(stored,)))
+
+    assert found(pixels) == []
+    (one,) = found(pixels[..., ::-1])
+    assert one.text.startswith("the image shows tissue_hires_image.png with red and blue exchanged")
+
+
+def test_whole_numbers_that_are_no_counts_are_pointed_at(section):
+    counts = section.counts.X.toarray().astype(float)
+    shares = 10_000 * counts / counts.sum(axis=1, keepdims=True)
+    for wrong, said in ((shares.round(), "add up to nearly 10000 at every spot"), (3 * counts, "multiples of 3")):
+        found = ad.AnnData(sparse.csr_matrix(wrong))
+        with pytest.warns(UserWarning, match=said):
+            assert raw_counts(found, where="x").X.sum() == wrong.sum()
+        found.raw = ad.AnnData(sparse.csr_matrix(counts))
+        with pytest.warns(UserWarning, match=r"counts are taken from raw.X; the whole numbers in X (add up|are all)"):
+            assert raw_counts(found, where="x").X.sum() == counts.sum()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        raw_counts(ad.AnnData(sparse.csr_matrix(counts)), where="x")
+
+
+@pytest.mark.filterwarnings("ignore:Observation names are not unique")
+def test_spots_that_stand_twice_are_refused(section):
+    counts = section.counts.copy()
+    counts.obs_names = [*counts.obs_names[:-1], counts.obs_names[0]]
+    for asked in (lambda: find_domains(counts, n_domains=3), lambda: impute(counts[:, :20].copy(), section.counts)):
+        with pytest.raises(InputError, match=r"each spot once expected, found '?0x.*'? twice"):
+            asked()
+
+
+def test_a_list_of_genes_in_another_encoding_is_no_absent_one(tmp_path):
+    path = tmp_path / "genes.txt"
+    path.write_text("ESR1\nPGR\n", encoding="utf-16")
+    with pytest.raises(InputError, match="save it as UTF-8"):
+        read_genes(path)
+    with pytest.raises(InputError, match="closed"):
+        read_genes(tmp_path)
