@@ -157,7 +157,7 @@ def test_what_cannot_be_used_is_refused_in_a_sentence(tmp_path, change, more, sa
         ("patient;os_days\nA;1\n", "found columns separated by semicolons: save it with commas"),
         ("", "expected in"),
         ('patient,os_days\n"A,1\n', "damaged or of another kind"),
-        ("patient,os_days\n\xff,1\n", "text that is not in UTF-8, or another kind of file: save it as UTF-8"),
+        ("patient,os_days\n\xff,1\n", "text in another encoding, or another kind of file: save it as UTF-8"),
     ],
 )
 def test_tables_that_are_none_are_refused(tmp_path, content, said):

@@ -1,5 +1,6 @@
 """What would be read wrong without a word: pictures that are none of H&E, whole numbers that are no counts, doubles."""
 
+import json
 import warnings
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import TileSpec
 from mclstexp.evaluation.toml import read_genes
 from mclstexp.io.checks import check_section
+from mclstexp.io.outlines import read_outlines
 from mclstexp.io.raw_counts import raw_counts
 from mclstexp.io.slides import ArraySlide
 from mclstexp.io.synthetic import make_sections
@@ -95,3 +97,41 @@ def test_a_list_of_genes_in_another_encoding_is_no_absent_one(tmp_path):
         read_genes(path)
     with pytest.raises(InputError, match="closed"):
         read_genes(tmp_path)
+
+
+def outlined(path, *classes):
+    """A GeoJSON file with a square of each class, side by side."""
+    features = [
+        {
+            "type": "Feature",
+            "geometry": {"type": "Polygon", "coordinates": [[[x, 0], [x + 9, 0], [x + 9, 9], [x, 9], [x, 0]]]},
+            "properties": {"classification": {"name": name}},
+        }
+        for x, name in zip(range(0, 100, 10), classes, strict=False)
+    ]
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return path
+
+
+def test_annotations_of_other_programs_are_told_how_to_be_exported(tmp_path):
+    contents = {
+        "asap.xml": b'<?xml version="1.0"?><ASAP_Annotations/>',
+        "halo.annotations": b"\xef\xbb\xbf<Annotations/>",
+        "xenium.csv": b"#Selection name: a\nX,Y\n1,2\n",
+        "mask.png": b"\x89PNG\r\n",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match="found another kind of file: export the annotations as GeoJSON"):
+            read_outlines(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "name", ["Hole", "ignore", "Artefact", "artifacts", "Pen", "Background", "Exclude", "Out-of-focus"]
+)
+def test_a_class_that_sounds_unwanted_and_is_taken_is_said(tmp_path, name):
+    with pytest.warns(UserWarning, match=rf"regions of class {name} in m.geojson are taken as tissue like any other"):
+        assert len(read_outlines(outlined(tmp_path / "m.geojson", "Tumor", name)).polygons) == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(read_outlines(outlined(tmp_path / "m.geojson", "Tumor", "Pentagon", "Inky")).polygons) == 3

@@ -134,6 +134,9 @@ def _names(said: str) -> list[str]:
 def _corner(section: Section, spots: Sequence[str] | None) -> Section:
     if spots is None:
         return section
+    if not len(spots):
+        msg = f"names of spots of {section.id} expected, found none: name some with {word('spots')}, or leave it out"
+        raise InputError(msg)
     at = {str(name): row for row, name in enumerate(section.tiles.ids)}
     lost = [name for name in spots if name not in at]
     if lost:

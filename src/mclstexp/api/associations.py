@@ -88,7 +88,7 @@ def associate_spots(
         If the data cannot be read, expression is asked for on both sides, there are no labels, or the place is taken.
     """
     out = Path(out)
-    require_free_file(out, what="the associations", overwrite=overwrite)
+    require_free_file(out, what="the associations", overwrite=overwrite, endings=(".csv",))
     if config.traits == config.markers:
         msg = "traits and markers of two kinds expected, found genes twice: take label for the markers"
         raise InputError(msg)
@@ -154,7 +154,7 @@ def associate_individuals(
     out = Path(out)
     beside = out.with_name(f"{out.stem}_replication{out.suffix}")
     for path in (out, beside) if hold_out else (out,):
-        require_free_file(path, what="the associations", overwrite=overwrite)
+        require_free_file(path, what="the associations", overwrite=overwrite, endings=(".csv",))
     if not 0 <= hold_out < 1:
         msg = f"a share from 0 to below 1 to be held out expected, found {hold_out:g}: give 0.5 for a half"
         raise InputError(msg)

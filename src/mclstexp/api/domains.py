@@ -94,7 +94,7 @@ def find_domains_file(
         written to.
     """
     out = Path(out)
-    require_free_file(out, what="the domains", overwrite=overwrite)
+    require_free_file(out, what="the domains", overwrite=overwrite, endings=(".h5ad",), made_of=[section.path])
     finder = create_domain_finder(method) if isinstance(method, str) else method
     found = find_domains(_read(section, finder, spec), n_domains=n_domains, method=finder)
     write_prediction(found, out)

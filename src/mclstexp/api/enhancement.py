@@ -89,7 +89,8 @@ def enhance_file(
         written to.
     """
     out = Path(out)
-    require_free_file(out, what="the enhanced section", overwrite=overwrite)
+    made_of = [section.path]
+    require_free_file(out, what="the enhanced section", overwrite=overwrite, endings=(".h5ad",), made_of=made_of)
     enhancer = create_enhancer(method) if isinstance(method, str) else method
     enhanced = enhance(_read(section, enhancer, spec), method=enhancer, **how)
     write_prediction(enhanced, out)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mclstexp.api.generation import GeneTissue, generate_gene, generate_slide
 from mclstexp.api.models import load_model
 from mclstexp.api.sections import read_one
+from mclstexp.core.errors import InputError
 from mclstexp.core.generator import Generator
 from mclstexp.core.section import Section
 from mclstexp.evaluation.config import DataConfig
@@ -56,6 +57,7 @@ def generate_tiles_file(
     """
     out = Path(out)
     require_free(out, mark=MADE, what="painted tiles", overwrite=overwrite)
+    _require_some(n)
     fitted = load_generator(generator)
     sections = data.read(fitted.spec_)
     parts = [_asked(section, -(-n // len(sections))) for section in sections]
@@ -100,6 +102,7 @@ def generate_gene_file(
     """
     out = Path(out)
     require_free(out, mark=MADE, what="painted tiles", overwrite=overwrite)
+    _require_some(how.get("n", 1))
     fitted = load_generator(generator)
     thinks = None if model is None else load_model(model)
     found = generate_gene(fitted, data.read(fitted.spec_), gene, model=thinks, **how)
@@ -150,12 +153,18 @@ def generate_slide_file(
         If something cannot be read, or the place is taken.
     """
     out = Path(out)
-    require_free_file(out, what="the slide", overwrite=overwrite)
+    require_free_file(out, what="the slide", overwrite=overwrite, endings=(".tif", ".tiff"))
     fitted = load_generator(generator)
     section = read_one(data, fitted.spec_)
     slide = generate_slide(fitted, section, endless=max(repeat) > 1, **how)
     said = fitted.said_of(how.get("seed", 0), asked_for=section.id, repeat=list(repeat))
     return write_stamped_slide(slide.pixels, out, mpp=slide.mpp, said=said, repeat=repeat)
+
+
+def _require_some(n: int) -> None:
+    if n < 1:
+        msg = f"one or more tiles to paint expected, found {n}"
+        raise InputError(msg)
 
 
 def _asked(section: Section, n: int) -> Section:

@@ -122,7 +122,9 @@ def impute_file(
         As `impute`; if a file cannot be read, or the place is taken or cannot be written to.
     """
     out = Path(out)
-    require_free_file(out, what="the imputation", overwrite=overwrite)
+    require_free_file(
+        out, what="the imputation", overwrite=overwrite, endings=(".h5ad",), made_of=[section.path, reference]
+    )
     name, counts = read_section_counts(section)
     imputed = impute(counts, read_counts(reference, what="the reference"), **how)
     imputed.obs[keys.SECTION] = name
@@ -195,7 +197,7 @@ def evaluate_imputation(
     imputers = {name: create_imputer(name) for name in methods or ROOM.ready()}
     if out is not None:
         out = Path(out)
-        require_free_file(out, what="the scores", overwrite=overwrite)
+        require_free_file(out, what="the scores", overwrite=overwrite, endings=(".csv",))
     counts = read_section_counts(section)[1]
     scores = judge_imputation(counts, read_counts(reference, what="the reference"), imputers, **how)
     if out is not None:

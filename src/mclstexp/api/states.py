@@ -63,7 +63,7 @@ def find_states_file(run: Path | str, data: DataConfig, *, out: Path | str, over
         written to.
     """
     out = Path(out)
-    require_free_file(out, what="the states", overwrite=overwrite)
+    require_free_file(out, what="the states", overwrite=overwrite, endings=(".h5ad",))
     model = _read_codebook(run)
     if holds_slides(data.path, run=run, format=data.format):
         slide = open_slide(data.path, mpp=data.mpp)

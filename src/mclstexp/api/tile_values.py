@@ -67,7 +67,9 @@ def explain_slide(
         places, or the place cannot be written to.
     """
     if out is not None:
-        require_free_file(Path(out), what="the tiles' values", overwrite=overwrite)
+        require_free_file(
+            Path(out), what="the tiles' values", overwrite=overwrite, endings=(".h5ad",), made_of=[features]
+        )
     fitted = model if isinstance(model, OutcomeModel) else load_outcome_model(model)
     require_tiles(fitted)
     path = Path(features)

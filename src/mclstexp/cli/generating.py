@@ -130,7 +130,9 @@ def tiles(
         if asked.model is not None or asked.quantiles is not None:
             msg = "--gene with --model or --quantiles expected, found none: say along which gene"
             raise InputError(msg)
-        generate_tiles_file(generator, config, out=out, n=asked.n or 16, seed=asked.seed, overwrite=overwrite)
+        generate_tiles_file(
+            generator, config, out=out, n=16 if asked.n is None else asked.n, seed=asked.seed, overwrite=overwrite
+        )
     else:
         found = generate_gene_file(
             generator,
@@ -139,7 +141,7 @@ def tiles(
             out=out,
             model=asked.model,
             quantiles=QUANTILES if asked.quantiles is None else _numbers(asked.quantiles),
-            n=asked.n or 10,
+            n=10 if asked.n is None else asked.n,
             seed=asked.seed,
             overwrite=overwrite,
         )

@@ -15,7 +15,7 @@ from mclstexp.core import keys
 from mclstexp.core.doors import word
 from mclstexp.core.measured import MIN_COUNTS, blank_spots, has_counts
 from mclstexp.core.section import Section
-from mclstexp.io.witnesses import grey_findings, tell, weigh_section
+from mclstexp.io.witnesses import colour_findings, tell, weigh_section
 
 SHALLOW_COUNTS: Final = 500
 """Median counts per spot below which little but the commonest genes can be learnt."""
@@ -67,7 +67,7 @@ def check_section(section: Section, *, min_counts: int = MIN_COUNTS) -> list[str
     placed = weigh_section(section)
     tell([finding for finding in placed if finding.refused], where=section.id)
     found = [
-        *(finding.text for finding in (*placed, *grey_findings(section))),
+        *(finding.text for finding in (*placed, *colour_findings(section))),
         *_depth(section, min_counts=min_counts),
         *_scale(section),
     ]

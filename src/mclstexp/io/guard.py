@@ -112,7 +112,7 @@ def _sentence(path: Path | str, what: str, error: Exception) -> str:
         part = error.args[0] if isinstance(error.args[0], str) else shown(error.args[0])
         return f"{what} expected in {path}, found a part missing ({part}): check that it is such a file"
     if isinstance(error, UnicodeDecodeError) and error.encoding == "utf-8":
-        return f"{what} expected in {path}, found text that is not in UTF-8, or another kind of file: save it as UTF-8"
+        return f"{what} expected in {path}, found text in another encoding, or another kind of file: save it as UTF-8"
     found = f"a file that is damaged or of another kind ({_reason(error)})"
     return f"{what} expected in {path}, found {found}: fetch it again"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +23,20 @@ FRAME: Final = "mclstexp:frame"
 """Member of a FeatureCollection that says its frame; readers of GeoJSON pass over what they do not know."""
 
 _GZIP: Final = b"\x1f\x8b"
+_PACKED: Final = (_GZIP, b"\xff\xfe", b"\xfe\xff")
+"""How a file begins that is packed, or in UTF-16."""
+_BEGINS: Final = b'{["-0123456789ntfNI'
+"""How JSON begins; XML, tables and pictures of other programs do not."""
 _GEOMETRIES: Final = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon")
 _MEASURED: Final = {"cell", "detection", "tile", "PathCellObject", "PathDetectionObject", "PathTileObject"}
 _QUPATH: Final = re.compile(r"Path|(annotation|detection|cell|tile|tma_core)$")
 _EARTH: Final = re.compile(r"epsg|crs\s*(84|83|27)|wgs", re.IGNORECASE)
 _DEGREES: Final = 180.0
+_UNWANTED: Final = re.compile(
+    r"(ignored?|exclu(de|ded|sion)|art[ei]fa(ct|kt)s?|holes?|background|glass|pen|ink|fold|blur(red)?|out.of.focus)",
+    re.IGNORECASE,
+)
+"""Classes of what is no tissue to be looked at, as other programs name them."""
 _REGION: Final = "region*"
 """QuPath's class for what lies around annotations: ignored like all that end in "*", but what lies within counts."""
 
@@ -75,6 +85,12 @@ def read_outlines(path: Path | str) -> Outlines:
     path = Path(path)
     with reading(path, "a GeoJSON file of regions"):
         raw = path.read_bytes()
+        if raw[:100].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in _BEGINS and not raw.startswith(_PACKED):
+            msg = (
+                f"a GeoJSON file of regions expected in {path}, found another kind of file: export the annotations as "
+                "GeoJSON, in pixels of the slide"
+            )
+            raise InputError(msg)
         document = json.loads(gzip.decompress(raw) if raw.startswith(_GZIP) else raw)
         try:
             found = [_One(area, *about) for geometry, *about in _features(document, path) for area in _areas(geometry)]
@@ -85,6 +101,9 @@ def read_outlines(path: Path | str) -> Outlines:
         found = [one for one in found if one.kind not in _MEASURED]
     kept = [one for one in found if not one.of_class.endswith("*")]
     ignored = [one for one in found if one.of_class.endswith("*")]
+    if doubted := sorted({one.of_class for one in kept if _UNWANTED.fullmatch(one.of_class)}):
+        text = f"regions of class {', '.join(doubted)} in {path.name} are taken as tissue like any other: end the class"
+        warnings.warn(f"{text} in * to leave them out, as QuPath does", stacklevel=4)
     areas = _without(kept, [one.polygon for one in ignored if one.of_class.lower() != _REGION])
     if not areas:
         what = f"{len(ignored)} of classes that are not to be analysed ({ignored[0].of_class})" if ignored else "none"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from mclstexp.core.doors import word
@@ -27,7 +28,9 @@ def require_writable(folder: Path) -> None:
         raise InputError(msg) from error
 
 
-def require_free_file(path: Path, *, what: str, overwrite: bool) -> None:
+def require_free_file(
+    path: Path, *, what: str, overwrite: bool, endings: Sequence[str] = (), made_of: Sequence[Path | str] = ()
+) -> None:
     """Refuse a place where a file cannot be written, or would replace one by mistake.
 
     Parameters
@@ -38,12 +41,23 @@ def require_free_file(path: Path, *, what: str, overwrite: bool) -> None:
         What is to be written, as in "the table".
     overwrite
         Whether a file that is there is replaced.
+    endings
+        What its name must end in, as programs tell by that what a file holds; any by default.
+    made_of
+        What it is made of, which it must not replace.
 
     Raises
     ------
     InputError
-        If there is a folder, or a file and `overwrite` is not set; or the folder cannot be written to.
+        If there is a folder, or a file and `overwrite` is not set; it is one of those it is made of; its name says that
+        it is another kind of file; or the folder cannot be written to.
     """
+    if endings and not path.name.lower().endswith(tuple(endings)) and not path.is_dir():
+        msg = f"a file {' or '.join(endings)} for {what} expected, found {path}: give it that ending"
+        raise InputError(msg)
+    if path.exists() and any(Path(one).exists() and path.samefile(one) for one in made_of):
+        msg = f"another place for {what} than what it is made of expected, found {path}: name a new file"
+        raise InputError(msg)
     restore(path)
     if path.is_dir() or (path.exists() and not overwrite):
         found = "is a folder" if path.is_dir() else "already exists"

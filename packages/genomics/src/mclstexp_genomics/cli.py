@@ -162,7 +162,7 @@ def gwas(
     from mclstexp_genomics.plink import open_plink
     from mclstexp_genomics.tables import read_names, read_people
 
-    require_free_file(out, what="the table", overwrite=overwrite)
+    require_free_file(out, what="the table", overwrite=overwrite, endings=(".tsv", ".tsv.gz"), made_of=[traits])
     cohort = open_plink(genotypes)
     found = associate(
         cohort,

@@ -5,7 +5,7 @@ it, or refuses where nothing sensible could come out.
 """
 
 from mclstexp.io.witnesses.evidence import Evidence, Finding, Statement, StoredPicture
-from mclstexp.io.witnesses.placement import grey_findings, tissue_shares, weigh_section
+from mclstexp.io.witnesses.placement import colour_findings, tissue_shares, weigh_section
 from mclstexp.io.witnesses.scale import settle_mpp
 from mclstexp.io.witnesses.weigh import tell, weigh
 
@@ -14,7 +14,7 @@ __all__ = [
     "Finding",
     "Statement",
     "StoredPicture",
-    "grey_findings",
+    "colour_findings",
     "settle_mpp",
     "tell",
     "tissue_shares",

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 from jaxtyping import Bool, Float
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from mclstexp.core import keys
@@ -43,7 +44,7 @@ def weigh_section(section: Section) -> list[Finding]:
     found = [_swapped(shares, mirrored=mirrored)]
     if outside.any():
         found.append(Finding("outside", f"{_outside_text(section, outside)}: their tiles are white there"))
-    found += [_shared(section), _turned(shares, mirrored=mirrored), _colourless(section)]
+    found += [_shared(section), _turned(shares, mirrored=mirrored), _black(section)]
     return [finding for finding in found if finding is not None]
 
 
@@ -122,34 +123,39 @@ def _turned(shares: dict[str, float], *, mirrored: bool) -> Finding | None:
     return None
 
 
-def _colourless(section: Section) -> Finding | None:
-    """Say where the image is black, or dark where glass is bright: methods learn from a hundred black tiles too.
+def _black(section: Section) -> Finding | None:
+    """Say where the image is black: methods learn from a hundred black tiles too."""
+    if np.median(_under(section).max(axis=1)) >= _BLACK:
+        return None
+    text = "the image is black under most spots: check that its pixels were read, and "
+    return Finding("colour", text + _use_stained())
+
+
+def colour_findings(section: Section) -> list[Finding]:
+    """Say where the image is no picture of stained tissue: dark where glass is bright, or without colours.
 
     Tissue that fills a picture may be as dark as a picture in fluorescence, but absorbs green most, whatever of
-    haematoxylin and eosin is in it.
+    haematoxylin and eosin is in it. A blank picture has no colours to lack.
     """
+    picture = thumbnail(section.tiles.slide)
+    red, green, blue = _under(section).mean(axis=0)
+    dark = float(np.percentile(picture.min(axis=2), _BRIGHTEST)) < _LIT and green > min(red, blue) - 1
+    grey = np.ptp(picture) > _BLACK and (picture.max(axis=2) - picture.min(axis=2)).max() <= _GREY_STEPS
+    if dark and _black(section) is None:
+        text = "the image is dark where H&E on glass is bright, as fluorescence or inverted colours are: "
+    elif grey:
+        text = "the image has no colours, as one stain in fluorescence or a picture saved in grey: "
+    else:
+        return []
+    return [Finding("colour", text + _use_stained())]
+
+
+def _under(section: Section) -> NDArray[np.uint8]:
+    """Return the colour under each spot, on a thumbnail; white where none is on the image."""
     xy, size = section.tiles.xy, np.array(section.tiles.slide.size_px)
     picture = thumbnail(section.tiles.slide)
     at = (xy[_inside(xy, section)] / size * np.array(picture.shape[1::-1])).astype(int)
-    under = picture[at[:, 1], at[:, 0]] if len(at) else np.full((1, 3), 255, np.uint8)
-    red, green, blue = under.mean(axis=0)
-    brightest = float(np.percentile(picture.min(axis=2), _BRIGHTEST))
-    if np.median(under.max(axis=1)) < _BLACK:
-        text = "the image is black under most spots: check that its pixels were read"
-    elif brightest < _LIT and green > min(red, blue) - 1:
-        text = "the image is dark where H&E on glass is bright, as fluorescence or inverted colours are"
-    else:
-        return None
-    return Finding("colour", f"{text}: {_use_stained()}")
-
-
-def grey_findings(section: Section) -> list[Finding]:
-    """Say where the image has no colours; a blank one has none to lack."""
-    picture = thumbnail(section.tiles.slide)
-    if np.ptp(picture) <= _BLACK or (picture.max(axis=2) - picture.min(axis=2)).max() > _GREY_STEPS:
-        return []
-    text = "the image has no colours, as one stain in fluorescence or a picture saved in grey"
-    return [Finding("colour", f"{text}: {_use_stained()}")]
+    return picture[at[:, 1], at[:, 0]] if len(at) else np.full((1, 3), 255, np.uint8)
 
 
 def _use_stained() -> str:
