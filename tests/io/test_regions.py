@@ -181,7 +181,7 @@ def test_a_geographic_system_is_refused_and_another_is_not(read):
     ("text", "message"),
     [
         ("", "damaged or of another kind"),
-        ("x,y\n1,2\n", "damaged or of another kind"),
+        ("x,y\n1,2\n", "another kind of file: export the annotations as GeoJSON"),
         (json.dumps(_collection(_feature(_square())))[:-20], "damaged or of another kind"),
         (json.dumps(_feature(_square())).replace("100", "NaN"), "coordinates that are not finite"),
         (json.dumps(_feature(_square())).replace("100", "1e999"), "coordinates that are not finite"),

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from mclstexp.api.domains import find_domains
-from mclstexp.api.imputation import impute
+from mclstexp.api.domains import find_domains, find_domains_file
+from mclstexp.api.imputation import impute, impute_file
 from mclstexp.core.errors import InputError
 from mclstexp.core.tiles import TileSpec
+from mclstexp.evaluation.config import DataConfig
 from mclstexp.evaluation.toml import read_genes
 from mclstexp.io.checks import check_section
 from mclstexp.io.outlines import read_outlines
@@ -69,12 +70,16 @@ def test_red_and_blue_exchanged_are_told_by_the_stored_picture(section):
 def test_whole_numbers_that_are_no_counts_are_pointed_at(section):
     counts = section.counts.X.toarray().astype(float)
     shares = 10_000 * counts / counts.sum(axis=1, keepdims=True)
-    for wrong, said in ((shares.round(), "add up to nearly 10000 at every spot"), (3 * counts, "multiples of 3")):
-        found = ad.AnnData(sparse.csr_matrix(wrong))
+    for wrong, said in (
+        (shares.round(), "add up to nearly 10000 at every spot"),
+        (3 * counts, "multiples of 3"),
+        (counts > 0, "are 1 and 0 alone"),
+    ):
+        found = ad.AnnData(sparse.csr_matrix(wrong.astype(float)))
         with pytest.warns(UserWarning, match=said):
             assert raw_counts(found, where="x").X.sum() == wrong.sum()
         found.raw = ad.AnnData(sparse.csr_matrix(counts))
-        with pytest.warns(UserWarning, match=r"counts are taken from raw.X; the whole numbers in X (add up|are all)"):
+        with pytest.warns(UserWarning, match=r"counts are taken from raw.X; the whole numbers in X (add up|are)"):
             assert raw_counts(found, where="x").X.sum() == counts.sum()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -135,3 +140,25 @@ def test_a_class_that_sounds_unwanted_and_is_taken_is_said(tmp_path, name):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(read_outlines(outlined(tmp_path / "m.geojson", "Tumor", "Pentagon", "Inky")).polygons) == 3
+
+
+def test_a_result_takes_neither_the_place_of_what_it_is_made_of_nor_the_ending_of_another_kind(tmp_path):
+    path = tmp_path / "section.h5ad"
+    path.write_bytes(b"the only copy")
+    with pytest.raises(InputError, match="another place for the domains than what it is made of"):
+        find_domains_file(DataConfig(path=str(path)), out=path, overwrite=True)
+    with pytest.raises(InputError, match="another place for the imputation than what it is made of"):
+        impute_file(DataConfig(path=str(tmp_path / "s.h5ad")), path, out=path, overwrite=True)
+    (tmp_path / "link.h5ad").symlink_to(path)
+    with pytest.raises(InputError, match="another place for the domains"):
+        find_domains_file(DataConfig(path=str(path)), out=tmp_path / "link.h5ad", overwrite=True)
+    assert path.read_bytes() == b"the only copy"
+    with pytest.raises(InputError, match=r"a file .h5ad for the domains expected, found .*domains.csv"):
+        find_domains_file(DataConfig(path=str(path)), out=tmp_path / "domains.csv")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["link.h5ad", "section.h5ad"]
+
+
+@pytest.mark.parametrize("words", [["--n", "0"], ["--gene", "G1", "--n", "0"]])
+def test_no_tiles_are_not_painted(words, said, tmp_path):
+    code, _, errors = said("generate", "tiles", "generator", "data", "--out", tmp_path / "tiles", *words)
+    assert (code, errors) == (2, "mclstexp: one or more tiles to paint expected, found 0\n")

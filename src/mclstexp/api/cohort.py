@@ -265,13 +265,8 @@ def predict_outcome(
         than it learnt from, or the place cannot be written to.
     """
     if out is not None:
-        require_free_file(
-            Path(out),
-            what="the predictions",
-            overwrite=overwrite,
-            endings=(".csv",),
-            made_of=[cohort.path] if isinstance(cohort, CohortConfig) else [],
-        )
+        made_of = [cohort.path] if isinstance(cohort, CohortConfig) else []
+        require_free_file(Path(out), what="the predictions", overwrite=overwrite, endings=(".csv",), made_of=made_of)
     fitted = model if isinstance(model, OutcomeModel) else load_outcome_model(model)
     if isinstance(cohort, CohortConfig) and cohort.covariates is None:
         cohort = replace(cohort, covariates=fitted.columns_.get("covariates", ()))

@@ -135,6 +135,10 @@ def _unlike_counts(counts: sparse.csr_matrix) -> str:
     totals = totals[totals > 0]
     if len(totals) >= _MANY and totals.max() <= 1.02 * totals.min() and totals.mean() > _DEEP:
         return f"add up to nearly {totals.mean():.0f} at every spot, as normalised and rounded ones"
+    if len(totals) >= _MANY and counts.data.max() == 1:
+        found = np.bincount(counts.indices, minlength=counts.shape[1])
+        if found.max(initial=0) > 0.5 * counts.shape[0]:  # of genes so frequent some spot has two
+            return "are 1 and 0 alone, as of what was made binary"
     step = int(np.gcd.reduce(counts.data[:1000])) if len(counts.data) >= _MANY else 1
     if step > 1 and (step := int(np.gcd.reduce(counts.data))) > 1:
         return f"are all multiples of {step}, as scaled ones"

@@ -24,7 +24,7 @@ _BLACK: Final = 12
 """Brightness (of 255) of spots below which a picture shows nothing."""
 _BRIGHTEST: Final = 98
 """Percentile that stands for a picture's brightest."""
-_LIT: Final = 110
+_LIT: Final = 160
 """Brightness of the darkest colour that glass, or the palest of stained tissue, exceeds."""
 _GREY_STEPS: Final = 6
 """Steps of 255 by which the colours of a grey picture differ at most, once it was saved as a JPEG."""
