@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from mclstexp.cli.application import app
-from mclstexp.cli.flags import Reading, Tile, Whole, data_config, tile_spec
+from mclstexp.cli.flags import Reading, Tile, data_config, tile_spec
 from mclstexp.cli.terminal import print_table, say
 from mclstexp.core.progress import step
 
@@ -34,13 +34,13 @@ class Scanned:
     """List of genes, one a line; the most variable ones by default."""
     encoder: str | None = None
     """Image encoder; a small one by default."""
-    axes: Whole = 10
+    axes: int = 10
     """How many principal components."""
     given: str = "depth"
     """What is taken out of both sides: depth, stain, depth,stain or none."""
     null: Literal["moran", "shifts"] = "moran"
     """How maps without an association are drawn: by the signs of spatial patterns, or by shifts of the array."""
-    permutations: Whole = 999
+    permutations: int = 999
     """Random maps of each section."""
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from mclstexp.cli.application import app
-from mclstexp.cli.flags import MaybeWhole, Reading, Tile, data_config, tile_spec, without_none
+from mclstexp.cli.flags import Reading, Tile, data_config, tile_spec, without_none
 from mclstexp.cli.terminal import print_table, say
 from mclstexp.core.progress import step
 
@@ -33,7 +33,7 @@ class Told:
     """List of genes, one a line; the most variable ones by default."""
     encoder: str | None = None
     """Image encoder; a small one by default."""
-    permutations: MaybeWhole = None
+    permutations: int | None = None
     """Runs with permuted labels, over all spots (whose AUC must be one half) and within individuals; 5 by default."""
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from mclstexp.cli.application import app
-from mclstexp.cli.flags import MaybeWhole, Tile, Whole, tile_spec, without_none
+from mclstexp.cli.flags import Tile, tile_spec, without_none
 from mclstexp.cli.terminal import print_table, say, warn
 from mclstexp.core.progress import step
 
@@ -106,7 +106,7 @@ class OnCluster:
     """On a Ray cluster (pip install 'mclstexp[ray]') whose machines share the disk of --out, instead of here."""
     address: str | None = None
     """Address of the Ray cluster; by default the one that is found, or else a local one."""
-    jobs: MaybeWhole = None
+    jobs: int | None = None
     """Slides at once on the cluster; by default as many as it has GPUs, or CPUs for."""
 
 
@@ -165,13 +165,13 @@ class Judging:
     folds: str | None = None
     """What is held out and in how many parts: site:5, patient:5 or given; by default as --fold says, or 5 parts by site
     where there are enough sites, else by patient."""
-    repeats: Whole = 1
+    repeats: int = 1
     """How many times patients are divided anew."""
-    draws: Whole = 2000
+    draws: int = 2000
     """Draws of the test patients for intervals."""
     draw: Literal["patient", "site"] = "patient"
     """What is drawn."""
-    seed: MaybeWhole = None
+    seed: int | None = None
     """Of folds and models; 0 by default."""
 
 
@@ -183,7 +183,7 @@ def evaluate(
     out: Path,
     judging: Judging = Judging(),
     patients: Patients = Patients(),
-    jobs: Whole = 1,
+    jobs: int = 1,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Compare models on patients that none of them was shown; run it again to go on after an interruption.

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Literal
 
 from mclstexp.cli.cohort import cohort
-from mclstexp.cli.flags import Whole
 from mclstexp.cli.terminal import print_table, say
 from mclstexp.core.progress import step
 
@@ -17,7 +16,7 @@ def compare(
     /,
     *,
     baseline: str = "clinical",
-    draws: Whole = 2000,
+    draws: int = 2000,
     draw: Literal["patient", "site"] = "patient",
 ) -> None:
     """Hold the models of a comparison against another of them; nothing is run anew.

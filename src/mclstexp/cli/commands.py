@@ -12,7 +12,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from mclstexp.cli.application import app
-from mclstexp.cli.flags import Learning, Method, Origin, Reading, Tile, Whole, fit_config
+from mclstexp.cli.flags import Learning, Method, Origin, Reading, Tile, fit_config
 from mclstexp.cli.terminal import print_table, say
 from mclstexp.core.progress import step
 
@@ -21,7 +21,7 @@ from mclstexp.core.progress import step
 def demo(
     *,
     out: Path,
-    seed: Whole = 0,
+    seed: int = 0,
     cohort: Annotated[bool, Parameter(negative="")] = False,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -94,7 +94,7 @@ def fit(
 
 @app.command
 def evaluate(
-    config: Path, /, *, out: Path, jobs: Whole = 1, overwrite: Annotated[bool, Parameter(negative="")] = False
+    config: Path, /, *, out: Path, jobs: int = 1, overwrite: Annotated[bool, Parameter(negative="")] = False
 ) -> None:
     """Compare methods on held-out sections as an experiment file says; run it again to go on after an interruption.
 

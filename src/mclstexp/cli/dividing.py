@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from mclstexp.cli.application import app
-from mclstexp.cli.flags import MaybeWhole, Reading, Tile, data_config, tile_spec
+from mclstexp.cli.flags import Reading, Tile, data_config, tile_spec
 from mclstexp.cli.questions import make_method
 from mclstexp.cli.terminal import say
 from mclstexp.core.progress import step
@@ -20,7 +20,7 @@ from mclstexp.core.progress import step
 class Dividing:
     """How many domains, and how they are found."""
 
-    n_domains: Annotated[MaybeWhole, Parameter(alias="--k")] = None
+    n_domains: Annotated[int | None, Parameter(alias="--k")] = None
     """How many; by default found without labels: two halves of the spots must be divided alike."""
     method: str = "kmeans"
     """The way; `mclstexp list` shows them."""

@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from mclstexp.cli.application import app
-from mclstexp.cli.flags import Reading, Tile, Whole, data_config, tile_spec
+from mclstexp.cli.flags import Reading, Tile, data_config, tile_spec
 from mclstexp.cli.questions import gene_names, make_method
 from mclstexp.cli.terminal import say
 from mclstexp.core.progress import step
@@ -20,7 +20,7 @@ from mclstexp.core.progress import step
 class Enhancing:
     """What is enhanced and how."""
 
-    factor: Whole = 2
+    factor: int = 2
     """How many times finer than the array: 2 adds the middle between neighbouring spots."""
     genes: str | None = None
     """Which are told: a file with one gene a line, or names as ESR1,ERBB2; by default what a tenth of the spots

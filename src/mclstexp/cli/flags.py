@@ -10,32 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cyclopts import Token
-
     from mclstexp.core.tiles import TileSpec
     from mclstexp.evaluation.config import DataConfig, FitConfig
     from mclstexp.whole_slide.settings import SlideSettings
-
-
-def _whole(_: object, tokens: Sequence[Token]) -> int:
-    """Read a whole number; what is none is not rounded to one."""
-    from mclstexp.core.errors import InputError
-
-    (token,) = tokens
-    for kind in (int, float):  # 30.0 too
-        try:
-            if (number := kind(token.value)) == number // 1:
-                return int(number)
-        except ValueError:
-            continue
-    msg = f"a whole number expected as {token.keyword or 'argument'}, found {token.value!r}"
-    raise InputError(msg)
-
-
-Whole = Annotated[int, Parameter(converter=_whole)]
-MaybeWhole = Annotated[int | None, Parameter(converter=_whole)]
 
 
 @Parameter(name="*", group="Reading the data")
@@ -54,14 +31,14 @@ class Reading:
     """Names of the sections to read, as A1,A2; all by default."""
     patients: str | None = None
     """Whom sections come from, as A1=anna,A2=anna; otherwise what the data say, or unknown."""
-    min_counts: MaybeWhole = None
+    min_counts: int | None = None
     """Spots with fewer counts are neither learnt nor scored; 1 by default, 0 takes every spot as measured."""
 
     table: str | None = None
     """SpatialData: name of the table of counts, where the store has several."""
     coordinate_system: str | None = None
     """SpatialData: name of the coordinate system of spots and image, where they share several that disagree."""
-    bin_um: MaybeWhole = None
+    bin_um: int | None = None
     """Visium HD: side of the bins in µm; 8 by default."""
     pitch_um: float | None = None
     """h5ad: distance in µm between neighbouring spots, where that is what is known of the scale."""
@@ -92,7 +69,7 @@ class Reading:
 class Tile:
     """Size and scale of the tiles."""
 
-    size_px: MaybeWhole = None
+    size_px: int | None = None
     """Side of a tile in pixels; 224 by default."""
     mpp: float | None = None
     """Micrometres per pixel of a tile; 0.5 by default."""
@@ -109,7 +86,7 @@ class Method:
     """A named set of options to start from, such as published; --option counts for more."""
     encoder: str | None = None
     """Image encoder; short for --option encoder=NAME."""
-    seed: MaybeWhole = None
+    seed: int | None = None
     """Start of the random numbers; short for --option seed=NUMBER."""
     genes: Path | None = None
     """List of the genes to predict, one a line; the method's own choice by default."""
@@ -200,7 +177,7 @@ class Spread:
     sample: Annotated[bool, Parameter(negative="")] = False
     """Draw a map that varies as tissue does, one measured spot a tile, in place of the mean of many; of a method that
     retrieves spots."""
-    seed: Whole = 0
+    seed: int = 0
     """Of the draw; another one draws another map."""
     intervals: Path | None = None
     """What `mclstexp calibrate` wrote: sections and tiles get the layers low and high."""
@@ -214,7 +191,7 @@ class Spread:
 class Many:
     """How many slides are gone through."""
 
-    jobs: Whole = 1
+    jobs: int = 1
     """Slides at once, each in a process of its own."""
     shard: str | None = None
     """Part of the slides, as 2/8: for the tasks of a job array."""

@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from mclstexp.cli.application import app
-from mclstexp.cli.flags import MaybeWhole, Reading, Tile, Whole, data_config, tile_spec
+from mclstexp.cli.flags import Reading, Tile, data_config, tile_spec
 from mclstexp.cli.questions import make_method
 from mclstexp.cli.terminal import say
 from mclstexp.core.progress import step
@@ -42,9 +42,9 @@ class Asked:
     """A model of expression: its predictions take the place of what was measured."""
     quantiles: str | None = None
     """Where along the gene, as 0.05,0.5,0.95."""
-    n: MaybeWhole = None
+    n: int | None = None
     """How many tiles; 16, or 10 at each quantile, by default."""
-    seed: Whole = 0
+    seed: int = 0
     """Another one paints other tiles of the same features."""
 
 
@@ -53,13 +53,13 @@ class Asked:
 class Canvas:
     """How large it is."""
 
-    rows: Whole = 6
+    rows: int = 6
     """Of the grid of features; a tile high each."""
-    columns: Whole = 6
+    columns: int = 6
     """Of the grid; a tile wide each."""
-    repeat: Whole = 1
+    repeat: int = 1
     """How often the picture is laid in both directions, without a seam: large slides in little time."""
-    seed: Whole = 0
+    seed: int = 0
     """Another one paints other tissue of the same features."""
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from mclstexp.cli.application import app
-from mclstexp.cli.flags import Reading, Whole, data_config
+from mclstexp.cli.flags import Reading, data_config
 from mclstexp.cli.questions import gene_names, make_method
 from mclstexp.cli.terminal import say
 from mclstexp.core.progress import step
@@ -89,11 +89,11 @@ class Judging:
 
     methods: str | None = None
     """Methods, as gene_ridge,spage; all by default."""
-    n_genes: Whole = 400
+    n_genes: int = 400
     """Genes that are scored: the most variable that a tenth of the spots holds."""
     hide_by: Literal["gene", "cluster", "both"] = "both"
     """Whether genes are hidden each for itself, or with all that go along with them in the reference."""
-    seed: Whole = 0
+    seed: int = 0
     """Of folds, clusters and halves."""
 
 

@@ -11,7 +11,6 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from mclstexp.cli.application import app
-from mclstexp.cli.flags import Whole
 from mclstexp.cli.signals import Terminated
 from mclstexp.core.progress import step
 
@@ -23,7 +22,7 @@ def view(
     /,
     *,
     gene: str | None = None,
-    port: Whole = 0,
+    port: int = 0,
     browser: Annotated[bool, Parameter(name="--open", negative="--no-open")] = True,
 ) -> int:
     """Look at a whole slide and its prediction in the browser: deep zoom, any gene; Ctrl-C ends it.

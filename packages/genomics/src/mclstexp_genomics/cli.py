@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
-from mclstexp.cli.flags import Whole
 from mclstexp.cli.terminal import cell, complain, print_table, say, show_warning
 from mclstexp.cli.whole_numbers import require_whole
 from mclstexp.core.doors import through
@@ -76,7 +75,7 @@ def tokens(data: Path, /, *, out: Path, preset: Preset = "tiny", part: str | Non
 
 
 @app.command
-def classify(data: Path, /, *, preset: Preset = "tiny", vocabulary: Path | None = None, seed: Whole = 0) -> None:
+def classify(data: Path, /, *, preset: Preset = "tiny", vocabulary: Path | None = None, seed: int = 0) -> None:
     """Learn a task from labelled sequences, by a learnt vocabulary and beside it by counts of short words.
 
     Parameters
@@ -118,13 +117,13 @@ def classify(data: Path, /, *, preset: Preset = "tiny", vocabulary: Path | None 
 class Scanning:
     """How a cohort is scanned."""
 
-    components: Whole = 0
+    components: int = 0
     """Principal components of the genotypes that are taken out too: they tell ancestry."""
     residualise: Literal["both", "traits"] = "both"
     """Which side covariates are taken out of; traits alone as TorchGWAS does."""
-    permutations: Whole = 0
+    permutations: int = 0
     """How many times individuals are exchanged for a p over the whole scan."""
-    seed: Whole = 0
+    seed: int = 0
     """Start of the random numbers."""
 
 
