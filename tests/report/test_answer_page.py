@@ -33,6 +33,7 @@ def test_a_finer_lattice_has_a_truth_at_its_spots_alone(section, tmp_path):
     page = write_answer_page([(section, said)], tmp_path / "p.html").read_text()
     data, truth, predicted = data_of(page), shown(page, "truth", 17**2), shown(page, "predicted", 17**2)
     assert (data["genes"], data["sections"][0]["n_spots"]) == (["G0", "G1"], 17**2)
+    assert (data["method"], data["titles"]["predicted"], data["titles"]["truth"]) == ("kriging", "Enhanced", "Measured")
     np.testing.assert_array_equal(truth[0] != MISSING, said.obs["in_section"])
     assert (predicted != MISSING).all()
     (low, high), measured = data["scale"]["value"][0], ExpressionSpace(tuple(section.genes))(section.counts)
@@ -53,6 +54,7 @@ def test_imputed_genes_have_a_truth_where_they_were_measured(tmp_path):
     assert (truth[0] == MISSING).all()
     assert (truth[1] != MISSING).all()
     assert data["views"] == ["truth", "predicted", "image"]
+    assert data["titles"]["difference"] == "Imputed less measured"
     assert data["rank"][0]["why"] == "nobody measured it here"
     assert data["rank"][1]["pcc"] == pytest.approx(beside(only, said).pcc[1], abs=1e-5)
     assert "Genes nobody measured" in text_of(page)
@@ -63,6 +65,7 @@ def test_domains_stand_beside_labels_and_measured_genes(section, tmp_path):
     page = write_answer_page([(section, said)], tmp_path / "p.html", n_genes=5).read_text()
     data = data_of(page)
     assert data["views"] == ["domains-predicted", "domains-labels", "truth"]
+    assert data["titles"] == {"truth": "Measured", "domains-predicted": "Domain"}
     domains = data["sections"][0]["domains"]
     assert domains["predicted"] == said.obs["domain"].astype(str).tolist()
     assert domains["labels"] == section.counts.obs["label"].tolist()

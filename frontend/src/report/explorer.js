@@ -17,6 +17,7 @@ const MARKS = { predictable: "●", doubtful: "◐", "not predictable": "○" };
 export class Explorer {
   constructor(data, { onGene }) {
     Object.assign(this, { data, onGene, gene: data.first, spot: -1, opacity: 0.8 });
+    Object.assign(TITLES, data.titles); // of an answer that is no prediction of an image
     this.sections = new Sections(data);
     this.moves = new Moves(() => this.wish());
     this.hover = Object.assign(document.createElement("div"), { className: "hover", hidden: true });

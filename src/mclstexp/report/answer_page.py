@@ -37,6 +37,8 @@ _LEADS: Final = {
     "domains": "Domains beside measured genes, and beside labels where a person gave some. No method saw a label.",
 }
 _VIEWS: Final = {"impute": ["truth", "predicted"], "enhance": ["truth", "predicted"], "domains": ["domains-predicted"]}
+_SAID: Final = {"impute": "Imputed", "enhance": "Enhanced"}
+"""What stands for "prediction" where a question's values have a name of their own."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def write_answer_page(
             "n_genes": len(genes),
             "table": table,
         }
-        payload = _payload(answers, _question(said), genes[:kept])
+        payload = _payload(answers, said, genes[:kept])
         page = render_page(payload, parts, template="answer.html.j2").encode("utf-8")
         if len(page) <= max_mb * _MB:
             break
@@ -126,7 +128,8 @@ def _parts(said: AnnData) -> dict[str, Any]:
     }
 
 
-def _payload(answers: Sequence[Answer], question: str, genes: Sequence[str]) -> Payload:
+def _payload(answers: Sequence[Answer], first: AnnData, genes: Sequence[str]) -> Payload:
+    question, method = _question(first), str(first.uns[keys.PROVENANCE]["method"])
     found = [(_on(answer, answer.truth, genes), _on(answer, answer.said, genes)) for answer in answers]
     scale = scales(*(values for both in found for values in both))
     known = np.concatenate([values for both in found for values in both])
@@ -139,7 +142,8 @@ def _payload(answers: Sequence[Answer], question: str, genes: Sequence[str]) -> 
     labelled = any("labels" in answer.domains for answer in answers)
     data = {
         "title": answers[0].section.id,
-        "method": question,
+        "method": method,
+        "titles": _titles(question),
         "unit": answers[0].unit,
         "genes": list(genes),
         "rank": [_row(answers, gene) for gene in genes],
@@ -164,6 +168,15 @@ def _payload(answers: Sequence[Answer], question: str, genes: Sequence[str]) -> 
         "sections": sections,
     }
     return Payload(data, blobs)
+
+
+def _titles(question: str) -> dict[str, str]:
+    """Return what the explorer calls the maps of an answer: nobody predicted them from an image."""
+    if question not in _SAID:
+        return {"truth": "Measured", "domains-predicted": "Domain"}
+    said = _SAID[question]
+    of = {"predicted": said, "pattern": f"{said}, own scale", "difference": f"{said} less measured"}
+    return {"truth": "Measured", **of}
 
 
 def _colours_of_domains(answers: Sequence[Answer]) -> dict[str, str]:
