@@ -5,6 +5,8 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import save_file
 
@@ -156,3 +158,66 @@ def test_patients_unlike_those_learnt_from_are_pointed_at(tmp_path):
         "group",
         "survival_12",
     ]
+
+
+def expressed(folder, table, name="expression.csv", change=lambda values: values):
+    rng = np.random.default_rng(0)
+    genes = [f"G{number}" for number in range(24)]
+    values = pd.DataFrame(change(rng.normal(5, 1, (len(table), 24))), columns=genes)
+    values.insert(0, "patient", table["patient"])
+    return written(values, folder, name)
+
+
+def sets_of(folder, *, start=0):
+    path = folder / f"sets{start}.gmt"
+    names = [f"G{number}" for number in range(24)]
+    rows = [["A", "-", *names[start : start + 10]], ["B", "-", *names[10 + start : 20 + start]]]
+    path.write_text("\n".join("\t".join(row) for row in rows))
+    return path
+
+
+def test_expression_on_another_scale_and_of_other_genes_is_pointed_at(tmp_path):
+    table = made_table()
+    path, log, sets = written(table, tmp_path), expressed(tmp_path, table), sets_of(tmp_path)
+    model = fit_outcome(
+        config(path, expression=str(log), gene_sets=str(sets)), "pathway_scores", on_warning=lambda _: None
+    )
+    save_outcome_model(model, tmp_path / "model")
+
+    def said(expression, gene_sets):
+        beside = {"expression": str(expression), "gene_sets": str(gene_sets)}
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            predict_outcome(load_outcome_model(tmp_path / "model"), config(path, outcome="", **beside))
+        return [text for one in caught if "no forecast" not in (text := str(one.message))]
+
+    assert said(log, sets) == []
+    (scale,) = said(expressed(tmp_path, table, "raw.csv", lambda values: 100 * 2**values), sets)
+    assert scale.startswith("100% of pathway scores lie far from what the model learnt from")
+    (other,) = said(log, sets_of(tmp_path, start=3))
+    assert other.startswith("2 of 2 pathways are scored by other genes than the model learnt from (A, B)")
+
+
+def test_a_set_or_a_gene_that_stands_twice_is_refused(tmp_path):
+    table = made_table()
+    path, log, sets = written(table, tmp_path), expressed(tmp_path, table), sets_of(tmp_path)
+    sets.write_text(sets.read_text().replace("B\t", "A\t"))
+    with pytest.raises(InputError, match=r"each set once expected in .*, found 'A' twice"):
+        read_cohort(config(path, expression=str(log), gene_sets=str(sets)))
+    twice = pa.table(
+        [pa.array(table["patient"]), pa.array(table["age"]), pa.array(table["age"])], ["patient", "G", "G"]
+    )
+    pq.write_table(twice, tmp_path / "twice.parquet")
+    with pytest.raises(InputError, match=r"each column of .* once expected, found 'G' twice"):
+        read_cohort(config(path, expression=str(tmp_path / "twice.parquet")))
+
+
+def test_a_seed_below_zero_is_refused(tmp_path, said):
+    path = written(made_table(), tmp_path)
+    words = ("cohort", "evaluate", path, "--outcome", OUTCOME, "--out", tmp_path / "results")
+    code, _, errors = said(*words, "--seed", "-1")
+    assert (code, errors) == (2, "mclstexp: a seed of 0 or more expected for --seed, found -1\n")
+    code, _, errors = said("cohort", "fit", path, "--outcome", OUTCOME, "--out", tmp_path / "m", "--option", "seed=-1")
+    assert code == 2
+    assert "a seed of 0 or more expected, found -1" in errors
+    assert [one.name for one in tmp_path.iterdir()] == ["cohort.csv"]

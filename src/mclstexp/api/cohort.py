@@ -14,7 +14,7 @@ import pandas as pd
 from mclstexp.api.experiments import run_experiment
 from mclstexp.cohort import create_outcome_model
 from mclstexp.cohort.bridge.overlap import EXPRESSION, entry_of, learnable, notes_on, require_same_origin
-from mclstexp.cohort.checks import check_cohort, notes_on_covariates, overview
+from mclstexp.cohort.checks import check_cohort, notes_on_patients, overview
 from mclstexp.cohort.config import CohortConfig
 from mclstexp.cohort.experiment import Division, Intervals, OutcomeExperiment
 from mclstexp.cohort.marks import horizons_of
@@ -273,7 +273,7 @@ def predict_outcome(
     read = read_from(cohort) if isinstance(cohort, CohortConfig) else cohort
     require_same_origin(fitted, read)
     months = _months(fitted, at_months)
-    for note in notes_on_covariates(read.patients.covariates, fitted):
+    for note in notes_on_patients(read.patients, fitted):
         warnings.warn(note, stacklevel=2)
     said = fitted.predict(read.patients, at_months=months)
     known = sorted(set(fitted.provenance_["patients"]) & set(said.ids))

@@ -16,12 +16,15 @@ def require_whole(_app: App, _commands: tuple[str, ...], arguments: ArgumentColl
     Raises
     ------
     InputError
-        If a word with a fraction was given for an option, or a place, of whole numbers.
+        If a word with a fraction was given for an option, or a place, of whole numbers; or a seed is below 0.
     """
     for argument in arguments:
         for token in argument.tokens if _is_whole(argument.hint) else ():
             if _has_fraction(token.value):
                 msg = f"a whole number expected for {token.keyword or argument.name}, found {token.value}"
+                raise InputError(msg)
+            if token.keyword == "--seed" and token.value.startswith("-"):
+                msg = f"a seed of 0 or more expected for --seed, found {token.value}"
                 raise InputError(msg)
 
 

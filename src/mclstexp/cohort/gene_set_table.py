@@ -32,7 +32,12 @@ def read_gene_sets(path: Path | str) -> dict[str, tuple[str, ...]]:
     if path.suffix.lower() == ".gmt":
         with reading(path, "gene sets (GMT: name, description, genes, divided by tabs)"):
             lines = [line.split("\t") for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+            names = [line[0].strip() for line in lines]
             sets = {name.strip(): genes for name, _, *genes in lines}
+        if len(sets) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            msg = f"each set once expected in {path}, found {twice!r} twice: rename or drop one"
+            raise InputError(msg)
     else:
         rows = read_rows(path)
         sets = {str(name): list(rows[name]) for name in rows}

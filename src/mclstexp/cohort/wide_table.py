@@ -58,6 +58,11 @@ def _read(path: Path, column: str) -> pd.DataFrame:
             rows = pq.ParquetFile(path).read().to_pandas(ignore_metadata=True)
     else:
         rows = read_rows(path)
+    if not rows.columns.is_unique:
+        msg = (
+            f"each column of {path} once expected, found {rows.columns[rows.columns.duplicated()][0]!r} twice: drop one"
+        )
+        raise InputError(msg)
     text = [str(name) for name in rows if not pd.api.types.is_numeric_dtype(rows[name])]
     if column not in rows and not text:
         msg = f"a column {column!r} with the patients' names expected in {path}, found none: add it"

@@ -21,6 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from mclstexp.core.errors import InputError
 
 T = TypeVar("T")
+_SEED = "seed"
 
 
 _OPTIONS: Final = "Parameters\n----------"
@@ -120,6 +121,9 @@ def typed_options(cls: type, values: Mapping[str, Any], *, where: str) -> dict[s
         except ValidationError as error:
             msg = f"{where}: {name} must be {_type_said(hints[name], fields[name])}, found {value!r}"
             raise InputError(msg) from error
+        if name == _SEED and isinstance(typed[name], int) and typed[name] < 0:  # numpy takes none
+            msg = f"{where}: a seed of 0 or more expected, found {typed[name]}"
+            raise InputError(msg)
     return typed
 
 

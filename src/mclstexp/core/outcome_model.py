@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,11 @@ FEATURES: Final = "features"
 """Entry of a model's provenance: how the tile features that it learnt from were made, of each scale."""
 RANGES: Final = "ranges"
 """Entry of a model's provenance: lowest and highest value of each covariate that is a number."""
+
+LEVELS: Final = "levels"
+"""Entry of a model's provenance: lowest and highest value of all expression, and of all scores of pathways."""
+GENE_SETS: Final = "gene_sets"
+"""Entry of a model's provenance: a mark of the genes that each score of a pathway was made of."""
 
 
 class OutcomeRoom(Room["OutcomeModel"]):
@@ -159,6 +165,8 @@ class OutcomeModel(Method):
             "n_events": outcomes.n_events,
             **({FEATURES: shown.made} if any(shown.made) else {}),
             RANGES: _ranges(shown.covariates),
+            LEVELS: _levels(shown),
+            **({GENE_SETS: gene_set_marks(shown)} if shown.gene_sets and shown.pathways is not None else {}),
         }
         return self
 
@@ -313,6 +321,23 @@ def _ranges(covariates: pd.DataFrame) -> dict[str, list[float]]:
         name: [float(column.min()), float(column.max())]
         for name, column in known.items()
         if len(column) and pd.api.types.is_numeric_dtype(column)
+    }
+
+
+def _levels(patients: Patients) -> dict[str, list[float]]:
+    found = {}
+    for part in ("genes", "pathways"):
+        values = None if (frame := getattr(patients, part)) is None else frame.to_numpy(np.float64)
+        if values is not None and np.isfinite(values).any():
+            found[part] = [float(np.nanmin(values)), float(np.nanmax(values))]
+    return found
+
+
+def gene_set_marks(patients: Patients) -> dict[str, str]:
+    """Return a mark of the genes of each set: equal where they are the same."""
+    return {
+        name: hashlib.sha256("\n".join(sorted(genes)).encode()).hexdigest()[:12]
+        for name, genes in patients.gene_sets.items()
     }
 
 

@@ -96,6 +96,8 @@ class _OfOutcome(_OfAnyFit):
     expression: _Origin | None = None
     horizons: list[FiniteFloat] = []
     features: list[dict[str, str]] = []
+    levels: dict[str, Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]] = {}
+    gene_sets: dict[str, str] = {}
     ranges: dict[str, Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]] = {}
 
 
