@@ -179,6 +179,10 @@ def test_bad_sections_are_sentences(section):
     with pytest.raises(InputError, match=r"places in obsm\[.spatial.\] expected for spatial_kmeans, found none"):
         small("spatial_kmeans").find(_without_places(section), n_domains=3)
     assert small("kmeans").find(_without_places(section), n_domains=3).obs["domain"].nunique() == 3
+    counts = section.counts.copy()
+    counts.obsm["spatial"] = np.full((counts.n_obs, 2), 7.0)
+    with pytest.raises(InputError, match="spots at places of their own expected for spatial_kmeans, found all at one"):
+        small("spatial_kmeans").find(counts, n_domains=3)
     with pytest.raises(InputError, match="at least 10 spots with counts expected, found 4 of 4"):
         small("kmeans").find(section.take(np.arange(4)), n_domains=3)
     counts = section.counts.copy()

@@ -78,8 +78,8 @@ class DomainFinder(Method):
         Raises
         ------
         InputError
-            If the number is less than 2 or more than there are spots, places or an image are wanted and not there, or
-            as `tissue.see`.
+            If the number is less than 2 or more than there are spots, places or an image are wanted and not there, all
+            places are one, or as `tissue.see`.
         RuntimeError
             If the method returned a wrong shape or a number that is not finite.
         """
@@ -131,6 +131,9 @@ class DomainFinder(Method):
         tissue, kept = see(of, features=features if self.looks else None)
         if self.needs_places and tissue.xy is None:
             msg = f'places in obsm["{keys.SPATIAL}"] expected for {self.name}, found none: add them, or use kmeans'
+            raise InputError(msg)
+        if self.needs_places and tissue.xy is not None and not np.ptp(tissue.xy, axis=0).any():
+            msg = f"spots at places of their own expected for {self.name}, found all at one: mend them, or use kmeans"
             raise InputError(msg)
         return tissue, kept
 
