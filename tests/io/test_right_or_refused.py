@@ -162,3 +162,16 @@ def test_a_result_takes_neither_the_place_of_what_it_is_made_of_nor_the_ending_o
 def test_no_tiles_are_not_painted(words, said, tmp_path):
     code, _, errors = said("generate", "tiles", "generator", "data", "--out", tmp_path / "tiles", *words)
     assert (code, errors) == (2, "mclstexp: one or more tiles to paint expected, found 0\n")
+
+
+def test_a_prediction_takes_neither_the_ending_of_a_table_nor_the_place_of_itself(said, tmp_path):
+    code, _, errors = said("predict", "model", "slide.svs", "--out", tmp_path / "p.csv")
+    assert code == 2
+    assert "a name that ends in .h5ad, or of a folder, expected for predictions" in errors
+    path = tmp_path / "p.h5ad"
+    path.write_bytes(b"the only copy")
+    code, _, errors = said("export", path, "--to", "qupath", "--out", path, "--overwrite")
+    assert code == 2
+    assert "another place for the export than what it is made of expected" in errors
+    assert path.read_bytes() == b"the only copy"
+    assert [one.name for one in tmp_path.iterdir()] == ["p.h5ad"]

@@ -63,7 +63,8 @@ def export_prediction(
     if to == "seurat":
         require_free(out, mark=ABOUT, what="the export", overwrite=overwrite)
     else:
-        require_free_file(out, what="the export", overwrite=overwrite)
+        made_of = [] if isinstance(prediction, AnnData) else [prediction]
+        require_free_file(out, what="the export", overwrite=overwrite, made_of=made_of)
     where = "the prediction" if isinstance(prediction, AnnData) else str(prediction)
     read = prediction if isinstance(prediction, AnnData) else read_prediction(prediction)
     chosen = _chosen(read, genes, where=where)

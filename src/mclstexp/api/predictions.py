@@ -31,6 +31,7 @@ from mclstexp.io.models import read_description
 from mclstexp.io.predictions import read_prediction, write_prediction
 from mclstexp.io.read import READERS
 from mclstexp.io.slides import IMAGES, SUFFIXES, probe_slide
+from mclstexp.io.targets import require_place_of_predictions
 from mclstexp.io.tile_folder import read_tiles
 from mclstexp.io.unasked import places_alone
 from mclstexp.io.working import working_folder, working_path
@@ -135,6 +136,7 @@ def predict_files(
         If the model or the data cannot be read, several sections are to go into one file, the place is taken, or
         another run is at it.
     """
+    require_place_of_predictions(out)
     model, out = run if isinstance(run, Predictor) else load_model(run), Path(out)
     laid = None if intervals is None else read_intervals(intervals)
     with working_folder(working_path(out), doing="a prediction"):

@@ -46,7 +46,9 @@ def predict(
     step(f"Reading the model {run}")
     from mclstexp.api import holds_slides, predict_files
     from mclstexp.api.verdicts import told_model
+    from mclstexp.io.targets import require_place_of_predictions
 
+    require_place_of_predictions(out)
     if not holds_slides(data, run=run, format=reading.format):
         flags = {**vars(slides), **vars(many), "overwrite": None}
         said = [name for name, value in flags.items() if value not in (None, [], False, 1)]

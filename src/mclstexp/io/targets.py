@@ -5,10 +5,16 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from mclstexp.core.doors import word
 from mclstexp.core.errors import InputError
 from mclstexp.io.atomic import restore
+
+_TABLES: Final = (".csv", ".tsv", ".txt", ".json", ".geojson", ".parquet", ".h5", ".hdf5", ".npy", ".rds", ".xlsx")
+_PICTURES: Final = (".html", ".png", ".jpg", ".jpeg", ".tif", ".tiff")
+_NO_FOLDERS: Final = frozenset((*_TABLES, *_PICTURES))
+"""Endings that nobody gives to a folder."""
 
 
 def require_writable(folder: Path) -> None:
@@ -65,6 +71,19 @@ def require_free_file(
         msg = f"{what} cannot be written, {path} {found}: {advice}"
         raise InputError(msg)
     require_writable(path.parent)
+
+
+def require_place_of_predictions(out: Path | str) -> None:
+    """Refuse a name that is meant for a file of a kind in which no prediction is written: a folder would be made of it.
+
+    Raises
+    ------
+    InputError
+        If it ends as a table, a picture or a text does.
+    """
+    if Path(out).suffix.lower() in _NO_FOLDERS and not Path(out).is_dir():
+        msg = f"a name that ends in .h5ad, or of a folder, expected for predictions, found {out}: rename it"
+        raise InputError(msg)
 
 
 def require_free(folder: Path, *, mark: str, what: str, overwrite: bool) -> None:
