@@ -42,13 +42,10 @@ IN_PARTS = (
     "docs/cohort.md",
     "docs/figures.md",
     "docs/generate.md",
-    "docs/genomics.md",
     "docs/questions.md",
     "docs/report.md",
-    "docs/robustness.md",
     "docs/trust.md",
     "docs/tutorials/comparing.md",
-    "docs/tutorials/visium.md",
 )
 """Pages that were not yet seen to run from first to last: their commands are parsed, their Python is compiled."""
 
