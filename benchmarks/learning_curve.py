@@ -72,11 +72,13 @@ def score(train: list[Section], test: list[Section], genes: list[str], name: str
     return rows
 
 
-def measure(sections: list[Section], genes: list[str], trains: list[list[Section]], path: Path) -> pd.DataFrame:
+def measure(
+    sections: list[Section], genes: list[str], trains: list[list[Section]], methods: list[str], path: Path
+) -> pd.DataFrame:
     """Make the fits that are missing, writing after each, and return all rows."""
     table = pd.read_csv(path) if path.is_file() else pd.DataFrame({"method": [], "train": []})
     done = set(zip(table["method"], table["train"], strict=True))
-    for method in reversed(METHODS):  # the quick ones first
+    for method in reversed(methods):  # the quick ones first
         for train in trains:
             label = "+".join(section.id for section in train)
             if (method, label) not in done:
@@ -117,22 +119,27 @@ def means(rows: pd.DataFrame) -> pd.DataFrame:
     return of_section.groupby(["method", "n_train"], sort=False).mean()
 
 
+def present(rows: pd.DataFrame) -> list[str]:
+    """Return the methods of a table, in our order."""
+    return [method for method in METHODS if method in set(rows["method"])]
+
+
 def report(found: dict[str, pd.DataFrame], ceilings: dict[str, dict[str, float]]) -> None:
     """Print a table in Markdown: PCC / given depth."""
     for title, rows in found.items():
-        mean, counts = means(rows), sorted(rows["n_train"].unique())
-        fits = rows[rows["method"] == METHODS[0]].groupby("n_train")["train"].nunique()
+        mean, counts, methods = means(rows), sorted(rows["n_train"].unique()), present(rows)
+        fits = rows[rows["method"] == methods[0]].groupby("n_train")["train"].nunique()
         print(f"\n**{title}**\n\n| | " + " | ".join(f"{n} ({fits[n]} fits)" for n in counts) + " |")
         print("|---|" + "---:|" * len(counts))
-        for method in METHODS:
+        for method in methods:
             cells = [f"{mean.loc[(method, n), 'pcc']:.3f} / {mean.loc[(method, n), 'pcc_depth']:.3f}" for n in counts]
             print(f"| {method} | " + " | ".join(cells) + " |")
         print(
             "| noise ceiling | " + " | ".join([" / ".join(f"{v:.3f}" for v in ceilings[title].values())] * len(counts)),
             "|",
         )
-        ranges = rows[rows["method"] == METHODS[0]].groupby("n_train")["pcc"].agg(["min", "max"]).round(3)
-        print(f"{METHODS[0]}, single sections of single fits:", ranges.to_dict("index"))
+        ranges = rows[rows["method"] == methods[0]].groupby("n_train")["pcc"].agg(["min", "max"]).round(3)
+        print(f"{methods[0]}, single sections of single fits:", ranges.to_dict("index"))
 
 
 def draw(found: dict[str, pd.DataFrame], ceilings: dict[str, dict[str, float]]) -> Figure:
@@ -156,6 +163,8 @@ def curve(ax: Axes, rows: pd.DataFrame, metric: str) -> None:
     """Draw each method's mean over the number of sections, and what it is a mean of."""
     mean = means(rows)
     for place, method in enumerate(METHODS):
+        if method not in present(rows):
+            continue
         own = rows[rows["method"] == method]
         shifted = own["n_train"] + 0.08 * (place - 1.5)
         ax.plot(shifted, own[metric], ".", color=COLOURS[place], ms=2.5, alpha=0.5)
@@ -172,6 +181,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("name", choices=["her2st", "mice", "both"], nargs="?", default="both")
     parser.add_argument("--choices", type=int, default=3)
+    parser.add_argument("--methods", nargs="*", choices=METHODS, default=list(METHODS))
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     given.out.mkdir(parents=True, exist_ok=True)
@@ -180,8 +190,8 @@ def main() -> None:
     for name in ("her2st", "mice") if given.name == "both" else (given.name,):
         sections, genes = read(given.data, name)
         trains = choices(sections, name, given.choices)
-        table = measure(sections, genes, trains, given.out / f"learning_curve_{name}.csv")
-        for title, rows in curves(table, name).items():
+        table = measure(sections, genes, trains, given.methods, given.out / f"learning_curve_{name}.csv")
+        for title, rows in curves(table[table["method"].isin(given.methods)], name).items():
             found[title] = rows
             ceilings[title] = ceiling([s for s in sections if s.id in set(rows["section"])], genes)
     report(found, ceilings)

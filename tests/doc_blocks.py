@@ -42,7 +42,6 @@ IN_PARTS = (
     "docs/cohort.md",
     "docs/figures.md",
     "docs/generate.md",
-    "docs/questions.md",
     "docs/report.md",
     "docs/trust.md",
     "docs/tutorials/comparing.md",

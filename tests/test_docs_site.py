@@ -105,6 +105,16 @@ def test_tutorials_that_need_data_say_so_to_the_build():
     assert {page.stem for page in TUTORIALS if "MCLSTEXP_DATA" in text(page)} == named
 
 
+def test_what_the_package_offers_stands_on_its_page():
+    """Modules' pages leave it out, so that it stands once."""
+    import mclstexp
+
+    page = text(DOCS / "reference" / "mclstexp.md")
+    others = {"__version__", "analysis", "pl", "plotting"}
+    offered = sorted(set(mclstexp.__all__) - others)
+    assert [name for name in offered if not re.search(rf"mclstexp\.{name}\b", page)] == []
+
+
 def test_llms_txt_names_every_page():
     spec = importlib.util.spec_from_file_location("llms_txt", DOCS / "_ext" / "llms_txt.py")
     llms_txt = importlib.util.module_from_spec(spec)

@@ -17,6 +17,7 @@ from sphinx.util.nodes import nested_parse_with_titles
 import mclstexp
 
 _LITERAL = re.compile(r"(``.+?``)")
+_TYPE = ":type: "
 
 
 class PackageModules(SphinxDirective):
@@ -63,8 +64,19 @@ def as_prose(_app: Sphinx, _what: str, _name: str, _obj: Any, _options: Any, lin
         lines[n] = re.sub(r"(``.+?``)(?=\w)", r"\1\\ ", "".join(parts))
 
 
+def as_sentence(_app: Sphinx, what: str, _name: str, _obj: Any, _options: Any, lines: list[str]) -> None:
+    """Put together again what napoleon took apart: before a colon in a field's first line it looks for a type."""
+    if what not in ("attribute", "data", "property") or not lines:
+        return
+    before = next((line for line in lines if line.startswith(_TYPE)), None)
+    if before is not None:
+        lines.remove(before)
+        lines[0] = f"{before.removeprefix(_TYPE)}: {lines[0]}"
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Add the directive and the reading of docstrings."""
-    app.connect("autodoc-process-docstring", as_prose)
+    app.connect("autodoc-process-docstring", as_sentence, priority=600)  # after napoleon, whose is the usual 500
+    app.connect("autodoc-process-docstring", as_prose, priority=700)
     app.add_directive("package-modules", PackageModules)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy.stats import wilcoxon
+from scipy import stats
 
 from mclstexp.analysis.biomarkers.gmind import GMind
 from mclstexp.analysis.biomarkers.modalities import Modalities
@@ -54,7 +54,7 @@ class Biomarkers:
         rows = {}
         for name, some in self.scores.dropna(subset="auc").groupby("method", sort=False):
             above = some["auc"] - 0.5
-            p = wilcoxon(above, alternative="greater").pvalue if len(above) > 4 and above.any() else np.nan
+            p = stats.wilcoxon(above, alternative="greater").pvalue if len(above) > 4 and above.any() else np.nan
             means = some[["auc", "balanced_accuracy", "brier"]].mean().to_dict()
             rows[name] = {**means, "above": int((above > 0).sum()), "of": len(above), "p": p}
         return pd.DataFrame(rows).T
