@@ -54,7 +54,8 @@ def test_a_file_is_read(tmp_path):
         (b"a\tb\tC\na\tb\tD\n", "line 2 names the set 'a' again"),
         (b"a,b,C\n", "divided by tabs"),
         (b"\n", "it is empty"),
-        (b"\x89PNG\xff\xfe", "damaged or of another kind"),
+        (b"\x89PNG\x00\xfe", "damaged or of another kind"),
+        (b"A\tof M\xfcller\tESR1", "save it as UTF-8"),
     ],
 )
 def test_a_bad_file_is_refused(tmp_path, content, said):

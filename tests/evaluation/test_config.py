@@ -218,7 +218,7 @@ def test_genes_come_from_a_file(tmp_path, sections):
     with pytest.raises(InputError, match="found none of its 3 genes"):
         GeneSetConfig(file=str(path)).rule()(sections, space=ExpressionSpace(("FAT1",)))
     path.write_text("\n# nothing\n")
-    for wrong, sentence in ((path, "found no name"), (tmp_path, "found none"), (tmp_path / "no", "found none")):
+    for wrong, sentence in ((path, "found no name"), (tmp_path, "give a file"), (tmp_path / "no", "found none")):
         with pytest.raises(InputError, match=f"a list of genes .* {sentence}"):
             read_genes(wrong)
 

@@ -201,7 +201,7 @@ def test_what_cannot_be_reported_is_said_in_one_sentence(results, said, tmp_path
     assert "found no experiment.json in it" in broken(results=tmp_path)
     assert "found 'ridgy': name one" in broken("--method", "ridgy")
     assert "a number of genes of at least 1 expected, found 0" in broken("--genes", "0")
-    assert "found a folder at" in broken(out="")
+    assert "is a folder: name a file" in broken(out="")
     bare = tmp_path / "bare"
     bare.mkdir()
     shutil.copy(results / "experiment.json", bare)

@@ -111,10 +111,15 @@ def _sentence(path: Path | str, what: str, error: Exception) -> str:
     if isinstance(error, KeyError) and error.args:
         part = error.args[0] if isinstance(error.args[0], str) else shown(error.args[0])
         return f"{what} expected in {path}, found a part missing ({part}): check that it is such a file"
-    if isinstance(error, UnicodeDecodeError) and error.encoding == "utf-8":
+    if isinstance(error, UnicodeDecodeError) and error.encoding == "utf-8" and _is_text(error.object):
         return f"{what} expected in {path}, found text in another encoding, or another kind of file: save it as UTF-8"
     found = f"a file that is damaged or of another kind ({_reason(error)})"
     return f"{what} expected in {path}, found {found}: fetch it again"
+
+
+def _is_text(content: bytes) -> bool:
+    """Whether bytes may be text in an encoding of Windows or in UTF-16, and not a picture or an archive."""
+    return content.startswith((b"\xff\xfe", b"\xfe\xff")) or not any(byte < 9 for byte in content[:1000])
 
 
 def _reason(error: Exception) -> str:
