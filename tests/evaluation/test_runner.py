@@ -125,10 +125,10 @@ def test_a_run_that_is_killed_leaves_no_process_and_goes_on_where_it_stopped(con
     with started([*command, "--jobs", "2"], stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 240
         # all but the one that waits
-        while len(list(parts.glob("*/scores.parquet.seal"))) < 14 and time.monotonic() < deadline:
+        while len(list(parts.glob("*/scores.parquet.seal"))) < 20 and time.monotonic() < deadline:
             time.sleep(0.2)
         before = {path.parent.name: path.stat().st_mtime_ns for path in parts.glob("*/scores.parquet.seal")}
-        assert len(before) == 14
+        assert len(before) == 20
         process.send_signal(signal.SIGKILL)
         process.wait()
     deadline = time.monotonic() + 60
