@@ -12,8 +12,10 @@ import pandas as pd
 from anndata import AnnData
 from PIL import Image
 
+from mclstexp.cohort.config import CohortConfig
 from mclstexp.cohort.results import read_answers
 from mclstexp.cohort.survival.concordance import harrell, within_folds
+from mclstexp.cohort.table import read_cohort
 from mclstexp.core import identity
 from mclstexp.core.progress import counted
 from mclstexp.core.section import Section
@@ -29,6 +31,8 @@ ENCODER: Final = "efficientnet_lite0"
 """Its weights come with the package."""
 OUTCOME: Final = "survival:days,event"
 PRODUCTS: Final = "prototype_x_pathway"
+PATHWAY: Final = "IMMUNE"
+"""Which matters in tissue that is fat."""
 _TEACHERS: Final = "sections"
 _TILE_UM: Final = 112
 _ANEW: Final = "--overwrite"
@@ -52,9 +56,9 @@ class Size:
     """µm per pixel of all slides."""
     encoder: str = ENCODER
     """Image encoder of tiles."""
-    n_prototypes: int = 6
+    n_prototypes: int = 4
     """Kinds of tiles that are looked for."""
-    n_folds: int = 3
+    n_folds: int = 5
     """Parts that are held out in turn."""
     genes: Literal["predictable", "doubtful", "all"] = "doubtful"
     """Genes that count; four measured patients are too few to call many a gene predictable."""
@@ -111,14 +115,14 @@ def commands(out: Path, *, size: Size) -> list[list[str]]:
         "expression.parquet": ["cohort", "expression", str(out / "predictions"), "--table", cohort, *sets, _ANEW],
         "": ["cohort", "check", cohort, *about],
         "results": ["evaluate", str(out / "outcome.toml"), *at_once],
-        "report.html": ["report", str(out / "results"), _ANEW],
+        "report.html": ["report", str(out / "results"), "--slides", slides, _ANEW],
         "risk_model": ["cohort", "fit", cohort, *about, "--model", PRODUCTS, f"--option={_kinds(size)}", _ANEW],
     }
     return [[*words, *(("--out", str(out / name)) if name else ())] for name, words in listed.items()]
 
 
 def sentences_of_truth(out: Path) -> Iterator[str]:
-    """Say how well the truth itself would have ranked the patients, and where the largest product points."""
+    """Say how well the truth itself would have ranked the patients, and what became of the planted product."""
     truth = pd.read_csv(out / "truth.csv", dtype={"patient": str}).set_index("patient")
     answers = read_answers(out / "results")
     asked = answers[answers["method"] == answers["method"].iloc[0]]
@@ -129,12 +133,26 @@ def sentences_of_truth(out: Path) -> Iterator[str]:
     yield f"the true log hazard, of which no model was told, ranks the same patients with C {within_folds(parts).c:.3f}"
     model = load_outcome_model(out / "risk_model")
     products = model.explain()["products"]
+    config = CohortConfig(
+        str(out / "cohort.csv"),
+        OUTCOME,
+        features=str(out / "features"),
+        pathways=str(out / "expression.pathways.parquet"),
+    )
+    patients = read_cohort(config).patients.subset(list(truth.index))
+    kinds = [str(kind) for kind in products.index]
+    shares = pd.DataFrame({name: tiles[kinds].mean() for name, tiles in model.explain_tiles(patients)}).T
+    alike = [float(shares[kind].corr(truth["fat"])) for kind in kinds]
+    fat, scores = int(np.argmax(alike)), patients.pathways
+    assert scores is not None
     values = products.to_numpy(np.float64)
-    row, column = np.unravel_index(np.abs(values).argmax(), values.shape)
-    kind, pathway = str(list(products.index)[row]), str(list(products.columns)[column])
+    planted = values[fat, list(products.columns).index(PATHWAY)]
+    place = int((abs(values) >= abs(planted)).sum())
     yield (
-        f"of {values.size} products the largest is {kind} with {pathway} "
-        f"({float(values[row, column]):+.2f}); planted is the kind that lymphocytes make, with GRADE, and a plus"
+        f"planted is fat with lymphocytes, and a plus: {kinds[fat]} is the kind of tile that goes with the true fat "
+        f"(PCC {alike[fat]:.2f}), predicted {PATHWAY} goes with the true lymphocytes (PCC "
+        f"{scores[PATHWAY].corr(truth['lymphocytes']):.2f}), and their product is {planted:+.3f}, number {place} of "
+        f"{values.size} by size"
     )
 
 
@@ -164,14 +182,14 @@ def _as_file(section: Section) -> AnnData:
 
 def _write_slides(folder: Path, made: MadeCohort) -> None:
     folder.mkdir(exist_ok=True)
-    names = list(made.table()["slide"])
-    with counted("made-up slides", len(names), unit="slide") as on_done:
-        for number, name in enumerate(names):
-            path = folder / f"{name}.png"
-            if not is_sealed(path, key=identity.of("made slide", made, number)):
+    table = made.table()
+    with counted("made-up slides", len(table), unit="slide") as on_done:
+        for number, (name, *shown) in enumerate(table[["slide", *TRUTH[:2]]].itertuples(index=False, name=None)):
+            path, key = folder / f"{name}.png", identity.of("made slide", made, number, TRUTH[:2], shown)
+            if not is_sealed(path, key=key):
                 with atomic_path(path) as temporary:
                     Image.fromarray(made.picture(number)).save(temporary, format="PNG")
-                seal(path, key=identity.of("made slide", made, number))
+                seal(path, key=key)
             on_done(number + 1, name)
 
 
@@ -227,6 +245,10 @@ n_folds = {size.n_folds}
 [methods.prototype_shares]
 {kinds}
 [methods.pathway_scores]
+[methods."no products"]
+method = "{PRODUCTS}"
+products = false
+{kinds}
 [methods.{PRODUCTS}]
 {kinds}
 [methods."clinical+{PRODUCTS}"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -143,7 +143,7 @@ def evaluate_outcome(
     config: CohortConfig,
     *,
     out: Path | str,
-    models: Sequence[str] = (),
+    models: Sequence[str] | Mapping[str, Mapping[str, Any]] = (),
     folds: Division = Division(),  # noqa: B008  frozen, as the next
     intervals: Intervals = Intervals(),  # noqa: B008
     overwrite: bool = False,
@@ -158,8 +158,9 @@ def evaluate_outcome(
     out
         Folder for the results.
     models
-        Names of `cohort.list_outcome_models`, or ``clinical+NAME``; `usual_models` by default. The training patients'
-        curve and the clinic stand beside them.
+        Names of `cohort.list_outcome_models`, or ``clinical+NAME``, each with its options if it is to have other than
+        its own (as under ``[methods.NAME]`` of a file); `usual_models` by default. The training patients' curve and the
+        clinic stand beside them.
     folds, intervals
         What is held out, and how intervals are made.
     overwrite
@@ -176,11 +177,12 @@ def evaluate_outcome(
     InputError
         If cohort, models or the place cannot be used, or another run is at it.
     """
+    chosen = models or usual_models(config)
     experiment = OutcomeExperiment(
         data=config,
         folds=folds,
         intervals=intervals,
-        methods={name: {} for name in models or usual_models(config)},
+        methods={name: dict(chosen[name]) if isinstance(chosen, Mapping) else {} for name in chosen},
         seed=run.pop("seed", None),
     )
     return run_experiment(experiment, out=out, overwrite=overwrite, **run)

@@ -114,8 +114,18 @@ def _genes(
     return pd.DataFrame(columns)
 
 
-def follow_up(rng: np.random.Generator, ids: Sequence[str], risk: Float[np.ndarray, " n"]) -> Outcomes:
-    """Draw what becomes of patients of known log hazards: Weibull's times, about 60 % with an event."""
+def follow_up(
+    rng: np.random.Generator, ids: Sequence[str], risk: Float[np.ndarray, " n"], *, until: float = 1.6
+) -> Outcomes:
+    """Draw what becomes of patients of known log hazards: Weibull's times, lost from sight evenly until some time.
+
+    Parameters
+    ----------
+    rng, ids, risk
+        Random numbers, who, and the log hazards.
+    until
+        The last time that anybody is seen, in upper quartiles of the times: of 1.6 about 60 % have an event.
+    """
     time = 24 * (rng.exponential(size=len(risk)) * np.exp(-risk)) ** (1 / 1.3)
-    censored = rng.uniform(0, 1.6 * np.quantile(time, 0.75), len(risk))
+    censored = rng.uniform(0, until * np.quantile(time, 0.75), len(risk))
     return Outcomes.survival(ids, time=np.minimum(time, censored), event=time <= censored)

@@ -16,11 +16,13 @@ from mclstexp.io.synthetic.staining import Stain, stain_tissue
 from mclstexp.io.synthetic.tissue import Recipe, grow_tissue
 
 PATIENTS_PER_SITE: Final = 5
-TRUTH: Final = ("share", "grade", "log_hazard")
+TRUTH: Final = ("lymphocytes", "fat", "log_hazard")
 """Columns that no model is told."""
 _DAYS: Final = 30.4375
-_IMMUNE, _GRADE = (0.02, 0.30), (0.25, 0.75)
-"""Least and most of a patient's share of lymphocytes and mean grade of the tumour."""
+_IMMUNE, _FAT = (0.02, 0.30), (0.02, 0.40)
+"""Least and most of a patient's tissue that is lymphocytes, and that is fat."""
+_UNTIL: Final = 6.0
+"""How long they are seen, in upper quartiles of the times: five in six have an event."""
 
 
 @dataclass(frozen=True)
@@ -47,19 +49,20 @@ class MadeCohort:
     def table(self) -> pd.DataFrame:
         """Return a row for each patient: what a cohort's table holds, and the truth.
 
-        The log hazard is 1.2 z(share of lymphocytes) z(grade of the tumour) + 0.5 z(grade) + 0.4 z(share) + 0.5
-        z(stage): grade matters where there are many lymphocytes, and works the other way where there are few. The
-        columns "share", "grade" and "log_hazard" are the truth, of which no model is to be told. Age and sex do not
-        matter; five patients each were treated at a site, which has a stain of its own and a hazard like the others'.
+        The log hazard is 2 z(lymphocytes) z(fat) + 0.5 z(stage): fat is a risk where there are many lymphocytes, and a
+        shelter where there are few, so that neither matters by itself; no tumour is known in which anything weighs as
+        much. "lymphocytes" and "fat" are shares of the tissue; with "log_hazard" they are the truth, of which no model
+        is to be told. Age and sex do not matter; five patients each were treated at a site, which has a stain of its
+        own and a hazard like the others'.
         """
         rng = default_rng([self.seed, 1, 0])
         n = self.n_patients
         names = [f"C{number:03d}" for number in range(1, n + 1)]
-        share, grade = rng.uniform(*_IMMUNE, n), rng.uniform(*_GRADE, n)
+        immune, fat = rng.uniform(*_IMMUNE, n), rng.uniform(*_FAT, n)
         stage = rng.integers(1, 5, n)
-        z_share, z_grade, z_stage = ((values - values.mean()) / values.std() for values in (share, grade, stage))
-        risk = 1.2 * z_share * z_grade + 0.5 * z_grade + 0.4 * z_share + 0.5 * z_stage
-        known = follow_up(rng, names, risk)
+        z_immune, z_fat, z_stage = ((values - values.mean()) / values.std() for values in (immune, fat, stage))
+        risk = 2 * z_immune * z_fat + 0.5 * z_stage
+        known = follow_up(rng, names, risk, until=_UNTIL)
         assert known.time is not None
         return pd.DataFrame(
             {
@@ -71,8 +74,8 @@ class MadeCohort:
                 "stage": stage,
                 "days": np.ceil(known.time * _DAYS).astype(int),
                 "event": np.asarray(known.event, int),
-                "share": share,
-                "grade": grade,
+                "lymphocytes": immune,
+                "fat": fat,
                 "log_hazard": risk,
             }
         )
@@ -81,7 +84,7 @@ class MadeCohort:
         """Grow and stain the slide of a patient, counted from 0; it is the same whichever others are made."""
         known = self.table().iloc[number]
         rng = default_rng([self.seed, 2, number])
-        recipe = replace(Recipe.draw(rng), immune=float(known["share"]), grade=float(known["grade"]))
+        recipe = replace(Recipe.draw(rng), immune=float(known["lymphocytes"]), fat=float(known["fat"]))
         tissue = grow_tissue(rng, (self.side_um, self.side_um), recipe=recipe)
         stain = Stain.draw(default_rng([self.seed, 3, number // PATIENTS_PER_SITE]))
         return stain_tissue(rng, tissue, mpp=self.mpp, stain=stain)

@@ -25,8 +25,6 @@ class Recipe:
     fat: float
     fibre_angle: float
     """Main direction of the fibres, radians."""
-    grade: float = 0.5
-    """Mean grade of the tumour, between 0 and 1; 0.5: all grades are equally common."""
 
     @classmethod
     def draw(cls, rng: Generator) -> Recipe:
@@ -68,7 +66,7 @@ def grow_tissue(rng: Generator, size_um: tuple[float, float], *, recipe: Recipe)
     c, s = np.cos(recipe.fibre_angle), np.sin(recipe.fibre_angle)
     fibre_um = np.stack([c * y - s * x, c * x + s * y]) + 110 * smooth_field(rng, shape, 170)
     region = _regions(rng, shape, recipe=recipe)
-    grade = spread_evenly(smooth_field(rng, shape, 240)) ** np.float32(1 / recipe.grade - 1)
+    grade = spread_evenly(smooth_field(rng, shape, 240))
     lumen, vessel, walls = _hollow(rng, region, recipe=recipe)
     near, _ = cKDTree(scatter(rng, size_um, 58)).query(np.column_stack([x.ravel(), y.ravel()]), k=2)
     fat_wall_um = (near[:, 1] - near[:, 0]).reshape(shape).astype(np.float32)
