@@ -163,7 +163,7 @@ def test_the_command_mends_a_section_and_writes_it(mirrored_file, section, said,
     assert read.counts.uns["alignment"]["kind"] == "symmetry"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
     code, _, errors = said("validate", mirrored_file, "--align", "--out", out)
-    assert (code, "found a file at" in errors, "--overwrite" in errors) == (2, True, True)
+    assert (code, "exists" in errors, "--overwrite" in errors) == (2, True, True)
     pairs = tmp_path / "pairs.csv"
     width = section.tiles.slide.size_px[0]
     pairs.write_text(f"x,y,image_x,image_y\n0,0,{width},0\n{width},0,0,0\n0,9,{width},9\n")
