@@ -79,7 +79,7 @@ def score(section: Section, rest: np.ndarray, space: ExpressionSpace, said: np.n
     """Score over genes that vary."""
     counts = section.take(rest).counts
     truth = space(counts).astype(np.float64)
-    depth = np.log1p(np.asarray(counts.X.sum(axis=1), np.float64).ravel())
+    depth = np.asarray(counts.X.sum(axis=1), np.float64).ravel()
     return {
         "pcc": float(np.nanmean(pcc(truth, said))),
         "pcc_depth": float(np.nanmean(pcc_depth(truth, said, depth=depth))),

@@ -1,13 +1,15 @@
 """All methods on real sections, new individuals first: the page docs/benchmarks.md, every number of it.
 
-Run `python benchmarks/table_methods.py DATA OUT [JOBS] [SEEDS] [NAMES]`, DATA laid out as the files in
-configs/ say, SEEDS a number of seeds (3), NAMES some of the experiments with commas between. Results go to
-OUT/mice/log_0 and so on (scale and seed); those already there are taken as they are, and a run that was killed goes on.
-The page is printed: `> docs/benchmarks.md`.
+`python benchmarks/table_methods.py > docs/benchmarks.md` prints the page from the scores that are kept in
+benchmarks/scores, one folder for each experiment, scale and seed. With `--data DATA`, laid out as the files in configs/
+say, runs that are not kept yet are made first, in `--work` (build/table_methods), where one that was killed goes on;
+`--only`, `--scales` and `--seeds` name some of them: all together are a day on two cores.
 """
 
+import argparse
 import json
 import os
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +25,10 @@ from mclstexp.evaluation.score_table import LOWER_IS_BETTER
 from mclstexp.evaluation.tables import markdown_table
 from mclstexp.methods import list_methods
 
-CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = ROOT / "configs"
+KEPT = ROOT / "benchmarks" / "scores"
+"""Scores and record of each run behind the page: what a table rests on can be computed again without the data."""
 TITLES = {
     "mice": "A new mouse: olfactory bulbs of two, each predicted from the other",
     "her2st_cb": "A new patient: HER2+ breast tumours (her2st) C and B, each predicted from the other",
@@ -38,8 +43,8 @@ MORE = ["pcc_hvg50", "pcc_svg50", "spearman", "nrmse", "nmi", "js", "moran_error
 MORE += ["gene_correlation_error", "svg_recovery"]
 INTRODUCTION = """# Benchmarks
 
-`python benchmarks/table_methods.py DATA OUT > docs/benchmarks.md` writes this page; no number of it is typed. DATA is
-laid out as the files in `configs/` say, OUT receives scores, predictions and figures.
+`python benchmarks/table_methods.py > docs/benchmarks.md` writes this page from the scores kept in `benchmarks/scores`;
+no number of it is typed. `--data DATA`, laid out as the files in `configs/` say, makes those that are missing.
 
 Every method learns from frozen `efficientnet_lite0` features (ImageNet weights, float32) with its default options, on a
 CPU: the table compares what is made of the same features, not image encoders trained end to end. Rows that end in ",
@@ -58,31 +63,46 @@ others no choice by scores on real data is on record.
 """
 
 
-def main(data: Path, out: Path, jobs: int = 1, n_seeds: int = 3, names: str = "") -> None:
-    os.environ["MCLSTEXP_DATA"] = str(data)
+def page() -> None:
+    """Print what the kept scores say."""
     print(INTRODUCTION)
     print(TUNED)
     rows = [[name, ", ".join(cls.tuned_on) or "no real data on record"] for name, cls in list_methods().items()]
     print(_markdown(["method", "defaults chosen on"], rows) + "\n")
-    for name in names.split(",") if names else TITLES:
+    for name, title in TITLES.items():
         strict = not name.endswith("_paper")
-        print(f"## {TITLES[name]}\n\n`mclstexp evaluate configs/{name}.toml --out results/{name}`\n")
-        for scale in SCALES if strict else SCALES[:1]:
-            seeds = range(n_seeds if strict else 1)
-            runs = [_run(name, out / name / f"{scale}_{seed}", scale=scale, seed=seed, jobs=jobs) for seed in seeds]
+        print(f"## {title}\n\n`mclstexp evaluate configs/{name}.toml --out results/{name}`\n")
+        for scale in scales(name):
             if strict:
                 said = "log10 shares" if scale == "log" else 'Pearson residuals, `scale = "residual"` in `[space]`'
-                print(f"### Learnt and scored on {said}\n\n{_seeds(len(runs))}\n")
+                print(f"### Learnt and scored on {said}\n")
+            runs = sorted(folder.parent for folder in KEPT.glob(f"{name}/{scale}_*/{SCORES}"))
+            if not runs:
+                print("Not run with this version.\n")
+                continue
+            if strict:
+                print(_seeds(len(runs)) + "\n")
             _section(runs, more=strict)
 
 
-def _run(name: str, folder: Path, *, scale: str, seed: int, jobs: int) -> Path:
+def scales(name: str) -> tuple[str, ...]:
+    """Return the scales of expression that an experiment is run on; the published evaluation knows one."""
+    return SCALES[:1] if name.endswith("_paper") else SCALES
+
+
+def run(name: str, *, scale: str, seed: int, work: Path, jobs: int = 1) -> None:
+    """Make a run that is not kept yet, and keep its scores and its record."""
+    kept, folder = KEPT / name / f"{scale}_{seed}", work / name / f"{scale}_{seed}"
+    if (kept / SCORES).is_file():
+        return
     if not (folder / SCORES).is_file():
         experiment = read_experiment(CONFIGS / f"{name}.toml")
         space = replace(experiment.space, scale=scale)
         experiment = replace(experiment, seed=seed, space=space, predictions=seed == 0)
         run_experiment(experiment, out=folder, jobs=jobs, on_event=_say)
-    return folder
+    kept.mkdir(parents=True, exist_ok=True)
+    for part in (RECORD, SCORES):
+        shutil.copyfile(folder / part, kept / part)
 
 
 def _seeds(n_seeds: int) -> str:
@@ -150,8 +170,28 @@ def _say(label: str, fold: str, state: str) -> None:
     print(label, fold, state, file=sys.stderr)
 
 
+def main() -> None:
+    """Make the runs that are asked for and missing, then print the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="folder of the data sets; without it nothing is run")
+    parser.add_argument("--work", type=Path, default=ROOT / "build" / "table_methods", help="where runs are made")
+    parser.add_argument(
+        "--only", nargs="+", choices=TITLES, default=list(TITLES), metavar="NAME", help=", ".join(TITLES)
+    )
+    parser.add_argument("--scales", nargs="+", choices=SCALES, default=list(SCALES))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--jobs", type=int, default=1, help="methods judged at once")
+    asked = parser.parse_args()
+    if asked.data is not None:
+        os.environ["MCLSTEXP_DATA"] = str(asked.data)
+        # the first seed of everything before the second of anything
+        for seed in asked.seeds:
+            for name in asked.only:
+                for scale in asked.scales:
+                    if scale in scales(name) and (seed == 0 or len(scales(name)) > 1):
+                        run(name, scale=scale, seed=seed, work=asked.work, jobs=asked.jobs)
+    page()
+
+
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        print(__doc__)
-    else:
-        main(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:5]), *sys.argv[5:6])
+    main()
