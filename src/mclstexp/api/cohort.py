@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -14,13 +13,13 @@ import pandas as pd
 from mclstexp.api.experiments import run_experiment
 from mclstexp.cohort import create_outcome_model
 from mclstexp.cohort.bridge.overlap import EXPRESSION, entry_of, learnable, notes_on, require_same_origin
-from mclstexp.cohort.checks import check_cohort, notes_on_patients, overview
+from mclstexp.cohort.checks import check_cohort, overview
 from mclstexp.cohort.config import CohortConfig
 from mclstexp.cohort.experiment import Division, Intervals, OutcomeExperiment
-from mclstexp.cohort.marks import horizons_of
+from mclstexp.cohort.marks import HORIZONS, asked_months, horizons_of
 from mclstexp.cohort.table import Cohort
 from mclstexp.cohort.table import read_cohort as read_from
-from mclstexp.core.errors import InputError
+from mclstexp.cohort.unlike import notes_on_patients
 from mclstexp.core.options import typed_options
 from mclstexp.core.outcome_model import OutcomeModel
 from mclstexp.core.tiles import TileSpec
@@ -32,8 +31,6 @@ from mclstexp.whole_slide.features import Embedding, OnSlide, Spread, embed_slid
 
 DEFAULTS = ("km",)
 """Models that are compared unasked, whatever there is; the clinic joins them where covariates are known."""
-HORIZONS = "horizons"
-"""Entry of a model's provenance: months at which it is asked for survival unasked."""
 
 
 def read_cohort(path: Path | str, *, outcome: str = "", **columns: Any) -> Cohort:
@@ -274,7 +271,7 @@ def predict_outcome(
         cohort = replace(cohort, covariates=fitted.columns_.get("covariates", ()))
     read = read_from(cohort) if isinstance(cohort, CohortConfig) else cohort
     require_same_origin(fitted, read)
-    months = _months(fitted, at_months)
+    months = asked_months(fitted, at_months)
     for note in notes_on_patients(read.patients, fitted):
         warnings.warn(note, stacklevel=2)
     said = fitted.predict(read.patients, at_months=months)
@@ -295,19 +292,6 @@ def predict_outcome(
         with atomic_path(Path(out)) as path:
             table.to_csv(path, index=False)
     return table
-
-
-def _months(fitted: OutcomeModel, asked: Sequence[float]) -> tuple[float, ...]:
-    """Return the times at which survival is asked for; says aloud which lie beyond all events that were learnt."""
-    months = tuple(dict.fromkeys(asked)) or tuple(fitted.provenance_.get(HORIZONS, ()))
-    if any(not 0 < month < math.inf for month in months):
-        msg = f"times above 0 (months) expected, found {list(months)}"
-        raise InputError(msg)
-    last = None if fitted.baseline_ is None else float(fitted.baseline_.times.max())
-    if last is not None and (late := [month for month in asked if month > last]):
-        text = f"survival at {late[0]:g} months is asked for, and the last event of the training patients came at"
-        warnings.warn(f"{text} {last:.0f}: what comes after is not known, and stays as it is there", stacklevel=3)
-    return months
 
 
 __all__ = ["OnEvent", "evaluate_outcome", "fit_outcome", "look_at_cohort", "predict_outcome", "read_cohort"]

@@ -12,7 +12,7 @@ import pandas as pd
 from mclstexp.cohort.folds import OutcomeFold
 from mclstexp.cohort.table import Cohort
 from mclstexp.core import keys
-from mclstexp.core.outcome_model import Prediction
+from mclstexp.core.outcome_prediction import Prediction
 
 _SURVIVAL: Final = "survival"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,8 +18,12 @@ from mclstexp.cohort.survival.dynamic_auc import dynamic_auc, mean_auc
 from mclstexp.cohort.survival.follow_up import Steps
 from mclstexp.cohort.survival.kaplan_meier import kaplan_meier
 from mclstexp.core.cohort import Outcomes
-from mclstexp.core.outcome_model import Prediction
+from mclstexp.core.errors import InputError
+from mclstexp.core.outcome_model import OutcomeModel
+from mclstexp.core.outcome_prediction import Prediction
 
+HORIZONS: Final = "horizons"
+"""Entry of a model's provenance: months at which it is asked for survival unasked."""
 USUAL_HORIZONS: Final = (12.0, 36.0, 60.0)
 """Months at which survival is looked at, where a tenth of the patients is still at risk."""
 _AT_RISK: Final = 0.1
@@ -115,3 +121,16 @@ def _hazards(
     """Return each patient's cumulative hazard at the end of follow-up."""
     hazard = -np.log(np.maximum(survival, _LEAST_SHARE))
     return np.array([Steps(at, own, 0.0).at(t)[0] for own, t in zip(hazard, time, strict=True)])
+
+
+def asked_months(fitted: OutcomeModel, asked: Sequence[float]) -> tuple[float, ...]:
+    """Return the times at which survival is asked for; says aloud which lie beyond all events that were learnt."""
+    months = tuple(dict.fromkeys(asked)) or tuple(fitted.provenance_.get(HORIZONS, ()))
+    if any(not 0 < month < math.inf for month in months):
+        msg = f"times above 0 (months) expected, found {list(months)}"
+        raise InputError(msg)
+    last = None if fitted.baseline_ is None else float(fitted.baseline_.times.max())
+    if last is not None and (late := [month for month in asked if month > last]):
+        text = f"survival at {late[0]:g} months is asked for, and the last event of the training patients came at"
+        warnings.warn(f"{text} {last:.0f}: what comes after is not known, and stays as it is there", stacklevel=3)
+    return months

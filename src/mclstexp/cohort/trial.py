@@ -15,7 +15,8 @@ from jaxtyping import Float
 
 from mclstexp.core import keys
 from mclstexp.core.cohort import ArrayBag, Outcomes, Patients
-from mclstexp.core.outcome_model import OutcomeModel, Prediction
+from mclstexp.core.outcome_model import OutcomeModel
+from mclstexp.core.outcome_prediction import Prediction
 from mclstexp.evaluation.promises import hold
 from mclstexp.evaluation.trial import Trial, TrialSubject
 from mclstexp.io.outcome_models import load_outcome_model, save_outcome_model

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Final, Self, cast, final
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from mclstexp._version import __version__
 from mclstexp.core.baseline import Baseline
 from mclstexp.core.cohort import Kind, Outcomes, Part, Patients
 from mclstexp.core.errors import InputError
+from mclstexp.core.learnt_ranges import learnt_ranges
 from mclstexp.core.method import Method, State, described
 from mclstexp.core.options import without_paths
+from mclstexp.core.outcome_prediction import Prediction
 from mclstexp.core.room import Room
 from mclstexp.core.shown import FRAMES, as_fitted, check_outcomes, show
 from mclstexp.core.stored import stored_arrays, stored_number, stored_texts
@@ -29,13 +29,6 @@ CLINIC: Final = "clinical+"
 
 FEATURES: Final = "features"
 """Entry of a model's provenance: how the tile features that it learnt from were made, of each scale."""
-RANGES: Final = "ranges"
-"""Entry of a model's provenance: lowest and highest value of each covariate that is a number."""
-
-LEVELS: Final = "levels"
-"""Entry of a model's provenance: lowest and highest value of all expression, and of all scores of pathways."""
-GENE_SETS: Final = "gene_sets"
-"""Entry of a model's provenance: a mark of the genes that each score of a pathway was made of."""
 
 
 class OutcomeRoom(Room["OutcomeModel"]):
@@ -56,30 +49,6 @@ class OutcomeRoom(Room["OutcomeModel"]):
 _BASELINE: Final = {"baseline.times": "times", "baseline.hazard": "hazard"}
 ROOM: Final = OutcomeRoom("mclstexp.cohort", question="outcome")
 register = ROOM.register
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """What a model says of patients."""
-
-    ids: tuple[str, ...]
-    """Whose."""
-    risk: Float[np.ndarray, " n_patients"]
-    """Higher: the event is sooner, or more likely (log odds); of numbers what is expected. Of survival, 0 is the mean
-    of the training patients; risks of two fits are not on one scale."""
-    high: Bool[np.ndarray, " n_patients"]
-    """Whether the risk lies above the median of the training patients."""
-    value: Float[np.ndarray, " n_patients"] | None = None
-    """Of other kinds than survival: the probability, or the number."""
-    at_months: tuple[float, ...] = ()
-    """Times asked for."""
-    survival: Float[np.ndarray, "n_patients n_times"] | None = None
-    """Who is expected to be without event by then."""
-
-    @property
-    def group(self) -> tuple[str, ...]:
-        """The risk group of each: "high" or "low"."""
-        return tuple(np.where(self.high, "high", "low").tolist())
 
 
 class OutcomeModel(Method):
@@ -164,9 +133,7 @@ class OutcomeModel(Method):
             "n_patients": len(patients),
             "n_events": outcomes.n_events,
             **({FEATURES: shown.made} if any(shown.made) else {}),
-            RANGES: _ranges(shown.covariates),
-            LEVELS: _levels(shown),
-            **({GENE_SETS: gene_set_marks(shown)} if shown.gene_sets and shown.pathways is not None else {}),
+            **learnt_ranges(shown),
         }
         return self
 
@@ -313,32 +280,6 @@ class OutcomeModel(Method):
     @abstractmethod
     def _set_state(self, state: State) -> None:
         """Take back what `_get_state` returned."""
-
-
-def _ranges(covariates: pd.DataFrame) -> dict[str, list[float]]:
-    known = {str(name): column.dropna() for name, column in covariates.items()}
-    return {
-        name: [float(column.min()), float(column.max())]
-        for name, column in known.items()
-        if len(column) and pd.api.types.is_numeric_dtype(column)
-    }
-
-
-def _levels(patients: Patients) -> dict[str, list[float]]:
-    found = {}
-    for part in ("genes", "pathways"):
-        values = None if (frame := getattr(patients, part)) is None else frame.to_numpy(np.float64)
-        if values is not None and np.isfinite(values).any():
-            found[part] = [float(np.nanmin(values)), float(np.nanmax(values))]
-    return found
-
-
-def gene_set_marks(patients: Patients) -> dict[str, str]:
-    """Return a mark of the genes of each set: equal where they are the same."""
-    return {
-        name: hashlib.sha256("\n".join(sorted(genes)).encode()).hexdigest()[:12]
-        for name, genes in patients.gene_sets.items()
-    }
 
 
 def _probability(log_odds: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
